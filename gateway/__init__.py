@@ -1,0 +1,1 @@
+"""Floor 2: the data plane, the ledger and the operator's surface; one server."""

@@ -1,0 +1,168 @@
+"""The words of screening: what a guard is given, what it returns, and what a policy makes of it.
+
+A verdict is a value; a failure is an exception. A guard that finds something never raises, and a guard that
+cannot decide never returns:
+
+    GuardFailed            a guard could not decide; the policy's `on_error` says what that means
+    ├── GuardTimedOut      it had not answered within its own time
+    └── GuardUnavailable   its model or service cannot be reached
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal, Protocol
+
+Where = Literal["prompt", "reply"]
+
+
+class Action(IntEnum):
+    """What the policy does with a verdict; the larger is the stricter, and the strictest wins."""
+
+    ALLOW = 0
+    FLAG = 1
+    REDACT = 2
+    REVISE = 3
+    REFUSE = 4
+    ESCALATE = 5
+
+    @property
+    def word(self) -> str:
+        """The action as policies, the ledger and metrics spell it."""
+        return self.name.lower()
+
+    @property
+    def withholds(self) -> bool:
+        """Whether the screened text may not be delivered as it stands or redacted."""
+        return self >= Action.REVISE
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters [start, end) of the segment's own text, and the hazard found there."""
+
+    start: int
+    end: int
+    hazard: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece of text to screen, and where it stands in the exchange."""
+
+    text: str
+    where: Where
+    part: str = "content"  # content, reasoning, refusal, tool_arguments, system, tool_result …
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a guard may know beside the segment: the conversation so far, as (role, text) turns."""
+
+    turns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one guard found: a probability per hazard, raw, so that a new threshold needs no new call."""
+
+    guard: str
+    scores: Mapping[str, float]
+    spans: tuple[Span, ...] = ()
+    latency_seconds: float = 0.0
+
+    @property
+    def hazard(self) -> str | None:
+        """The likeliest hazard, or None when nothing was scored."""
+        return max(self.scores, key=self.scores.__getitem__, default=None)
+
+    @property
+    def probability(self) -> float:
+        """The likeliest hazard's probability, 0 to 1."""
+        return max(self.scores.values(), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict that crossed one of the policy's thresholds, and the action that follows."""
+
+    guard: str
+    hazard: str
+    probability: float
+    action: Action
+    part: str = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A guard that could not decide, and the action its `on_error` prescribes."""
+
+    guard: str
+    reason: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The outcome of a policy's guards on some text: the strictest action, and the evidence for it."""
+
+    text: str  # as it may be delivered: redacted where the policy says so
+    action: Action = Action.ALLOW
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    scanned_bytes: int = 0  # UTF-8 bytes of the text that every guard of the policy saw
+    latency_seconds: float = 0.0
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the exchange must be kept: anything found, or anything that could not be checked."""
+        return bool(self.findings or self.failures)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the text may not be delivered."""
+        return self.action.withholds
+
+    @property
+    def hazards(self) -> tuple[str, ...]:
+        """The hazards found, strictest action first, each once."""
+        ordered = sorted(self.findings, key=lambda finding: (-finding.action, -finding.probability))
+        return tuple(dict.fromkeys(finding.hazard for finding in ordered))
+
+
+class GuardFailed(Exception):
+    """A guard could not decide."""
+
+
+class GuardTimedOut(GuardFailed):
+    """A guard had not answered within its own time."""
+
+
+class GuardUnavailable(GuardFailed):
+    """A guard's model or service cannot be reached."""
+
+
+class Guard(Protocol):
+    """One check of text."""
+
+    name: str
+
+    async def check(self, segment: Segment, context: Context) -> Verdict:
+        """The guard's verdict on a segment; raises GuardFailed when it cannot decide."""
+        ...
+
+
+@dataclass(slots=True)
+class Coverage:
+    """A receipt of what was scanned, counted from the very bytes that were screened and delivered."""
+
+    scanned_bytes: int = 0
+    delivered_bytes: int = 0
+    parts: dict[str, int] = field(default_factory=dict)
+
+    def scanned(self, part: str, size: int) -> None:
+        """Account for `size` bytes of `part` that every guard has seen."""
+        self.scanned_bytes += size
+        self.parts[part] = self.parts.get(part, 0) + size

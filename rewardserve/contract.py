@@ -1,0 +1,38 @@
+"""The wire of `POST /v1/score`: conversations and their candidates in, one reward per candidate out."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Turn(BaseModel):
+    """One message of a conversation, in OpenAI's shape; extra fields are ignored by reward models."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+
+class Conversation(BaseModel):
+    """A conversation up to the last user turn, and the answers that compete to follow it."""
+
+    messages: Annotated[list[Turn], Field(min_length=1, max_length=1024)]
+    candidates: Annotated[list[str], Field(min_length=1, max_length=256)]
+
+
+class ScoreRequest(BaseModel):
+    """A batch of conversations to score."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    conversations: Annotated[list[Conversation], Field(min_length=1, max_length=256)]
+    model: str | None = None
+
+
+class ScoreResponse(BaseModel):
+    """`rewards[i][j]` is the raw, uncalibrated reward of candidate j of conversation i."""
+
+    rewards: list[list[float]]
+    model: str
+    tokens: int
