@@ -1,0 +1,1 @@
+"""Engines: whatever runs the policy model behind an OpenAI-compatible API."""
