@@ -4,45 +4,49 @@ Each package, ours or a third party's, declares a Typer app under the entry poin
 """
 
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NoReturn
 
-import click
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 GROUP = "trimtab.commands"
 # The order in which a newcomer needs them; whatever else is installed follows by name.
 STORY = ("up", "demo", "keys", "guards", "gateway", "reward", "engine", "finetune", "pocket")
 
 
-class Root(typer.core.TyperGroup):
-    """A group that loads a subcommand's module only when it is asked for or listed."""
+class Root(TyperGroup):
+    """A group that imports a subcommand's module only when it is asked for or listed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every installed subcommand, in the order of the story."""
         names = {found.name for found in entry_points(group=GROUP)}
         return [name for name in STORY if name in names] + sorted(names - set(STORY))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The named subcommand, or None when no package declares it."""
         found = entry_points(group=GROUP, name=cmd_name)
         return load(next(iter(found))) if found else None
 
 
-def load(entry: EntryPoint) -> click.Command:
+def load(entry: EntryPoint) -> Any:
     """The subcommand behind an entry point, or one that says which install is missing."""
     try:
         app: typer.Typer = entry.load()
     except ImportError as error:
-        return _unavailable(entry.name, error)
+        return unavailable(entry.name, error)
     command = typer.main.get_command(app)
     command.name = entry.name
     return command
 
 
-def _unavailable(name: str, error: ImportError) -> click.Command:
-    reason = f"`trimtab {name}` cannot start: {error}. Try: pip install 'trimtab[pocket]'"
+def unavailable(name: str, error: ImportError) -> TyperCommand:
+    """A subcommand that explains why it cannot run here."""
 
-    def complain() -> None:
-        raise click.ClickException(reason)
+    def complain() -> NoReturn:
+        typer.echo(f"`trimtab {name}` cannot start: {error}. Try: pip install 'trimtab[pocket]'", err=True)
+        raise typer.Exit(1)
 
-    return click.Command(name, callback=complain, help=f"(unavailable: {error})")
+    return TyperCommand(name, callback=complain, help=f"(unavailable: {error})")
 
 
 def main() -> None:
@@ -51,7 +55,7 @@ def main() -> None:
         cls=Root,
         no_args_is_help=True,
         add_completion=False,
-        pretty_exceptions_show_locals=False,
+        pretty_exceptions_show_locals=False,  # a local may hold a prompt or a key
         help="Trimtab, the inference-time alignment gateway: screen, choose, learn, swap.",
         epilog="Start with `trimtab up`; see the whole loop with `trimtab demo`.",
     )

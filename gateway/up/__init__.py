@@ -1,0 +1,1 @@
+"""`trimtab up`: engine, reward server and gateway, started, watched and stopped as one."""

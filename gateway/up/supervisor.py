@@ -1,0 +1,129 @@
+"""The supervisor: keeps services running, says what happened to them, and stops them all.
+
+SupervisorFailed
+└── NotReady      a service did not become healthy in time; carries the end of its log
+"""
+
+import asyncio
+import os
+import signal
+import time
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from gateway.up.service import Service
+
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 10.0
+STEADY_SECONDS = 60.0
+LONGEST_BACKOFF_SECONDS = 30.0
+
+Report = Callable[[str, str], None]  # (service name, what happened)
+
+
+class SupervisorFailed(Exception):
+    """The services could not be kept running."""
+
+
+class NotReady(SupervisorFailed):
+    """A service did not become healthy in time."""
+
+
+class Supervisor:
+    """Owns one task per service; leaving the context stops every process it started."""
+
+    def __init__(self, services: Sequence[Service], logs: Path, report: Report) -> None:
+        self._services = services
+        self._logs = logs
+        self._report = report
+        self._processes: dict[str, Process] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Supervisor":
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for service in self._services:
+            await self._start(service)
+            self._tasks.append(asyncio.create_task(self._keep_running(service), name=service.name))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(stop(process) for process in self._processes.values()))
+
+    async def ready(self, timeout_seconds: float) -> None:
+        """Return once every service is healthy; raises NotReady naming the one that is not."""
+        deadline = time.monotonic() + timeout_seconds
+        async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
+            await asyncio.gather(*(self._healthy(client, service, deadline) for service in self._services))
+
+    async def watch(self) -> None:
+        """Run until cancelled, or until keeping a service running fails for good."""
+        await asyncio.gather(*self._tasks)
+
+    def pid(self, name: str) -> int:
+        """The process id that a service runs under now."""
+        return self._processes[name].pid
+
+    def log(self, service: Service) -> Path:
+        """Where a service's output goes."""
+        return self._logs / f"{service.name}.log"
+
+    async def _start(self, service: Service) -> None:
+        self._processes[service.name] = await service.start(self.log(service))
+
+    async def _keep_running(self, service: Service) -> None:
+        backoff_seconds = 0.5
+        while True:
+            started = time.monotonic()
+            code = await self._processes[service.name].wait()
+            if time.monotonic() - started > STEADY_SECONDS:
+                backoff_seconds = 0.5
+            self._report(service.name, f"ended with {said(code)}; again in {backoff_seconds:g} s")
+            await asyncio.sleep(backoff_seconds)
+            await self._start(service)
+            self._report(service.name, "started again")
+            backoff_seconds = min(2 * backoff_seconds, LONGEST_BACKOFF_SECONDS)
+
+    async def _healthy(self, client: httpx.AsyncClient, service: Service, deadline: float) -> None:
+        while not await answers(client, service.health_url):
+            if time.monotonic() > deadline:
+                log = self._tail(service)
+                raise NotReady(f"{service.name} is not healthy at {service.health_url}. Its log ends:\n{log}")
+            await asyncio.sleep(POLL_SECONDS)
+        self._report(service.name, "ready")
+
+    def _tail(self, service: Service, lines: int = 15) -> str:
+        return "\n".join(self.log(service).read_text(errors="replace").splitlines()[-lines:])
+
+
+async def answers(client: httpx.AsyncClient, url: str) -> bool:
+    """Whether a health URL answers 200 now."""
+    try:
+        return (await client.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+async def stop(process: Process) -> None:
+    """Ask a process group to end, and end it when it does not."""
+    if process.returncode is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def said(code: int) -> str:
+    """An exit code as people say it."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -1,0 +1,122 @@
+"""The supervisor, with real child processes that serve, die and hang."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.up.service import Service
+from gateway.up.supervisor import NotReady, Supervisor
+
+SERVE = """
+import http.server, sys
+
+class Fine(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Fine).serve_forever()
+"""
+DEAF = """
+import signal, time
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def server(name: str = "web") -> Service:
+    port = free_port()
+    return Service(name, (sys.executable, "-c", SERVE, str(port)), f"http://127.0.0.1:{port}/health")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_ready_returns_once_every_service_answers(tmp_path: Path) -> None:
+    events: list[tuple[str, str]] = []
+    async with Supervisor([server("a"), server("b")], tmp_path, lambda *event: events.append(event)) as up:
+        await up.ready(timeout_seconds=20)
+    assert sorted(events) == [("a", "ready"), ("b", "ready")]
+
+
+async def test_leaving_stops_every_child(tmp_path: Path) -> None:
+    async with Supervisor([server()], tmp_path, lambda *_: None) as up:
+        await up.ready(timeout_seconds=20)
+        pid = up.pid("web")
+    assert not alive(pid)
+
+
+async def test_a_child_that_dies_is_reported_and_started_again(tmp_path: Path) -> None:
+    events: list[tuple[str, str]] = []
+    async with Supervisor([server()], tmp_path, lambda *event: events.append(event)) as up:
+        await up.ready(timeout_seconds=20)
+        first = up.pid("web")
+        os.kill(first, signal.SIGKILL)
+        while ("web", "started again") not in events:
+            await asyncio.sleep(0.05)
+        await up.ready(timeout_seconds=20)
+        assert up.pid("web") != first
+    assert ("web", "ended with SIGKILL; again in 0.5 s") in events
+
+
+async def test_a_service_that_never_answers_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    broken = Service("broken", (sys.executable, "-c", "print('no such model')"), "http://127.0.0.1:9/health")
+    async with Supervisor([broken], tmp_path, lambda *_: None) as up:
+        with pytest.raises(NotReady, match=r"(?s)broken is not healthy.*no such model"):
+            await up.ready(timeout_seconds=1)
+
+
+@pytest.mark.slow
+async def test_a_child_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
+    deaf = Service("deaf", (sys.executable, "-c", DEAF), "http://127.0.0.1:9/health")
+    async with Supervisor([deaf], tmp_path, lambda *_: None) as up:
+        while "deaf" not in up.log(deaf).read_text():
+            await asyncio.sleep(0.05)
+        pid = up.pid("deaf")
+    assert not alive(pid)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the kernel's parent-death signal is Linux's"
+)
+def test_children_do_not_outlive_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from gateway.up.service import Service\n"
+        "async def main():\n"
+        "    process = await Service('s', ('sleep', '60'), '').start(pathlib.Path(sys.argv[1]) / 'log')\n"
+        "    print(process.pid, flush=True)\n"
+        "    await process.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+    for _ in range(100):
+        if not alive(child):
+            return
+        signal.sigtimedwait([], 0.05)
+    pytest.fail("the child is still alive")
