@@ -1,16 +1,25 @@
-"""Every metric of the gateway, named once, on a registry of its own: dashboards and alerts may name only these.
+"""Every metric of the gateway, named once, on a registry of its own: dashboards and alerts name only these.
 
 Labels come from closed sets (routes, outcomes, hazards, guards, versions); never from what a client sends.
 """
 
 from importlib.metadata import version as installed_version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Summary, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    Summary,
+    generate_latest,
+)
 
 # Seconds. Our own work takes fractions of a millisecond, an engine's answer may take minutes.
-STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+MILLISECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+STAGE_BUCKETS = (*MILLISECONDS, 1, 2.5, 5, 10, 30, 60, 120)
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-OVERHEAD_BUCKETS = (0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
 class Metrics:
@@ -18,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(namespace="trimtab", registry=self.registry)
         self._traffic()
         self._screening()
         self._rewards()
@@ -40,14 +50,9 @@ class Metrics:
         )
         self.stage_seconds = self._histogram(
             "stage_seconds",
-            "Time in one stage: screen_prompt, engine, screen_candidates, reward, record.",
+            "Time per stage: screen_prompt, engine, screen_candidates, reward, record; overhead: all ours.",
             STAGE_BUCKETS,
             "stage",
-        )
-        self.overhead_seconds = self._histogram(
-            "overhead_seconds",
-            "The gateway's own time, waiting for engine and reward model left out; streams until first byte.",
-            OVERHEAD_BUCKETS,
         )
         self.client_left = self._counter("client_left", "Requests whose client went away before the end.")
         self.degraded = self._counter("degraded", "Answers given without a part that failed.", "reason")
