@@ -1,0 +1,104 @@
+"""Settings: one file and the environment over it; what is unknown or malformed refuses to start."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import SettingsInvalid, load_settings
+
+FILE = """
+alias: helper
+reward: {url: "http://127.0.0.1:9/", timeout_seconds: 3}
+engines:
+  - {name: a, url: "http://127.0.0.1:1/v1", api_key: SENTINEL}
+finetune: {every: 5}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "trimtab.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def test_without_any_word_the_defaults_hold() -> None:
+    settings = load_settings()
+    assert (settings.listen.port, settings.admin.port) == (8080, 8081)
+    assert settings.ledger_url.startswith("sqlite+aiosqlite:////")
+
+
+def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_REWARD__TIMEOUT_SECONDS", "7")
+    settings = load_settings(file)
+    assert (settings.alias, settings.reward.timeout_seconds) == ("helper", 7)
+    assert settings.reward.url == "http://127.0.0.1:9/"
+
+
+def test_an_argument_wins_over_both(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_ALIAS", "second")
+    assert load_settings(file, alias="first").alias == "first"
+
+
+def test_the_file_may_be_named_by_a_variable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_CONFIG", str(file))
+    assert load_settings().alias == "helper"
+
+
+def test_one_nested_variable_leaves_its_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_LISTEN__HOST", "0.0.0.0")
+    assert load_settings().listen.port == 8080
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("TRIMTAB_LIMITS__MAX_N", "many", "limits.max_n"),
+        ("TRIMTAB_LIMITS__BOGUS", "1", "limits.bogus"),
+        ("TRIMTAB_BOGUS", "1", "TRIMTAB_BOGUS"),
+        ("TRIMTAB_LEDGER__SAMPLE_RATE", "1.5", "ledger.sample_rate"),
+        ("TRIMTAB_ENGINES", "not json", "engines"),
+        ("TRIMTAB_ALIGNMENT__N", "99", "alignment.n"),
+    ],
+)
+def test_a_bad_variable_names_itself(
+    variable: str, value: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsInvalid, match=named):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("aliass: x", "aliass"),
+        ("- 1", "must hold settings by name"),
+        ("a: [", "cannot be read as YAML"),
+        ("engines: []", "engines"),
+        ("engines: [{url: 'ftp://x'}]", "engines.0.url"),
+        ("engines: [{name: a}, {name: a}]", "a name of its own"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(text: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsInvalid, match=named):
+        load_settings(path)
+
+
+def test_a_missing_file_is_refused_when_it_was_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"nowhere\.yaml"):
+        load_settings(tmp_path / "nowhere.yaml")
+
+
+def test_secrets_do_not_show(file: Path) -> None:
+    assert "SENTINEL" not in repr(load_settings(file))
+
+
+def test_a_complaint_repeats_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("engines: [{name: a, api_key: {SENTINEL: 1}}]")
+    with pytest.raises(SettingsInvalid) as complaint:
+        load_settings(path)
+    assert "SENTINEL" not in str(complaint.value)
