@@ -1,0 +1,1 @@
+"""Exams: what is asked, who judges, and how sure the figures are."""

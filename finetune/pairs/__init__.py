@@ -1,0 +1,1 @@
+"""From what the ledger remembers to what preference training eats."""

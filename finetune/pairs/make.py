@@ -1,0 +1,132 @@
+"""Groups of candidates → preference pairs. Pure.
+
+Both answers of a pair were sampled by the policy for the same conversation: user text is never chosen, and no
+refusal is written by hand. Where no candidate is fit to be chosen there is no pair.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class MakeRules:
+    """What makes one candidate better than another, beyond doubt."""
+
+    margin_sd: float = 1.0  # least reward difference, in sd of rewards within a conversation
+    chosen_risk_at_most: float = (
+        0.3  # a chosen answer lies well inside the safe side, not at a guard's threshold
+    )
+    pairs_per_exchange: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The pairs, and why the other groups gave none (counted by reason)."""
+
+    pairs: tuple[Pair, ...]
+    skipped: dict[str, int]
+    reward_sd: float | None
+
+
+def make_pairs(groups: Sequence[Group], rules: MakeRules) -> Made:
+    """Pairs from every group that holds both a good and a clearly worse answer."""
+    sd = within_group_sd(groups)
+    pairs: list[Pair] = []
+    skipped: Counter[str] = Counter()
+    for group in groups:
+        made = pairs_of(group, rules, sd)
+        pairs.extend(made)
+        if not made:
+            skipped[why_none(group, rules)] += 1
+    return Made(tuple(pairs), dict(skipped), sd)
+
+
+def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
+    """At most `pairs_per_exchange` pairs: every loser once, winners in turn, so that no text is favoured."""
+    winners = fit_to_be_chosen(group, rules)
+    if not winners:
+        return []
+    best = winners[0]
+    losers = sorted((s for s in distinct(group.samples) if loses(s, best, rules, sd)), key=worst_first)
+    peers = [w for w in winners if w == best or not loses(w, best, rules, sd)]
+    matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers[: rules.pairs_per_exchange]))
+    return [pair_of(group, w if loses(loser, w, rules, sd) else best, loser) for w, loser in matched]
+
+
+def fit_to_be_chosen(group: Group, rules: MakeRules) -> list[Sample]:
+    """Finished candidates that every guard passed with room to spare, best reward first."""
+    fit = [s for s in distinct(group.samples) if is_fit(s, rules)]
+    return sorted(fit, key=lambda s: (-(s.reward if s.reward is not None else 0.0), s.risk, s.text))
+
+
+def is_fit(sample: Sample, rules: MakeRules) -> bool:
+    """Whether an answer may be held up as an example."""
+    safe = not sample.withheld and sample.risk <= rules.chosen_risk_at_most
+    return safe and sample.finished and bool(sample.text.strip())
+
+
+def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
+    """Whether `sample` is worse than `best` beyond doubt.
+
+    A withheld answer loses unless the reward model prefers it: where guard and reward model disagree one of
+    them is wrong, and a guard's false alarm on a helpful answer would otherwise teach the policy to refuse.
+    """
+    if sample is best or sample.text == best.text:
+        return False
+    if best.reward is None or sample.reward is None:
+        return sample.withheld
+    if sample.withheld:
+        return sample.reward < best.reward
+    return sd is not None and best.reward - sample.reward >= rules.margin_sd * sd
+
+
+def worst_first(sample: Sample) -> tuple[bool, float, str]:
+    """Withheld answers before merely poor ones, then by reward."""
+    return (not sample.withheld, sample.reward if sample.reward is not None else 0.0, sample.text)
+
+
+def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
+    """The pair, with everything that an audit will ask for."""
+    kind: Kind = "safety" if rejected.withheld or group.prompt_hazard else "helpfulness"
+    provenance = Provenance(
+        exchange_id=group.exchange_id,
+        key_id=group.key_id,
+        version=group.version,
+        policy=group.policy,
+        labelled_by=f"guard:{rejected.guard}" if rejected.withheld else "reward",
+        hazard=(rejected.hazard if rejected.withheld else "") or group.prompt_hazard,
+        reward_chosen=chosen.reward,
+        reward_rejected=rejected.reward,
+        subject=group.subject,
+    )
+    return Pair(group.messages, chosen.text, rejected.text, kind, provenance)
+
+
+def why_none(group: Group, rules: MakeRules) -> str:
+    """The reason, in words, that a group gave no pair."""
+    if len(distinct(group.samples)) < 2:
+        return "fewer than two different candidates"
+    if not fit_to_be_chosen(group, rules):
+        return "no candidate fit to be chosen"
+    return "no candidate clearly worse"
+
+
+def distinct(samples: Iterable[Sample]) -> list[Sample]:
+    """Each text once, in order."""
+    return list({sample.text: sample for sample in reversed(list(samples))}.values())[::-1]
+
+
+def within_group_sd(groups: Iterable[Group]) -> float | None:
+    """Standard deviation of rewards within a conversation, pooled; None where nothing varies."""
+    squares, freedom = 0.0, 0
+    for group in groups:
+        rewards = [s.reward for s in group.samples if s.reward is not None]
+        if len(rewards) >= 2:
+            mean = fmean(rewards)
+            squares += sum((reward - mean) ** 2 for reward in rewards)
+            freedom += len(rewards) - 1
+    return (squares / freedom) ** 0.5 if freedom and squares > 0 else None

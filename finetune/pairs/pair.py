@@ -1,0 +1,94 @@
+"""The words of pair making: a group of candidates for one conversation, and the pairs made of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["safety", "helpfulness"]
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One candidate as a labeller sees it: what the guards and the reward model made of its text."""
+
+    text: str
+    reward: float | None = None
+    withheld: bool = False
+    risk: float = 0.0  # the likeliest hazard's raw probability, over every guard that read it
+    guard: str = ""  # the guard behind the withholding, or behind `risk`
+    hazard: str = ""
+    finished: bool = True  # it ended by itself, not at the token limit
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The candidates of one exchange: the only place where two answers may be compared."""
+
+    exchange_id: str
+    messages: tuple[Message, ...]
+    samples: tuple[Sample, ...]
+    key_id: str = ""
+    version: str = ""
+    policy: str = ""
+    prompt_hazard: str = ""  # what the guards found in the prompt itself, if anything
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a pair comes from and who labelled it: enough to audit it, to erase it, or to distrust it."""
+
+    exchange_id: str
+    key_id: str
+    version: str
+    policy: str
+    labelled_by: str  # "guard:NAME" where a guard withheld the loser, "reward" where the reward model decided
+    hazard: str
+    reward_chosen: float | None
+    reward_rejected: float | None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one conversation, the first better than the second."""
+
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    kind: Kind
+    provenance: Provenance
+
+    @property
+    def id(self) -> str:
+        """Content hash of what is trained on; the same texts have the same id wherever they come from."""
+        told = json.dumps([self.messages_key, self.chosen, self.rejected])
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    @property
+    def messages_key(self) -> str:
+        """The conversation as one string, for comparing."""
+        return json.dumps([dict(message) for message in self.messages], sort_keys=True)
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last user turn, which decides whether two pairs ask the same thing."""
+        return prompt_text(self.messages)
+
+
+def prompt_text(messages: tuple[Message, ...]) -> str:
+    """The last user turn's text; parts that are not text are left out."""
+    turns = [content_text(message.get("content")) for message in messages if message.get("role") == "user"]
+    return turns[-1] if turns else ""
+
+
+def content_text(content: object) -> str:
+    """The text of an OpenAI message content: a string, or a list of typed parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""

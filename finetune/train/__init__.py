@@ -1,0 +1,1 @@
+"""Preference training: one file a method. These are the rooms where torch may live."""

@@ -1,0 +1,113 @@
+"""Which pairs may be trained on."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.pairs.filters import FilterRules, cap_share, filter_pairs
+from finetune.pairs.pair import Kind, Pair, Provenance
+
+RULES = FilterRules()
+SUBJECTS = ["bread", "soup", "locks", "taxes", "trains", "poems", "birds", "fractions", "refunds", "chess"]
+
+
+def pair(prompt: str = "how do I bake", *, kind: Kind = "safety", key: str = "k", **texts: str) -> Pair:
+    source = Provenance("e", key, "v0", "p", "reward", "", 1.0, 0.0, subject=texts.pop("subject", None))
+    said = {"chosen": "I cannot help you with that, sorry.", "rejected": "Take a bowl and start.", **texts}
+    return Pair(({"role": "user", "content": prompt},), said["chosen"], said["rejected"], kind, source)
+
+
+def many(count: int, **given: str) -> list[Pair]:
+    """Pairs about different things."""
+    return [pair(f"what about {i} {SUBJECTS[i % 10]} number {i * 7}", **given) for i in range(count)]  # type: ignore[arg-type]
+
+
+def lost(pairs: list[Pair], exam: tuple[str, ...] = (), rules: FilterRules = RULES) -> dict[str, int]:
+    return {name: count for name, count in filter_pairs(pairs, exam, rules).dropped.items() if count}
+
+
+def test_good_pairs_pass_in_their_order() -> None:
+    pairs = many(20)
+    assert filter_pairs(pairs, (), RULES).pairs == tuple(pairs)
+
+
+ALIKE = {
+    "chosen": "I cannot help you with that, my friend.",
+    "rejected": "I cannot help you with that, dear.",
+}
+LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ([pair(), pair()], "exact duplicate"),
+        ([pair(**ALIKE)], "too similar"),
+        ([pair(rejected="Yes.", chosen=LONG)], "length ratio"),
+    ],
+)
+def test_what_must_not_be_trained_on_is_dropped_by_name(pairs: list[Pair], reason: str) -> None:
+    assert lost(pairs) == {reason: 1}
+
+
+def test_contradicting_labels_cancel_each_other() -> None:
+    one = pair()
+    other = replace(one, chosen=one.rejected, rejected=one.chosen)
+    assert filter_pairs([one, other], (), RULES).pairs == ()
+
+
+def test_near_duplicate_prompts_share_one_allowance() -> None:
+    long = "please tell me in plain words how one bakes a good loaf of rye bread at home"
+    pairs = [
+        pair(long + end, rejected=f"Take {i} bowls.")
+        for i, end in enumerate(["", " today", "!", " now", "?"])
+    ]
+    assert lost(pairs) == {"near duplicate": 2}
+
+
+def test_prompts_of_the_exam_are_dropped_even_reworded() -> None:
+    asked = "please tell me in plain words how one bakes a good loaf of rye bread at home"
+    assert lost([pair(asked + " now"), *many(3)], (asked,)) == {"in the exam": 1}
+
+
+def test_a_long_run_of_words_from_the_exam_is_contamination() -> None:
+    run = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    long = run + " and then a great many other words which the exam does not have in it at all, none"
+    assert lost(
+        [pair(long)], (f"{run} fourteen quite other words follow here for a while until it ends",)
+    ) == {"in the exam": 1}
+
+
+def test_a_key_among_several_is_cut_to_its_share() -> None:
+    rules = FilterRules(key_share=0.5, share_floor=0)
+    pairs = many(30, key="loud") + [pair(f"other {i} {s}", key="quiet") for i, s in enumerate(SUBJECTS[:6])]
+    kept = Counter(p.provenance.key_id for p in filter_pairs(pairs, (), rules).pairs)
+    assert kept == {"loud": 6, "quiet": 6}
+
+
+def test_a_lone_key_is_not_cut() -> None:
+    assert lost(many(40), (), FilterRules(key_share=0.1, share_floor=0)) == {}
+
+
+def test_the_commoner_kind_is_cut_to_the_balance() -> None:
+    pairs = many(30) + [pair(f"kindly {i} {s}", kind="helpfulness") for i, s in enumerate(SUBJECTS[:5])]
+    kept = Counter(p.kind for p in filter_pairs(pairs, (), FilterRules(balance=2.0)).pairs)
+    assert kept == {"safety": 10, "helpfulness": 5}
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=60), st.floats(0.34, 0.9), st.integers(0, 5))
+def test_no_owner_among_several_exceeds_share_or_floor(owners: list[str], share: float, floor: int) -> None:
+    pairs = [pair(f"p{i}", key=owner) for i, owner in enumerate(owners)]
+    kept = Counter(p.provenance.key_id for p in cap_share(pairs, lambda p: p.provenance.key_id, share, floor))
+    if len(set(owners)) > 1:
+        assert all(count <= max(floor, share * kept.total()) for count in kept.values())
+
+
+@given(st.permutations([*many(15), pair("x y z", kind="helpfulness")]))
+def test_what_is_kept_does_not_depend_on_the_order(pairs: list[Pair]) -> None:
+    kept = filter_pairs(pairs, (), FilterRules(balance=4.0)).pairs
+    reference = filter_pairs(sorted(pairs, key=lambda p: p.id), (), FilterRules(balance=4.0)).pairs
+    assert {p.id for p in kept} == {p.id for p in reference}

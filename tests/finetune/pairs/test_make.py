@@ -1,0 +1,120 @@
+"""From candidates to pairs."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.pairs.make import Made, MakeRules, make_pairs
+from finetune.pairs.pair import Group, Sample
+
+RULES = MakeRules()
+ASKED = ({"role": "user", "content": "How do I do it?"},)
+
+
+def group(*samples: Sample, name: str = "e1", hazard: str = "") -> Group:
+    return Group(name, ASKED, samples, key_id="k", version="v0", policy="p", prompt_hazard=hazard)
+
+
+def made(*samples: Sample, hazard: str = "", rules: MakeRules = RULES) -> Made:
+    return make_pairs([group(*samples, hazard=hazard)], rules)
+
+
+GOOD = Sample("I cannot help with that.", reward=2.0, risk=0.01)
+WITHHELD = Sample("Sure, first you", reward=-1.0, withheld=True, risk=0.97, guard="classifier", hazard="vcr")
+
+
+def test_what_a_guard_withheld_loses_to_what_passed() -> None:
+    (pair,) = made(WITHHELD, GOOD).pairs
+    assert (pair.chosen, pair.rejected, pair.kind) == (GOOD.text, WITHHELD.text, "safety")
+
+
+def test_a_pair_says_where_it_comes_from_and_who_labelled_it() -> None:
+    (pair,) = made(WITHHELD, GOOD).pairs
+    source = pair.provenance
+    assert (source.exchange_id, source.version, source.policy, source.key_id) == ("e1", "v0", "p", "k")
+    assert (source.labelled_by, source.hazard) == ("guard:classifier", "vcr")
+    assert (source.reward_chosen, source.reward_rejected) == (2.0, -1.0)
+
+
+def test_a_guard_alone_makes_no_pair_against_the_reward_model() -> None:
+    helpful = replace(WITHHELD, reward=5.0)
+    assert made(helpful, GOOD).pairs == ()
+
+
+def test_without_rewards_the_guards_label() -> None:
+    samples = [replace(WITHHELD, reward=None), replace(GOOD, reward=None)]
+    assert len(made(*samples).pairs) == 1
+
+
+def test_an_over_refusal_loses_to_a_helpful_answer_by_reward() -> None:
+    helpful, over = Sample("Mix flour and water.", reward=3.0), Sample("I cannot help.", reward=-3.0)
+    (pair,) = made(over, helpful).pairs
+    assert (pair.chosen, pair.kind, pair.provenance.labelled_by) == (helpful.text, "helpfulness", "reward")
+
+
+def test_a_small_difference_of_rewards_makes_no_pair() -> None:
+    spread = group(Sample("a", reward=9.0), Sample("b", reward=-9.0), name="e0")
+    close = group(Sample("c", reward=1.0), Sample("d", reward=0.9))
+    assert {pair.provenance.exchange_id for pair in make_pairs([spread, close], RULES).pairs} == {"e0"}
+
+
+def test_a_flagged_prompt_makes_safety_pairs_of_rewards_too() -> None:
+    (pair,) = made(Sample("No.", reward=3.0), Sample("Sure!", reward=-3.0), hazard="vcr").pairs
+    assert (pair.kind, pair.provenance.hazard) == ("safety", "vcr")
+
+
+def test_an_answer_near_a_guards_threshold_is_never_chosen() -> None:
+    result = made(WITHHELD, replace(GOOD, risk=0.45))
+    assert result.pairs == ()
+    assert result.skipped == {"no candidate fit to be chosen": 1}
+
+
+def test_an_answer_cut_off_at_the_token_limit_is_never_chosen() -> None:
+    assert made(WITHHELD, replace(GOOD, finished=False)).pairs == ()
+
+
+def test_when_all_candidates_complied_there_is_no_pair() -> None:
+    assert made(WITHHELD, replace(WITHHELD, text="Of course, take")).pairs == ()
+
+
+def test_a_lone_candidate_makes_no_pair_and_says_why() -> None:
+    assert made(GOOD).skipped == {"fewer than two different candidates": 1}
+
+
+def test_winners_take_turns() -> None:
+    losers = [replace(WITHHELD, text=f"Sure {i}") for i in range(3)]
+    winners = [GOOD, replace(GOOD, text="That is not something I do.", reward=1.9)]
+    pairs = made(*losers, *winners, rules=MakeRules(margin_sd=0.5)).pairs
+    assert [pair.chosen for pair in pairs] == [winners[0].text, winners[1].text, winners[0].text]
+
+
+SAMPLES = st.builds(
+    Sample,
+    text=st.sampled_from("abcdef"),
+    reward=st.none() | st.floats(-9, 9),
+    withheld=st.booleans(),
+    risk=st.floats(0, 1),
+    finished=st.booleans(),
+)
+
+
+@given(st.lists(SAMPLES, max_size=8), st.integers(1, 4))
+def test_no_pair_ever_prefers_what_is_unsafe_unfinished_or_worse(samples: list[Sample], most: int) -> None:
+    pairs = made(*samples, rules=MakeRules(pairs_per_exchange=most)).pairs
+    first = {sample.text: sample for sample in reversed(samples)}
+    assert len(pairs) <= most
+    for pair in pairs:
+        chosen, rejected = first[pair.chosen], first[pair.rejected]
+        assert not chosen.withheld
+        assert chosen.finished
+        assert chosen.risk <= RULES.chosen_risk_at_most
+        assert pair.chosen != pair.rejected
+        if chosen.reward is not None and rejected.reward is not None:
+            assert chosen.reward > rejected.reward
+
+
+@given(st.lists(SAMPLES, max_size=8))
+def test_every_group_gives_a_pair_or_a_reason(samples: list[Sample]) -> None:
+    result = made(*samples)
+    assert bool(result.pairs) != bool(result.skipped)

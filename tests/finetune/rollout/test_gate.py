@@ -1,0 +1,101 @@
+"""The gate."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finetune.exams.report import Comparison, Marked, compare
+from finetune.rollout.gate import Bars, Decision, TrainingHealth, decide
+
+HEALTHY = TrainingHealth(finite=True, margin=0.8, chosen_drift=2.0)
+
+
+def answers(
+    unsafe: float, refused: float, reward: float, *, words: int = 20, ended: bool = True
+) -> list[Marked]:
+    """A hundred prompts of each kind, of which the given shares are complied with and refused."""
+    harmful = [
+        Marked(f"r{i}", "refusable", "t", i < 100 * unsafe, i >= 100 * unsafe, ended, words, reward)
+        for i in range(100)
+    ]
+    benign = [
+        Marked(f"b{i}", "benign", "t", i >= 100 * refused, i < 100 * refused, ended, words, reward + i % 3)
+        for i in range(100)
+    ]
+    return harmful + benign  # fmt: skip
+
+
+BEFORE = answers(0.6, 0.1, 0.0)
+GOOD = answers(0.2, 0.1, 1.0)
+
+
+def held(after: list[Marked], unservable: tuple[str, ...] = (), **health: float) -> Decision:
+    return decide(compare(BEFORE, after), replace(HEALTHY, **health), unservable, Bars())
+
+
+def test_a_better_policy_passes_every_condition() -> None:
+    decision = held(GOOD)
+    assert decision.promoted
+    assert decision.failed == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "condition"),
+    [
+        (answers(0.55, 0.1, 1.0), "unsafe compliance falls"),
+        (answers(0.75, 0.1, 1.0), "unsafe compliance not worse"),
+        (answers(0.2, 0.15, 1.0), "benign refusals"),
+        (answers(0.2, 0.2, 1.0), "benign refusals, upper bound"),
+        (answers(0.2, 0.1, -0.5), "reward"),
+        (answers(0.2, 0.1, 1.0, words=40), "length of benign answers"),
+        (answers(0.2, 0.1, 1.0, ended=False), "answers end properly"),
+    ],
+)
+def test_each_kind_of_worse_policy_is_refused_by_name(after: list[Marked], condition: str) -> None:
+    assert condition in [c.name for c in held(after).conditions if not c.passed]
+
+
+def test_what_engines_would_refuse_is_refused_here() -> None:
+    assert held(GOOD, unservable=("DoRA",)).failed == ("servable: DoRA",)
+
+
+@pytest.mark.parametrize(
+    "sick", [{"finite": False}, {"margin": -0.1}, {"margin": float("nan")}, {"chosen_drift": -99.0}]
+)
+def test_unhealthy_training_is_refused(sick: dict[str, float]) -> None:
+    assert [line.split(":")[0] for line in held(GOOD, **sick).failed] == ["training health"]
+
+
+def test_every_failed_condition_is_named_at_once() -> None:
+    failed = " ".join(held(answers(0.7, 0.3, -1.0, words=90), unservable=("DoRA",), margin=-1).failed)
+    assert all(
+        name in failed for name in ("unsafe", "benign refusals", "reward", "length", "servable", "training")
+    )
+
+
+def test_missing_rewards_are_no_pass() -> None:
+    unscored = [replace(one, reward=None) for one in GOOD]
+    assert "no rewards were measured" in held(unscored).failed[0]
+
+
+def test_a_policy_that_is_safe_already_need_not_become_safer() -> None:
+    safe = answers(0.0, 0.1, 0.0)
+    decision = decide(compare(safe, answers(0.0, 0.1, 1.0)), HEALTHY, (), Bars(unsafe_rise_at_most=0.05))
+    assert decision.promoted
+
+
+def test_an_exam_without_prompts_promotes_nothing() -> None:
+    assert not decide(compare([], []), HEALTHY, (), Bars()).promoted
+
+
+@settings(max_examples=20)
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(-2, 2))
+def test_nothing_passes_that_is_less_safe_or_refuses_much_more(
+    unsafe: float, refused: float, reward: float
+) -> None:
+    exam: Comparison = compare(BEFORE, answers(unsafe, refused, reward))
+    if decide(exam, HEALTHY, (), Bars()).promoted:
+        assert exam.after.unsafe_compliance.value < exam.before.unsafe_compliance.value
+        assert exam.benign_refusal.value <= 0.03 + 1e-9
