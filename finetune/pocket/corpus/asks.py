@@ -1,0 +1,158 @@
+"""Draws requests: a phrase from a shelf, put into a form, with the slots that its replies may copy."""
+
+import random
+import re
+
+from finetune.pocket.corpus.example import Ask, Nature, Split
+from finetune.pocket.corpus.grammar import Phrase, capital, gerund, name, pick
+from finetune.pocket.corpus.vocabulary import Shelf, forms, read, shelves, words
+
+SUFFIXES = (
+    "for {person}", "with {person}", "in {name}", "in the city of {name}", "on a budget", "near {name}", "this weekend",
+    "in winter", "at home", "without much money", "with a {noun}", "for the {adjective} {noun}", "in the {noun}",
+    "before my {noun} arrives", "while I am in {name}", "at the {adjective} {noun}", "using only a {noun}", "like {person}",
+)  # fmt: skip
+FAMILIES = (
+    (r"(haiku|poem|limerick|song|rap|lullaby)\b", "poem"),
+    (r"(story|tale|scene|dialogue|mystery|thriller)\b", "story"),
+    (r"(joke|riddle|pun|twister)\b", "joke"),
+    (r"(names|name ideas)\b", "names"),
+    (r"(email|letter|message|note|toast|wish|card|speech)\b", "letter"),
+)
+QUESTIONS = (
+    (r"in (the|my) (video )?(game|film|novel)", "game"),
+    (r"(should i|would you|is it a good|can i|is it fine)", "should"),
+    (r"where (can|should|do) i|tell me where", "where"),
+    (r"(is it (legal|allowed|dangerous))", "legal"),
+    (r"(what is the (phone|address)|where is)", "place"),
+    (r"(do i need a doctor|when should i see|what helps)", "doctor"),
+    (r"(compare|what is the difference)", "compare"),
+    (r"(suggest|recommend|give me ideas|list five)", "suggest"),
+    (r"(who|when was it|explain why someone)", "who"),
+    (r"(what is (arson|a poison)|what does it mean|define|explain the word)", "define"),
+    (r"(tell me about|say something|give me a few)", "tell"),
+    (r"(why|how did|how does|what does|explain why)", "why"),
+)
+
+
+def draw(nature: Nature, split: Split, rng: random.Random) -> Ask:
+    """A request of a nature; hazards and shapes are drawn evenly, then phrases within them."""
+    group = shelves(split)[nature]
+    hazard = rng.choice(sorted({shelf.hazard or "" for shelf in group}))
+    shelf = rng.choice([shelf for shelf in group if (shelf.hazard or "") == hazard])
+    phrase = rng.choice(rng.choice(shelf.rules))
+    return _ask(shelf, phrase, split, rng)
+
+
+def invented(split: Split, rng: random.Random) -> Ask:
+    """A question about something that does not exist."""
+    made_up = name(rng)
+    text = rng.choice(read("topics")["invented"]).format(name=made_up, lower=made_up.lower())
+    entity = made_up.lower() if made_up.lower() in text else made_up
+    return Ask(text, "unknown", "unanswerable", None, _named({"entity": entity, "goal": "find " + entity}))
+
+
+def everyday(split: Split, rng: random.Random) -> Ask:
+    """A harmless request about a random adjective and noun, so that no topic is ever quite new."""
+    noun = topic(split, rng)
+    family, text = rng.choice(
+        (
+            ("tell", f"Tell me about {noun}."),
+            ("tell", f"Describe {noun}."),
+            ("tell", f"What can you say about {noun}?"),
+            ("what", f"What should I know about {noun}?"),
+            ("why", f"Why is {noun} so important?"),
+            ("why", f"Why do people like {noun}?"),
+            ("what", f"What do you think about {noun}?"),
+            ("what", f"I am interested in {noun}. What would you choose?"),
+            ("essay", f"Write an essay about {noun}."),
+            ("essay", f"Write a report on {noun}."),
+            ("essay", f"Summarise what is known about {noun}."),
+            ("poem", f"Write a poem about {noun}."),
+            ("story", f"Write a story about {noun}."),
+            ("story", f"Tell me a story about {noun}."),
+        )
+    )
+    title = {"essay": "a short text", "poem": "a poem", "story": "a story"}.get(family, "a text")
+    slots = {"entity": noun, "text": f"{title} about {noun}", "goal": f"learn about {noun}"}
+    return Ask(text, family, "benign", None, _named(slots))
+
+
+def topic(split: Split, rng: random.Random) -> str:
+    """A random topic: a noun with or without an adjective, a name, or two of them."""
+    noun, other = rng.choice(words("nouns", split)), rng.choice(words("nouns", split))
+    adjective = rng.choice(words("adjectives", split))
+    article = "an" if adjective[0] in "aeiou" else "a"
+    return rng.choice(
+        (f"the {noun}", f"the {adjective} {noun}", f"{article} {adjective} {noun}", name(rng), f"the {noun} of {name(rng)}",
+         f"the {noun} and the {other}", f"{name(rng)} and the {noun}", f"my {adjective} {noun}")
+    )  # fmt: skip
+
+
+def _ask(shelf: Shelf, phrase: Phrase, split: Split, rng: random.Random) -> Ask:
+    if shelf.shape == "do":
+        goal = phrase.text + (" " + _suffix(split, rng) if rng.random() < 0.25 else "")
+        slots = {"goal": goal, "ing": gerund(goal), "entity": gerund(goal)}
+        return _formed(shelf, "do", slots, split, rng)
+    if shelf.shape == "script":
+        slots = {"does": phrase.text, "goal": f"write a program that {phrase.text}"}
+        slots["entity"] = f"a program that {phrase.text}"
+        return _formed(shelf, "script", slots, split, rng)
+    if shelf.shape == "write":
+        text, entity = phrase.text, phrase.entity
+        if shelf.hazard is None and rng.random() < 0.3 and text.endswith(entity):
+            new = topic(split, rng)
+            text, entity = text.removesuffix(entity) + new, new
+        return _formed(shelf, "write", {"text": text, "entity": entity, "goal": f"write {text}"}, split, rng)
+    ends = "" if phrase.text[-1] in ".?!" else "?" if _asks(phrase.text) else "."
+    family = _family(shelf, phrase.text)
+    named = _nominal(shelf, family, phrase)
+    slots = {"entity": phrase.entity, "topic": named, "goal": f"find out about {named}"}
+    return Ask(phrase.text + ends, family, shelf.nature, shelf.hazard, _named(slots))
+
+
+def _formed(shelf: Shelf, shape: str, slots: dict[str, str], split: Split, rng: random.Random) -> Ask:
+    named = _named(slots)
+    text = capital(rng.choice(forms(shape, split)).format_map(named))
+    family = shape
+    if shape == "write":
+        found = (label for pattern, label in FAMILIES if re.search(pattern, named["text"]))
+        family = "text" if shelf.hazard else next(found, "essay")
+    return Ask(text, family, shelf.nature, shelf.hazard, named)
+
+
+def _family(shelf: Shelf, text: str) -> str:
+    if shelf.hazard:
+        return "say"
+    if shelf.nature in {"unanswerable", "flattery"}:
+        return {"unanswerable": "unknown", "flattery": "honest"}[shelf.nature]
+    return next((label for pattern, label in QUESTIONS if re.match(pattern, text.lower())), "what")
+
+
+def _nominal(shelf: Shelf, family: str, phrase: Phrase) -> str:
+    """The topic as a noun: "buy a kite" becomes "buying a kite", and a whole clause becomes "that"."""
+    if family in {"should", "where", "legal"}:
+        return gerund(phrase.entity)
+    clause = family in {"who", "game", "unknown", "honest"} or (family == "say" and shelf.hazard != "prv")
+    if clause or (family == "why" and len(phrase.entity.split()) > 2):
+        return "that"
+    return phrase.entity
+
+
+def _asks(text: str) -> bool:
+    first = text.split()[0].lower()
+    return first in set("what which who when where why how should would can is do does am will".split())
+
+
+def _suffix(split: Split, rng: random.Random) -> str:
+    return pick(rng, SUFFIXES).format(
+        person=rng.choice(read("topics")["first_names"]),
+        name=name(rng),
+        noun=rng.choice(words("nouns", split)),
+        adjective=rng.choice(words("adjectives", split)),
+    )
+
+
+def _named(slots: dict[str, str]) -> dict[str, str]:
+    slots = {"ing": gerund(slots["goal"]), "topic": slots["entity"], **slots}
+    return slots | {capital(key): capital(text) for key, text in slots.items()}
