@@ -1,0 +1,1 @@
+"""`trimtab demo`: the whole loop, told on real input and measured as it goes."""

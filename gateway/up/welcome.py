@@ -1,0 +1,48 @@
+"""What a newcomer reads when everything is up: the URL, the key, and two ways to ask."""
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.syntax import Syntax
+
+from gateway.up.credentials import Credentials
+
+QUESTION = "How do I boil an egg?"
+
+
+def welcome(console: Console, credentials: Credentials, alias: str) -> None:
+    """Print where to ask and how; the snippets run as they stand."""
+    lines = [
+        f"[bold]{credentials.base_url}[/]   OpenAI-compatible, model [bold]{alias}[/]",
+        f"[bold]{credentials.api_key}[/]   your key; [dim]trimtab keys create[/] makes more",
+        f"{credentials.admin_url}   admin API, key in credentials.json",
+    ]
+    console.print(Panel("\n".join(lines), title="Trimtab is up", title_align="left", border_style="green"))
+    console.print(Syntax(curl(credentials, alias), "bash", background_color="default", word_wrap=True))
+    console.print()
+    console.print(Syntax(python(credentials, alias), "python", background_color="default"))
+    console.print(
+        "\n[dim]ctrl-C stops everything. In another terminal: trimtab finetune run, trimtab demo[/]"
+    )
+
+
+def curl(credentials: Credentials, alias: str) -> str:
+    """A shell command that asks a question and shows how the answer was chosen."""
+    return (
+        f"curl -s {credentials.base_url}/chat/completions \\\n"
+        f"  -H 'Authorization: Bearer {credentials.api_key}' -H 'Content-Type: application/json' \\\n"
+        f'  -d \'{{"model": "{alias}", "messages": [{{"role": "user", "content": "{QUESTION}"}}], '
+        f'"alignment": {{"strategy": "best_of_n", "n": 8, "explain": true}}}}\''
+    )
+
+
+def python(credentials: Credentials, alias: str) -> str:
+    """The same question through the official client."""
+    return f"""from openai import OpenAI
+
+client = OpenAI(base_url="{credentials.base_url}", api_key="{credentials.api_key}")
+answer = client.chat.completions.create(
+    model="{alias}",
+    messages=[{{"role": "user", "content": "{QUESTION}"}}],
+    extra_body={{"alignment": {{"strategy": "best_of_n", "n": 8}}}},
+)
+print(answer.choices[0].message.content)"""
