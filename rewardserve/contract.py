@@ -36,3 +36,23 @@ class ScoreResponse(BaseModel):
     rewards: list[list[float]]
     model: str
     tokens: int
+
+
+class ModelInfo(BaseModel):
+    """`GET /v1/model`: what is loaded, so that a caller can tell whose rewards it compares."""
+
+    name: str
+    architecture: str
+    parameters: int
+    max_tokens: int
+    device: str
+    dtype: str
+    prefix_sharing: bool
+    input: str
+
+
+class Health(BaseModel):
+    """`GET /health`: 200 while scoring is possible, else 503 and why."""
+
+    status: str
+    reason: str | None = None

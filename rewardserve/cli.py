@@ -1,0 +1,138 @@
+"""`trimtab reward`: serve a reward model, or score a few answers from the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rewardserve.scorer import Measured, Scorer
+    from rewardserve.settings import RewardSettings
+
+app = typer.Typer(no_args_is_help=True, help="Serve a reward model, or score answers with one.")
+say = Console(stderr=True)
+
+Model = Annotated[
+    str | None, typer.Option(help="Folder or Hugging Face name of a reward model. Default: the packaged one.")
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
+Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")]
+LabelIndex = Annotated[int | None, typer.Option(help="Which logit is the reward, if the model has several.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Refuse longer texts. Default: what the model reads.")]
+CpuThreads = Annotated[int | None, typer.Option(help="Threads for a model on the CPU.")]
+Template = Annotated[Path | None, typer.Option(help="A Jinja chat template, if the model's own is missing.")]
+
+
+@app.command()
+def serve(  # noqa: PLR0913 - a command's options are its parameters
+    *,
+    model: Model = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses one. Default: 8083.")] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    cpu_threads: CpuThreads = None,
+    label_index: LabelIndex = None,
+    max_tokens: MaxTokens = None,
+    chat_template: Template = None,
+) -> None:
+    """Serve POST /v1/score, with /health and /metrics.
+
+    Every option is also a variable, TRIMTAB_REWARD_PORT and so on; the command line wins. Only variables:
+    BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING,
+    SERVED_NAME, BACKEND, TRUST_REMOTE_CODE.
+    """
+    settings = settings_or_exit(**locals())
+    scorer = loaded_or_exit(settings)
+    import uvicorn
+
+    from rewardserve.app import create_app
+
+    uvicorn.run(
+        create_app(scorer, settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        lifespan="on",
+    )
+
+
+@app.command()
+def score(  # noqa: PLR0913 - a command's options are its parameters
+    prompt: Annotated[str, typer.Argument(help="What the user asked.")],
+    candidates: Annotated[list[str], typer.Argument(help="The answers that compete.")],
+    *,
+    system: Annotated[str | None, typer.Option(help="A system message before it.")] = None,
+    model: Model = None,
+    label_index: LabelIndex = None,
+    chat_template: Template = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Score answers to a prompt, best first."""
+    from rewardserve.errors import ScoringError
+    from rewardserve.scorer import Message
+
+    scorer = loaded_or_exit(
+        settings_or_exit(model=model, label_index=label_index, chat_template=chat_template)
+    )
+    messages = [Message("system", system)] if system else []
+    try:
+        rewards = scorer.score(scorer.prepare([*messages, Message("user", prompt)], candidates))
+    except ScoringError as error:
+        give_up(error.message)
+    ranked = sorted(zip(rewards, candidates, strict=True), key=lambda pair: -pair[0])
+    if as_json:
+        rows = [{"reward": reward, "candidate": candidate} for reward, candidate in ranked]
+        typer.echo(orjson.dumps({"model": scorer.card.name, "ranked": rows}))
+    else:
+        Console().print(table_of(ranked, scorer.card.name))
+
+
+def settings_or_exit(**given: Any) -> "RewardSettings":
+    """The settings, or a message that names what is wrong with them."""
+    from rewardserve.settings import SettingsRefused, read_settings
+
+    try:
+        return read_settings(**given)
+    except SettingsRefused as error:
+        give_up(str(error))
+
+
+def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
+    """The model, with a word on how loading goes; or a message that says why it cannot be used."""
+    from rewardserve.errors import ModelUnusable
+    from rewardserve.scorer import load_scorer
+
+    try:
+        with say.status(f"loading {settings.model} …"):
+            scorer = load_scorer(settings.backend, settings.spec)
+    except ModelUnusable as error:
+        give_up(str(error))
+    card = scorer.card
+    say.print(
+        f"{card.name}: {card.architecture}, {card.parameters / 1e6:.1f} M parameters, "
+        f"{card.dtype} on {card.device}, "
+        f"reads {card.max_tokens} tokens as {card.input}, "
+        f"prefix sharing {'on' if card.prefix_sharing else 'off'}",
+        highlight=False,
+    )
+    return scorer
+
+
+def table_of(ranked: list[tuple[float, str]], name: str) -> Table:
+    """The answers, best first."""
+    table = Table(title=f"raw rewards of {name}", title_justify="left")
+    table.add_column("reward", justify="right")
+    table.add_column("candidate")
+    for reward, candidate in ranked:
+        table.add_row(f"{reward:+.3f}", candidate)
+    return table
+
+
+def give_up(message: str) -> NoReturn:
+    """Say why on stderr and exit 2."""
+    say.print(message, style="red", markup=False, highlight=False)
+    raise typer.Exit(2)

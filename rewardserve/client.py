@@ -1,0 +1,160 @@
+"""The other end of the wire: rewards for candidates, over HTTP.
+
+RewardFailed               no rewards; the base of all, and a server that broke or answered wrongly
+├── RewardUnavailable      it cannot be reached, is full or is shutting down: try again
+├── RewardTimedOut         it did not answer within the deadline
+└── RewardRefused          it will never score this: `status`, `param` and the message say why
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+Messages = Sequence[Mapping[str, Any]]
+Asked = tuple[Messages, Sequence[str]]  # a conversation and its candidates
+
+
+class RewardFailed(Exception):
+    """There are no rewards."""
+
+
+class RewardUnavailable(RewardFailed):
+    """The server cannot be reached, is full or is shutting down."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RewardTimedOut(RewardFailed):
+    """The server did not answer within the deadline."""
+
+
+class RewardRefused(RewardFailed):
+    """The server will never score this request as it stands."""
+
+    def __init__(self, message: str, *, status: int, param: str | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+
+
+class RewardClient:
+    """One reward server and one connection pool; make it inside a running event loop, close it with `close`."""
+
+    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+        self._url = url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), headers={"content-type": "application/json"}
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def score(
+        self, messages: Messages, candidates: Sequence[str], *, deadline_seconds: float | None = None
+    ) -> list[float]:
+        """The raw reward of each candidate as the next assistant turn; raises RewardFailed."""
+        rewards = await self.score_many([(messages, candidates)], deadline_seconds=deadline_seconds)
+        return rewards[0]
+
+    async def score_many(
+        self,
+        conversations: Sequence[tuple[Messages, Sequence[str]]],
+        *,
+        deadline_seconds: float | None = None,
+    ) -> list[list[float]]:
+        """The raw rewards of several conversations' candidates, in one request; raises RewardFailed."""
+        body = {
+            "conversations": [{"messages": turns, "candidates": answers} for turns, answers in conversations]
+        }
+        status, headers, answer = await self._post(
+            "/v1/score", body, deadline_seconds or self._timeout_seconds
+        )
+        if status != 200:
+            raise failure_of(status, headers, answer)
+        return rewards_of(answer, [len(answers) for _, answers in conversations])
+
+    async def healthy(self, *, deadline_seconds: float = 2.0) -> bool:
+        """Whether the server is up and able to score."""
+        timeout = aiohttp.ClientTimeout(total=deadline_seconds)
+        try:
+            async with self._session.get(f"{self._url}/health", timeout=timeout) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    async def _post(
+        self, path: str, body: Mapping[str, Any], seconds: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """The border: every foreign error leaves here as one of ours."""
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        try:
+            data = orjson.dumps(body, default=plain)
+            async with self._session.post(self._url + path, data=data, timeout=timeout) as response:
+                return response.status, response.headers, await response.read()
+        except TimeoutError as error:
+            raise RewardTimedOut(f"the reward server did not answer within {seconds:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise RewardUnavailable(f"the reward server cannot be reached: {type(error).__name__}") from error
+        except orjson.JSONEncodeError as error:
+            raise RewardRefused(f"the request is no JSON: {error}", status=400, param=None) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def plain(value: Any) -> Any:
+    """Tuples and mappings of any kind, as JSON knows them."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def failure_of(status: int, headers: Mapping[str, str], answer: bytes) -> RewardFailed:
+    """What a status that is not 200 means to the caller."""
+    error = error_of(answer)
+    message = f"the reward server answered {status}: {error.get('message') or 'no reason given'}"
+    if status in (429, 503):
+        after = headers.get("retry-after", "")
+        return RewardUnavailable(message, retry_after_seconds=float(after) if after.isdigit() else None)
+    if 400 <= status < 500:
+        return RewardRefused(message, status=status, param=error.get("param"))
+    return RewardFailed(message)
+
+
+def error_of(answer: bytes) -> Mapping[str, Any]:
+    """The error object of an answer in OpenAI's shape; empty for anything else, such as a proxy's page."""
+    try:
+        error = orjson.loads(answer)["error"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def rewards_of(answer: bytes, counts: Sequence[int]) -> list[list[float]]:
+    """The rewards of an answer, checked to be as many as were asked for and finite."""
+    try:
+        rewards = [[float(reward) for reward in group] for group in orjson.loads(answer)["rewards"]]
+    except (orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+        raise RewardFailed("the reward server's answer holds no rewards") from error
+    if [len(group) for group in rewards] != list(counts):
+        raise RewardFailed(
+            "the reward server's answer has another number of rewards than candidates were sent"
+        )
+    if not all(math.isfinite(reward) for group in rewards for reward in group):
+        raise RewardFailed("the reward server's answer holds a reward that is not finite")
+    return rewards

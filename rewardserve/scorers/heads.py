@@ -1,0 +1,96 @@
+"""From token ids to one raw logit per row, whatever the padding: two kinds of classification head."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+from rewardserve.scorers.checkpoint import Checkpoint
+
+Ids = Sequence[int]
+
+
+class Head(Protocol):
+    """A model with its head."""
+
+    causal: bool
+
+    def score(self, texts: Sequence[Ids], segments: Sequence[Ids | None]) -> torch.Tensor:
+        """One logit per text, in one padded forward pass."""
+        ...
+
+
+def head_of(checkpoint: Checkpoint) -> Head:
+    """The way to run this model: decoders carry a token-wise linear `score`, encoders a head of their own."""
+    if isinstance(getattr(checkpoint.model, "score", None), torch.nn.Linear):
+        return LastTokenHead(checkpoint)
+    return WholeModelHead(checkpoint)
+
+
+class LastTokenHead:
+    """A decoder scored at its last real token.
+
+    transformers' own forward finds that token by comparing ids with the pad id, which cannot work for batches
+    where the model names no pad token. We know each row's length, so we choose the token by the rule for
+    a single row, and batches of any size and padding agree with it.
+    """
+
+    causal = True
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.device = checkpoint.device
+        self.vocabulary = int(checkpoint.config.vocab_size)
+        self.config = checkpoint.config
+        self.body: Any = checkpoint.model.base_model
+        self._score: Any = checkpoint.model.score
+        self._label = checkpoint.label_index
+        self._pad: int | None = checkpoint.config.pad_token_id
+
+    def score(self, texts: Sequence[Ids], segments: Sequence[Ids | None]) -> torch.Tensor:
+        """One logit per text; decoders have no segments."""
+        ids, mask = padded(texts, max(self._pad or 0, 0), self.device)
+        hidden = self.body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        return self.logits(hidden, [self.pooled_token(text) for text in texts])
+
+    def pooled_token(self, text: Ids) -> int:
+        """Where the model was trained to be read: the last token that is not its pad token."""
+        kept = [place for place in range(len(text) - 1, -1, -1) if text[place] != self._pad]
+        return kept[0] if kept else 0
+
+    def logits(self, hidden: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+        """The head applied to one place of each row."""
+        rows = torch.arange(len(places), device=hidden.device)
+        pooled = hidden[rows, torch.tensor(places, device=hidden.device)]
+        return self._score(pooled)[:, self._label]
+
+
+class WholeModelHead:
+    """An encoder, scored by its own forward pass; the attention mask hides the padding."""
+
+    causal = False
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.device = checkpoint.device
+        self._model: Any = checkpoint.model
+        self._label = checkpoint.label_index
+        self._pad = int(checkpoint.config.pad_token_id or 0)
+
+    def score(self, texts: Sequence[Ids], segments: Sequence[Ids | None]) -> torch.Tensor:
+        """One logit per text."""
+        ids, mask = padded(texts, self._pad, self.device)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        known = [segment for segment in segments if segment is not None]
+        if len(known) == len(texts):
+            inputs["token_type_ids"] = padded(known, 0, self.device)[0]
+        return self._model(**inputs).logits[:, self._label]
+
+
+def padded(texts: Sequence[Ids], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and attention mask, both (rows, longest), padded on the right."""
+    longest = max(map(len, texts))
+    ids = torch.full((len(texts), longest), pad, dtype=torch.long)
+    mask = torch.zeros((len(texts), longest), dtype=torch.long)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = torch.tensor(text, dtype=torch.long)
+        mask[row, : len(text)] = 1
+    return ids.to(device), mask.to(device)

@@ -1,0 +1,130 @@
+"""Any Hugging Face sequence-classification reward model, in this process: raw logits, never a sigmoid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jinja2 import TemplateError
+
+from rewardserve.errors import BadInput, TooLong
+from rewardserve.render import Disarm, chat_of, pair_of, plain_of, turns_of
+from rewardserve.scorer import Message, ModelCard, ModelSpec
+from rewardserve.scorers.checkpoint import Checkpoint, load_checkpoint
+from rewardserve.scorers.heads import Head, head_of
+from rewardserve.scorers.prefix import PrefixSharing, groups_of
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A conversation with one candidate, as token ids."""
+
+    ids: tuple[int, ...]
+    segments: tuple[int, ...] | None  # token types, for models that read pairs
+    conversation: int  # items with the same number probably begin alike
+
+    @property
+    def tokens(self) -> int:
+        """Its length, special tokens included."""
+        return len(self.ids)
+
+
+def load(spec: ModelSpec) -> "TransformersScorer":
+    """Load the model that `spec` names; raises ModelUnusable with what to do."""
+    if spec.cpu_threads is not None:
+        torch.set_num_threads(spec.cpu_threads)
+    return TransformersScorer(load_checkpoint(spec), spec)
+
+
+class TransformersScorer:
+    """A loaded reward model and its tokenizer."""
+
+    def __init__(self, checkpoint: Checkpoint, spec: ModelSpec) -> None:
+        self._tokenizer = checkpoint.tokenizer
+        self._head: Head = head_of(checkpoint)
+        self._sharing = PrefixSharing.proven(self._head) if spec.prefix_sharing else None
+        self._disarm = Disarm(checkpoint.tokenizer.all_special_tokens)
+        self._system: Literal["keep", "drop"] = spec.system_messages
+        self.card = ModelCard(
+            name=name_of(spec),
+            architecture=type(checkpoint.model).__name__,
+            parameters=sum(p.numel() for p in checkpoint.model.parameters()),
+            max_tokens=checkpoint.max_tokens,
+            device=str(checkpoint.device),
+            dtype=str(checkpoint.model.dtype).removeprefix("torch."),
+            prefix_sharing=self._sharing is not None,
+            input=self._input(),
+        )
+
+    def _input(self) -> Literal["chat", "pair", "plain"]:
+        if self._tokenizer.chat_template:
+            return "chat"
+        return "plain" if self._head.causal else "pair"
+
+    def prepare(self, messages: Sequence[Message], candidates: Sequence[str]) -> list[Encoded]:
+        """Render and tokenize; raises BadInput for what the template or the model cannot take."""
+        turns = turns_of([Message(m.role, self._disarm(m.content)) for m in messages], system=self._system)
+        conversation = hash(tuple(turns))
+        encoded = []
+        for number, candidate in enumerate(candidates):
+            item = self._encode(turns, self._disarm(candidate), conversation)
+            if item.tokens > self.card.max_tokens:
+                raise TooLong(
+                    f"the conversation with this candidate is {item.tokens} tokens; the reward model reads "
+                    f"at most {self.card.max_tokens}. Nothing is cut: send less",
+                    param=f"candidates[{number}]",
+                )
+            encoded.append(item)
+        return encoded
+
+    def _encode(self, turns: list[Message], candidate: str, conversation: int) -> Encoded:
+        if self.card.input == "chat":
+            out = self._tokenizer(self._render(turns, candidate), add_special_tokens=False)
+        elif self.card.input == "pair":
+            out = self._tokenizer(*pair_of(turns, candidate))
+        else:
+            out = self._tokenizer(plain_of([*turns, Message("assistant", candidate)]))
+        segments = out.get("token_type_ids") if self.card.input == "pair" else None
+        return Encoded(tuple(out["input_ids"]), tuple(segments) if segments else None, conversation)
+
+    def _render(self, turns: list[Message], candidate: str) -> str:
+        try:
+            text: str = self._tokenizer.apply_chat_template(chat_of(turns, candidate), tokenize=False)
+        except TemplateError as error:
+            raise BadInput(
+                f"the model's chat template refuses this conversation: {error}", param="messages"
+            ) from error
+        return text
+
+    @torch.inference_mode()
+    def score(self, items: Sequence[Encoded]) -> list[float]:
+        """One raw logit per item: shared beginnings are run once where that is proven equal and pays."""
+        rewards = [0.0] * len(items)
+        alone: list[int] = []
+        for rows in groups_of(items):
+            texts = [items[row].ids for row in rows]
+            if self._sharing is not None and self._sharing.pays(texts):
+                self._fill(rewards, rows, self._sharing.score(texts))
+            else:
+                alone.extend(rows)
+        if alone:
+            logits = self._head.score(
+                [items[row].ids for row in alone], [items[row].segments for row in alone]
+            )
+            self._fill(rewards, alone, logits)
+        return rewards
+
+    @staticmethod
+    def _fill(rewards: list[float], rows: Sequence[int], logits: torch.Tensor) -> None:
+        values: list[Any] = logits.float().tolist()
+        for row, value in zip(rows, values, strict=True):
+            rewards[row] = value
+
+
+def name_of(spec: ModelSpec) -> str:
+    """The name that requests may use: as configured, or the folder's, never its path."""
+    if spec.served_name:
+        return spec.served_name
+    folder = Path(spec.model)
+    return folder.resolve().name if folder.is_dir() else spec.model

@@ -1,0 +1,101 @@
+"""One scoring request: from words to items, through the batcher, and back; dropped if its caller leaves."""
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from rewardserve.batcher import Batcher
+from rewardserve.contract import Conversation, ScoreRequest, ScoreResponse, Turn
+from rewardserve.errors import BadInput, UnknownModel
+from rewardserve.scorer import Measured, Message, Scorer
+
+AnswerT = TypeVar("AnswerT")
+
+
+class ClientLeft(Exception):
+    """Whoever asked has hung up."""
+
+
+class Scoring:
+    """A model, the batcher before it, and the thread on which text is rendered and tokenized."""
+
+    def __init__(self, scorer: Scorer[Measured], batcher: Batcher[Measured], text_thread: Executor) -> None:
+        self._scorer = scorer
+        self._batcher = batcher
+        self._text_thread = text_thread
+
+    async def answer(self, ask: ScoreRequest) -> ScoreResponse:
+        """The reward of every candidate; raises ScoringError."""
+        name = self._scorer.card.name
+        if ask.model not in (None, name):
+            raise UnknownModel(
+                f"there is no model {ask.model!r} here; this server has {name!r}", param="model"
+            )
+        # Before the work of tokenizing, not only after.
+        self._batcher.admit(sum(len(conversation.candidates) for conversation in ask.conversations))
+        groups = [await self._prepare(*numbered) for numbered in enumerate(ask.conversations)]
+        items = [item for group in groups for item in group]
+        rewards = iter(await self._batcher.score(items))
+        return ScoreResponse(
+            rewards=[[next(rewards) for _ in group] for group in groups],
+            model=name,
+            tokens=sum(item.tokens for item in items),
+        )
+
+    async def _prepare(self, number: int, conversation: Conversation) -> list[Measured]:
+        loop = asyncio.get_running_loop()
+        try:
+            messages = messages_of(conversation)
+            return await loop.run_in_executor(
+                self._text_thread, self._scorer.prepare, messages, conversation.candidates
+            )
+        except BadInput as error:
+            raise error.within(f"conversations[{number}]") from error
+
+
+def messages_of(conversation: Conversation) -> list[Message]:
+    """The turns as text; raises BadInput for content that a text model cannot read."""
+    return [Message(turn.role, text_of(turn, number)) for number, turn in enumerate(conversation.messages)]
+
+
+def text_of(turn: Turn, number: int) -> str:
+    """A turn's content as one string: text parts are joined, anything else is refused."""
+    if isinstance(turn.content, str):
+        return turn.content
+    return "\n".join(
+        part_text(part, f"messages[{number}].content[{i}]") for i, part in enumerate(turn.content or [])
+    )
+
+
+def part_text(part: dict[str, Any], field: str) -> str:
+    """The text of one content part."""
+    text = part.get("text")
+    if part.get("type") != "text" or not isinstance(text, str):
+        raise BadInput(
+            f'this reward model reads text only: {field} must be {{"type": "text", "text": "…"}}', param=field
+        )
+    return text
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    """The result of `work`, which is cancelled as soon as the client hangs up (then: ClientLeft)."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(hung_up(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientLeft
+        return await working
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def hung_up(request: Request) -> None:
+    """Return when the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
