@@ -45,6 +45,7 @@ class Load:
         self._prompts = prompts
         self._clients = clients
         self._leaving = asyncio.Event()
+        self._ended = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self.answers: list[Answer] = []
 
@@ -61,14 +62,17 @@ class Load:
     async def answered(self, count: int) -> None:
         """Wait until `count` more requests have ended."""
         goal = len(self.answers) + count
-        while len(self.answers) < goal:
-            await asyncio.sleep(0.02)
+        async with self._ended:
+            await self._ended.wait_for(lambda: len(self.answers) >= goal)
 
     async def _keep_asking(self, number: int) -> None:
         for prompt in itertools.islice(itertools.cycle(self._prompts), number, None):
             if self._leaving.is_set():
                 return
-            self.answers.append(await self._ask(prompt, streamed=number % 2 == 1))
+            answer = await self._ask(prompt, streamed=number % 2 == 1)
+            async with self._ended:
+                self.answers.append(answer)
+                self._ended.notify_all()
 
     async def _ask(self, prompt: str, *, streamed: bool) -> Answer:
         started = time.monotonic()
@@ -81,7 +85,8 @@ class Load:
         return Answer(prompt, streamed, started, time.monotonic(), version, text, reason)
 
     async def _plain(self, prompt: str) -> tuple[str, str, str]:
-        raw = await self._client.chat.completions.with_raw_response.create(**self._request(prompt))
+        create = self._client.chat.completions.with_raw_response.create
+        raw = await create(**self._request(prompt))
         choice = raw.parse().choices[0]
         return raw.headers["x-trimtab-version"], choice.message.content or "", choice.finish_reason
 

@@ -1,4 +1,4 @@
-"""The operator's own copy of the first keys: a file that only they can read, beside a ledger that holds hashes.
+"""The operator's own copy of the first keys: a file that only they can read; the ledger holds hashes.
 
 CredentialsUnreadable   the file is there and is not what we wrote
 """

@@ -5,8 +5,8 @@ import ctypes
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -14,16 +14,18 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What to run, and where it answers 200 once it can serve."""
+    """What to run, with which variables over ours, and where it answers 200 once it can serve."""
 
     name: str
     command: tuple[str, ...]
     health_url: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     async def start(self, log: Path) -> Process:
         """Start the process in a group of its own, its output appended to `log`."""
         with log.open("ab") as output:
             return await asyncio.create_subprocess_exec(
+                *("env", *(f"{name}={value}" for name, value in self.variables.items())),
                 *self.command,
                 stdin=DEVNULL,
                 stdout=output,

@@ -1,0 +1,48 @@
+"""What `trimtab up` decides to run."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from gateway.up.stack import HomeTaken, PortTaken, plan, require_free, sole_use_of
+
+
+def test_without_a_configuration_the_pocket_form_runs(tmp_path: Path) -> None:
+    stack = plan(home=tmp_path, port=9000)
+    assert [service.name for service in stack.services] == ["engine", "reward", "gateway"]
+    assert [port for _, _, port in stack.ports] == [9002, 9003, 9000, 9001]
+
+
+def test_an_engine_of_the_operators_own_is_not_started_again(tmp_path: Path) -> None:
+    config = tmp_path / "trimtab.yaml"
+    config.write_text("engines: [{name: vllm, url: 'http://10.0.0.7:8000/v1'}]\nbase_model: llama\n")
+    stack = plan(config, home=tmp_path)
+    assert [service.name for service in stack.services] == ["reward", "gateway"]
+    assert stack.settings.base_model == "llama"
+
+
+def test_what_the_operator_set_beside_a_pocket_change_stays(tmp_path: Path) -> None:
+    config = tmp_path / "trimtab.yaml"
+    config.write_text("reward: {timeout_seconds: 3}\n")
+    assert plan(config, home=tmp_path).settings.reward.timeout_seconds == 3
+
+
+def test_the_gateway_is_told_the_changes_as_variables(tmp_path: Path) -> None:
+    variables = plan(home=tmp_path, port=9000).services[-1].variables
+    assert variables["TRIMTAB_LISTEN"] == '{"port": 9000}'
+    assert variables["TRIMTAB_HOME"] == str(tmp_path)
+
+
+def test_a_taken_port_is_named_with_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=rf"engine cannot listen on 127.0.0.1:{port}.*--port"):
+            require_free([("engine", "127.0.0.1", port)])
+
+
+def test_one_home_serves_one_stack(tmp_path: Path) -> None:
+    with sole_use_of(tmp_path), pytest.raises(HomeTaken, match="--home"), sole_use_of(tmp_path):
+        pass
