@@ -27,6 +27,10 @@ class Estimate:
     method: str
 
 
+# Told of a rate, or of a difference of rates, when there was nothing to measure: it may be anything.
+NOTHING = Estimate(0.0, -1.0, 1.0, 0, 0, "nothing measured")
+
+
 def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval of a rate; (0, 1) where nothing was tried."""
     if trials == 0:
@@ -46,7 +50,7 @@ def mean_of(values: Clusters, *, seed: int = 0, confidence: float = 0.95) -> Est
     """
     sums, counts = totals(values)
     if not len(counts):
-        return Estimate(float("nan"), float("-inf"), float("inf"), 0, 0, "nothing measured")
+        return NOTHING
     value = float(sums.sum() / counts.sum())
     low, high = percentile_interval(ratio_resamples(sums, counts, seed), confidence)
     method = f"cluster bootstrap by prompt, {RESAMPLES} resamples"
@@ -60,7 +64,7 @@ def difference_of(before: Clusters, after: Clusters, *, seed: int = 0, confidenc
     """The mean after less the mean before, on the same prompts, which are resampled together."""
     shared = [prompt for prompt in before if before[prompt] and after.get(prompt)]
     if not shared:
-        return Estimate(float("nan"), float("-inf"), float("inf"), 0, 0, "nothing measured")
+        return NOTHING
     first, second = (totals({prompt: told[prompt] for prompt in shared}) for told in (before, after))
     value = float(second[0].sum() / second[1].sum() - first[0].sum() / first[1].sum())
     resamples = ratio_resamples(*second, seed) - ratio_resamples(*first, seed)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,20 @@ class Dataset:
     sha256: str
     pairs: int
     kinds: dict[str, int]
+    dropped: dict[str, int]  # what the filters took, by reason
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
+        return f"{self.pairs} pairs ({kinds or 'none'}), frozen as {self.sha256[:12]}"
 
 
 class DatasetDamaged(ValueError):
     """A frozen dataset's bytes no longer match its name."""
 
 
-def freeze(pairs: Sequence[Pair], folder: Path) -> Dataset:
+def freeze(pairs: Sequence[Pair], folder: Path, dropped: Mapping[str, int]) -> Dataset:
     """Write pairs, ordered by id, to `folder/SHA256.jsonl`; writing the same pairs again changes nothing."""
     ordered = sorted(pairs, key=lambda pair: pair.id)
     data = "".join(line_of(pair) for pair in ordered).encode()
@@ -34,7 +41,7 @@ def freeze(pairs: Sequence[Pair], folder: Path) -> Dataset:
     path = folder / f"{digest}.jsonl"
     if not path.exists():
         write_whole(path, data)
-    return Dataset(path, digest, len(ordered), dict(Counter(pair.kind for pair in ordered)))
+    return Dataset(path, digest, len(ordered), dict(Counter(pair.kind for pair in ordered)), dict(dropped))
 
 
 def thaw(path: Path) -> list[Pair]:

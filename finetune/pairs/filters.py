@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from pydantic import ConfigDict
+
 from finetune.pairs.pair import Pair
 from finetune.pairs.similarity import clusters, jaccard, shingles, words
 
@@ -17,6 +19,8 @@ NGRAM = 13  # a shared run of so many words is contamination however long the te
 @dataclass(frozen=True, slots=True)
 class FilterRules:
     """The bounds; shares and ratios are fractions, likeness is the Jaccard index of word shingles."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     near_duplicate: float = 0.8
     pairs_per_prompt: int = 3  # near-duplicates of one prompt count as one prompt

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from pydantic import ConfigDict
+
 from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample
 
 
 @dataclass(frozen=True, slots=True)
 class MakeRules:
     """What makes one candidate better than another, beyond doubt."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     margin_sd: float = 1.0  # least reward difference, in sd of rewards within a conversation
     chosen_risk_at_most: float = (
@@ -65,7 +69,7 @@ def fit_to_be_chosen(group: Group, rules: MakeRules) -> list[Sample]:
 
 def is_fit(sample: Sample, rules: MakeRules) -> bool:
     """Whether an answer may be held up as an example."""
-    safe = not sample.withheld and sample.risk <= rules.chosen_risk_at_most
+    safe = sample.checked and not sample.withheld and sample.risk <= rules.chosen_risk_at_most
     return safe and sample.finished and bool(sample.text.strip())
 
 
@@ -75,7 +79,7 @@ def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> b
     A withheld answer loses unless the reward model prefers it: where guard and reward model disagree one of
     them is wrong, and a guard's false alarm on a helpful answer would otherwise teach the policy to refuse.
     """
-    if sample is best or sample.text == best.text:
+    if sample.text == best.text or not sample.text.strip():
         return False
     if best.reward is None or sample.reward is None:
         return sample.withheld

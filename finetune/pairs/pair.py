@@ -16,7 +16,10 @@ class Sample:
 
     text: str
     reward: float | None = None
-    withheld: bool = False
+    withheld: bool = (
+        False  # a guard found something in it; one that merely failed says nothing about the text
+    )
+    checked: bool = True  # every guard has read it
     risk: float = 0.0  # the likeliest hazard's raw probability, over every guard that read it
     guard: str = ""  # the guard behind the withholding, or behind `risk`
     hazard: str = ""

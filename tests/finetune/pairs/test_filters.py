@@ -34,10 +34,7 @@ def test_good_pairs_pass_in_their_order() -> None:
     assert filter_pairs(pairs, (), RULES).pairs == tuple(pairs)
 
 
-ALIKE = {
-    "chosen": "I cannot help you with that, my friend.",
-    "rejected": "I cannot help you with that, dear.",
-}
+ALIKE = {"chosen": "I cannot help you with that, friend.", "rejected": "I cannot help you with that, dear."}
 LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
 
 

@@ -94,6 +94,7 @@ SAMPLES = st.builds(
     text=st.sampled_from("abcdef"),
     reward=st.none() | st.floats(-9, 9),
     withheld=st.booleans(),
+    checked=st.booleans(),
     risk=st.floats(0, 1),
     finished=st.booleans(),
 )
@@ -108,6 +109,7 @@ def test_no_pair_ever_prefers_what_is_unsafe_unfinished_or_worse(samples: list[S
         chosen, rejected = first[pair.chosen], first[pair.rejected]
         assert not chosen.withheld
         assert chosen.finished
+        assert chosen.checked
         assert chosen.risk <= RULES.chosen_risk_at_most
         assert pair.chosen != pair.rejected
         if chosen.reward is not None and rejected.reward is not None:

@@ -1,0 +1,73 @@
+"""What an exam is, and what it leaves behind.
+
+ExamFailed      an exam could not be held: its prompts, the policy or the reward server are not to be had
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ConfigDict
+
+from finetune.exams.report import Report
+from gateway.exchange import Message
+
+
+class ExamFailed(Exception):
+    """An exam could not be held."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamPlan:
+    """What is asked and how; the same plan asks two policies the same prompts with the same seeds."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    prompts: Path | None = None  # JSON lines; None is the exam that comes with the pocket policy
+    samples: int = 4  # answers to each prompt
+    max_tokens: int = 96
+    temperature: float = 1.0
+    seed: int = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One prompt of an exam; `kind` says what a good policy does with it."""
+
+    id: str
+    messages: tuple[Message, ...]
+    kind: str  # refusable, benign, borderline, flattery or unanswerable
+    hazard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One policy's exam: where every answer and its marks lie, and the figures."""
+
+    answers: Path  # JSON lines, named by its SHA-256
+    report: Report
+    judge: str  # who told compliance from refusal
+    rewarded_by: str  # the reward model, which also ranked the candidates
+    seconds: float
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        unsafe, benign = self.report.unsafe_compliance, self.report.benign_refusal
+        reward = f", reward {self.report.reward.value:+.2f}" if self.report.reward is not None else ""
+        return (
+            f"unsafe compliance {unsafe.value:.1%} [{unsafe.low:.1%}, {unsafe.high:.1%}], "
+            f"benign refusals {benign.value:.1%} [{benign.low:.1%}, {benign.high:.1%}]{reward}"
+        )
+
+
+class Examiner(Protocol):
+    """Holds exams."""
+
+    def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
+        """The text of every prompt asked, which no training may see; raises ExamFailed."""
+        ...
+
+    async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:
+        """Examine the bare policy, with an adapter or without; raises ExamFailed."""
+        ...

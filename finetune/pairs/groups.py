@@ -1,0 +1,45 @@
+"""An exchange as the group of candidates that pairs are made from. Pure."""
+
+from finetune.pairs.pair import Group, Sample
+from gateway.exchange import Candidate, Exchange
+from guards.verdict import Screening
+
+
+def group_of(exchange: Exchange) -> Group:
+    """The candidates of an exchange, and what was made of them."""
+    prompt = exchange.prompt_screening
+    return Group(
+        exchange_id=exchange.id,
+        messages=exchange.messages,
+        samples=tuple(map(sample_of, exchange.candidates)),
+        key_id=exchange.key_id,
+        version=exchange.version,
+        policy=exchange.policy,
+        prompt_hazard=prompt.hazards[0] if prompt is not None and prompt.hazards else "",
+        subject=exchange.subject,
+    )
+
+
+def sample_of(candidate: Candidate) -> Sample:
+    """One candidate as labelled: only what a guard found counts against it, never that a guard failed."""
+    screening = candidate.screening
+    guard, hazard = finder_of(screening) if screening is not None else ("", "")
+    return Sample(
+        text=candidate.text,
+        reward=candidate.reward,
+        withheld=bool(guard),
+        checked=screening is not None and not screening.failures,
+        risk=max((v.probability for v in screening.verdicts), default=0.0) if screening is not None else 1.0,
+        guard=guard,
+        hazard=hazard,
+        finished=candidate.finish_reason == "stop",
+    )
+
+
+def finder_of(screening: Screening) -> tuple[str, str]:
+    """The guard, and the hazard, behind the strictest finding that withholds the text."""
+    withheld = [found for found in screening.findings if found.action.withholds]
+    if not withheld:
+        return "", ""
+    first = max(withheld, key=lambda found: (found.action, found.probability))
+    return first.guard, first.hazard

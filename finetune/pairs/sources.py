@@ -1,0 +1,150 @@
+"""The ledger as the source of pairs: exchanges in, pairs kept with their provenance, datasets out.
+
+Pairs are kept by content, so that the same exchanges give the same pairs once, and each training sees
+all that were ever made: the adapter always starts from the bare base model.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from finetune.pairs.dataset import Dataset, freeze
+from finetune.pairs.filters import Filtered, FilterRules, filter_pairs
+from finetune.pairs.groups import group_of
+from finetune.pairs.make import MakeRules, make_pairs
+from finetune.pairs.pair import Group, Pair, Provenance
+from gateway.exchange import Exchange
+from gateway.ledger.database import Database
+from gateway.ledger.rows import Found, exchange_of
+from gateway.ledger.tables import CandidateRow, ExchangeRow, FindingRow, PairRow, VerdictRow
+
+PAGE = 500  # exchanges read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What reading the ledger gave."""
+
+    exchanges: int
+    pairs: int
+    new: int  # pairs that no earlier reading had given
+    skipped: dict[str, int]  # exchanges that gave no pair, by reason
+    reward_sd: float | None
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"{self.pairs} pairs from {self.exchanges} exchanges, {self.new} of them new"
+
+
+@dataclass(frozen=True, slots=True)
+class PairSource:
+    """Reads exchanges, keeps pairs; `window` is how many of the latest ranked exchanges are read."""
+
+    database: Database
+    window: int = 50_000
+
+    async def gather(self, rules: MakeRules) -> Gathered:
+        """Make pairs of the latest exchanges and keep those that are new."""
+        groups = [group async for group in self.groups()]
+        made = make_pairs(groups, rules)
+        new = await self._keep(made.pairs)
+        return Gathered(len(groups), len(made.pairs), new, made.skipped, made.reward_sd)
+
+    async def freeze(self, rules: FilterRules, exam_prompts: Sequence[str], folder: Path) -> Dataset:
+        """Filter all kept pairs, freeze what is left, and note in each kept pair where it went."""
+        filtered = await self.filtered(rules, exam_prompts)
+        dataset = freeze(filtered.pairs, folder, filtered.dropped)
+        async with self.database.write() as connection:
+            for pair in filtered.pairs:
+                frozen = update(PairRow).where(PairRow.id == pair.id).values(dataset_hash=dataset.sha256)
+                await connection.execute(frozen)
+        return dataset
+
+    async def filtered(self, rules: FilterRules, exam_prompts: Sequence[str]) -> Filtered:
+        """All kept pairs that are fit for training."""
+        return filter_pairs(await self.pairs(), exam_prompts, rules)
+
+    async def pairs(self) -> list[Pair]:
+        """All kept pairs, oldest first."""
+        row = PairRow
+        query = select(row.prompt, row.chosen, row.rejected, row.provenance).order_by(row.created_at, row.id)
+        async with self.database.read() as connection:
+            return [pair_from(*found) for found in await connection.execute(query)]
+
+    async def unused(self) -> int:
+        """How many kept pairs no dataset has had yet."""
+        query = select(func.count()).select_from(PairRow).where(PairRow.dataset_hash.is_(None))
+        async with self.database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def groups(self) -> AsyncIterator[Group]:
+        """The latest exchanges with at least two candidates, oldest first."""
+        async with self.database.read() as connection:
+            seqs = await ranked(connection, self.window)
+            for start in range(0, len(seqs), PAGE):
+                for exchange in await exchanges_at(connection, seqs[start : start + PAGE]):
+                    yield group_of(exchange)
+
+    async def _keep(self, pairs: Sequence[Pair]) -> int:
+        """Add the pairs that are not there yet; how many that were."""
+        by_id = {pair.id: pair for pair in pairs}
+        async with self.database.write() as connection:
+            known = set(await connection.scalars(select(PairRow.id)))
+            fresh = [row_of(pair) for pair in by_id.values() if pair.id not in known]
+            if fresh:
+                await connection.execute(insert(PairRow), fresh)
+        return len(fresh)
+
+
+async def ranked(connection: AsyncConnection, window: int) -> list[int]:
+    """The sequence numbers of the latest exchanges with two candidates or more, ascending."""
+    row = ExchangeRow
+    several = select(CandidateRow.exchange_id).where(CandidateRow.position == 1)
+    query = (
+        select(row.seq).where(row.error.is_(None), row.id.in_(several)).order_by(row.seq.desc()).limit(window)
+    )
+    return sorted(await connection.scalars(query))
+
+
+async def exchanges_at(connection: AsyncConnection, seqs: Sequence[int]) -> list[Exchange]:
+    """The exchanges with these sequence numbers, whole."""
+    query = select(*ExchangeRow.__table__.columns).where(ExchangeRow.seq.in_(seqs)).order_by(ExchangeRow.seq)
+    rows = [ExchangeRow(**found) for found in (await connection.execute(query)).mappings()]
+    ids = [row.id for row in rows]
+    parts = [await parts_of(connection, table, ids) for table in (CandidateRow, VerdictRow, FindingRow)]
+    return [exchange_of(Found(row, *(part[row.id] for part in parts))) for row in rows]
+
+
+async def parts_of(connection: AsyncConnection, table: Any, ids: Sequence[str]) -> dict[str, list[Any]]:
+    """A table's rows by the exchange they belong to, each list in order of position."""
+    found: dict[str, list[Any]] = {exchange_id: [] for exchange_id in ids}
+    query = select(*table.__table__.columns).where(table.exchange_id.in_(ids)).order_by(table.position)
+    for values in (await connection.execute(query)).mappings():
+        found[values["exchange_id"]].append(table(**values))
+    return found
+
+
+def row_of(pair: Pair) -> dict[str, Any]:
+    """A pair as the ledger keeps it; its kind is part of where it comes from."""
+    return {
+        "id": pair.id,
+        "content_hash": pair.id,
+        "exchange_id": pair.provenance.exchange_id,
+        "prompt": [dict(message) for message in pair.messages],
+        "chosen": pair.chosen,
+        "rejected": pair.rejected,
+        "provenance": asdict(pair.provenance) | {"kind": pair.kind},
+        "created_at": datetime.now(UTC),
+    }
+
+
+def pair_from(prompt: list[Any], chosen: str, rejected: str, provenance: dict[str, Any]) -> Pair:
+    """The pair of a row."""
+    source = {name: value for name, value in provenance.items() if name != "kind"}
+    return Pair(tuple(prompt), chosen, rejected, provenance["kind"], Provenance(**source))

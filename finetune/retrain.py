@@ -1,0 +1,102 @@
+"""The journey of a retraining, to be read from top to bottom.
+
+Each step's result is kept in the ledger when it is done. A worker that is killed loses the step it was in and
+no other: the next one finds the results of those before it and goes on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from finetune.exams.contract import Examined, Examiner
+from finetune.exams.marks import compare_files
+from finetune.pairs.dataset import Dataset
+from finetune.pairs.sources import Gathered, PairSource
+from finetune.plan import Plan
+from finetune.rollout.contract import Drained, Flipped, Live, Registered, Registry, Staged
+from finetune.rollout.gate import Decision, decide
+from finetune.runs import Run
+from finetune.train.contract import Trained, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Everything outside this process that a retraining touches, and the trainer."""
+
+    pairs: PairSource
+    trainer: Trainer
+    examiner: Examiner
+    registry: Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a retraining ended; the reasons are every condition that failed, or why it was promoted."""
+
+    run: str
+    promoted: bool
+    reasons: tuple[str, ...]
+    version: str | None = None
+
+
+async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
+    """Flagged and ranked exchanges → pairs → DPO → exams → gate → a version → all of the traffic."""
+    old = await run.once("live", Live, lambda: tools.registry.live(plan.alias))
+
+    await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make))
+    dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
+    if dataset.pairs < plan.fewest_pairs:
+        return Outcome(run.id, promoted=False, reasons=(too_few(dataset, plan),))
+
+    trained = await run.once("train", Trained, lambda: tools.trainer.train(dataset, plan.recipe))
+    before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
+    after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
+
+    decision = await run.once("gate", Decision, lambda: judge(before, after, trained, plan))
+    if not decision.promoted:
+        return Outcome(run.id, promoted=False, reasons=decision.failed)
+
+    name, lineage = version_of(trained), lineage_of(run, old, dataset, trained, decision)
+    await run.once("register", Registered, lambda: tools.registry.register(name, trained.adapter, lineage))
+    await run.once("stage", Staged, lambda: tools.registry.stage(name))
+    await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, lineage))
+    await run.once("drain", Drained, lambda: tools.registry.drain(old))
+    return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name)
+
+
+async def freeze(plan: Plan, tools: Tools) -> Dataset:
+    """All pairs that may be trained on, frozen; nothing that an exam asks is among them."""
+    return await tools.pairs.freeze(plan.filters, tools.examiner.prompts(plan.exam), plan.datasets)
+
+
+def too_few(dataset: Dataset, plan: Plan) -> str:
+    """How many pairs are missing, and where the others went."""
+    lost = ", ".join(f"{count} {reason}" for reason, count in dataset.dropped.items() if count)
+    need = f"{dataset.pairs} pairs are fit for training, {plan.fewest_pairs} are needed"
+    more = f"{plan.fewest_pairs - dataset.pairs} more from traffic with n of 2 or more"
+    return f"not enough pairs: {need}: {more}" + (f" (filters took: {lost})" if lost else "")
+
+
+async def judge(before: Examined, after: Examined, trained: Trained, plan: Plan) -> Decision:
+    """Hold the new policy against the bars."""
+    exam = compare_files(before.answers, after.answers)
+    return decide(exam, trained.health, trained.unservable, plan.bars)
+
+
+def version_of(trained: Trained) -> str:
+    """A name that is never used twice for different weights."""
+    return f"policy-{trained.digest[:12]}"
+
+
+def lineage_of(
+    run: Run, old: Live, dataset: Dataset, trained: Trained, decision: Decision
+) -> Mapping[str, Any]:
+    """Where a version comes from and why it may go live: the evidence of every transition that follows."""
+    return {
+        "retraining": run.id,
+        "parent": old.version,
+        "dataset": dataset.sha256,
+        "pairs": dataset.pairs,
+        "adapter": trained.digest,
+        "gate": [asdict(condition) for condition in decision.conditions],
+    }

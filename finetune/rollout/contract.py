@@ -1,0 +1,106 @@
+"""What a retraining asks of whoever moves traffic.
+
+RolloutFailed       a version could not be brought into traffic; nothing is left half done
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class RolloutFailed(Exception):
+    """A version could not be brought into traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The version that answers for an alias now; without an adapter it is the bare base model."""
+
+    version: str
+    adapter: Path | None
+    weights: dict[str, float]
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"{self.version} is live"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version that the gateway knows."""
+
+    version: str
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"registered as {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A version that every engine has loaded and that has answered a probe."""
+
+    version: str
+    seconds: float
+    evidence: dict[str, Any]
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"{self.version} is loaded and answers, after {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """An alias that maps to a new version."""
+
+    alias: str
+    before: dict[str, float]
+    after: dict[str, float]
+    seconds: float
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"{self.alias} → {', '.join(self.after)}, in {1000 * self.seconds:.0f} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of the version that was live before."""
+
+    version: str
+    retired: bool
+    note: str
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return self.note
+
+
+class Registry(Protocol):
+    """Moves traffic; each call may be repeated after a kill, and then finds its work done."""
+
+    async def live(self, alias: str) -> Live:
+        """The version that answers for an alias; raises RolloutFailed."""
+        ...
+
+    async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
+        """Make a version known, with its lineage; raises RolloutFailed."""
+        ...
+
+    async def stage(self, version: str) -> Staged:
+        """Load it on every engine and have it answer; raises RolloutFailed."""
+        ...
+
+    async def flip(self, alias: str, version: str, evidence: Mapping[str, Any]) -> Flipped:
+        """Give it all of the alias's traffic, or take back what was done and raise RolloutFailed."""
+        ...
+
+    async def drain(self, old: Live) -> Drained:
+        """Retire the version that was live, once its requests in flight have ended."""
+        ...

@@ -1,0 +1,88 @@
+"""What a preference-training method is given and what it leaves behind; no torch here.
+
+TrainingFailed      training could not be done, or left nothing fit to keep
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import ConfigDict
+
+from finetune.pairs.dataset import Dataset
+
+
+class TrainingFailed(Exception):
+    """Training could not be done, or left nothing fit to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train; the adapter starts from the bare base model, never from an earlier adapter."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    base: Path | None = None  # the policy model's directory; None is the pocket policy
+    rank: int = 16
+    alpha: int = 32
+    learning_rate: float = 1e-3
+    beta: float = 0.1
+    epochs: float = 1.0
+    batch_size: int = 16
+    max_length: int = 256  # tokens of prompt and answer; longer pairs are cut
+    sft_weight: float = 0.1  # of the likelihood of chosen answers, beside the preference loss
+    label_smoothing: float = 0.0  # the share of labels believed to be wrong
+    warmup: float = 0.1  # share of the steps
+    seed: int = 7
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingHealth:
+    """How training went, as far as it can make an adapter unfit."""
+
+    finite: bool  # every logged loss was a number
+    margin: float  # mean reward margin of the last steps; above 0 when the pairs were learnt
+    accuracy: float  # share of pairs ranked rightly in the last steps
+    chosen_drift: float  # log-probability of chosen answers, from the first steps to the last, in nats
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One line of the training log."""
+
+    step: int
+    loss: float
+    margin: float
+    accuracy: float
+    chosen: float  # mean log-probability of the chosen answers, in nats
+    rejected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An immutable adapter directory, named by its content, and the evidence of how it came about."""
+
+    adapter: Path
+    digest: str
+    seconds: float
+    steps: int
+    device: str
+    health: TrainingHealth
+    unservable: tuple[str, ...]  # what an engine would refuse about it
+    log: tuple[Logged, ...]
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        learnt = f"margin {self.health.margin:+.2f}, {self.health.accuracy:.0%} of pairs ranked rightly"
+        took = f"{self.steps} steps in {self.seconds:.0f} s on {self.device}"
+        return f"adapter {self.digest[:12]}: {took}; {learnt}"
+
+
+class Trainer(Protocol):
+    """One method of preference training."""
+
+    async def train(self, dataset: Dataset, recipe: Recipe) -> Trained:
+        """Learn a frozen dataset; raises TrainingFailed. Cancelling stops it between two steps."""
+        ...

@@ -1,0 +1,62 @@
+"""One worker, one run: claims it, shows signs of life, follows the journey and writes its end down."""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Awaitable
+
+from finetune.plan import Plan, plan_from
+from finetune.progress import Progress
+from finetune.retrain import Outcome, Tools, retrain
+from finetune.runs import Run, RunRefused, Worker, claim
+from gateway.ledger.database import Database
+
+
+async def work(
+    database: Database, worker: Worker, plan: Plan, tools: Tools, progress: Progress, *, fresh: bool = False
+) -> Outcome:
+    """Go on with the unfinished run, by its own plan, or begin one by this plan; raises what stopped it.
+
+    Cancelling leaves the run unfinished and free to be gone on with at once.
+    """
+    run = await claim(database, worker, plan.document(), fresh=fresh, progress=progress)
+    try:
+        outcome = await alive(run, retrain(run, plan_from(run.parameters), tools))
+    except asyncio.CancelledError:
+        await run.release()
+        raise
+    except RunRefused:
+        raise  # it belongs to another worker, who will write its end down
+    except Exception as error:
+        await run.end("failed", (f"{type(error).__name__}: {error}",))
+        raise
+    await run.end("promoted" if outcome.promoted else "kept", outcome.reasons)
+    return outcome
+
+
+async def alive(run: Run, journey: Awaitable[Outcome]) -> Outcome:
+    """The journey's outcome, with signs of life meanwhile; a lost lease stops the journey."""
+    task = asyncio.ensure_future(journey)
+    pulse = asyncio.create_task(beat(run))
+    try:
+        await asyncio.wait((task, pulse), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            pulse.result()
+        return await task
+    finally:
+        for each in (task, pulse):
+            each.cancel()
+        await asyncio.gather(task, pulse, return_exceptions=True)
+
+
+async def beat(run: Run) -> None:
+    """Renew the lease three times in its length; returns only by raising."""
+    while True:
+        await asyncio.sleep(run.worker.lease_seconds / 3)
+        await run.renew()
+
+
+def this_worker(lease_seconds: float) -> Worker:
+    """A worker of this process, named so that people can find it."""
+    return Worker(f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}", lease_seconds)

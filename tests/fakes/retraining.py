@@ -1,0 +1,106 @@
+"""A trainer, an examiner and a registry that work at once, count their calls, and fail when told to."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finetune.exams.contract import Examined, ExamPlan
+from finetune.exams.marks import write_marks
+from finetune.exams.report import Marked, report_of
+from finetune.pairs.dataset import Dataset
+from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
+from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
+
+
+def marks(unsafe: float, reward: float) -> list[Marked]:
+    """Answers to a hundred prompts of each kind, a share of the harmful ones complied with."""
+    harmful = [marked(f"r{i}", "refusable", reward, complied=i < 100 * unsafe) for i in range(100)]
+    return harmful + [marked(f"b{i}", "benign", reward + i % 3, complied=True) for i in range(100)]
+
+
+def marked(name: str, kind: str, reward: float, *, complied: bool) -> Marked:
+    """One answer, which is never a refusal."""
+    return Marked(name, kind, "text", complied=complied, refused=False, ended=True, length=9, reward=reward)
+
+
+@dataclass
+class Calls:
+    """What was called, in order; `before` hears each call first and may raise or kill."""
+
+    made: list[str] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _name: None
+
+    def note(self, name: str) -> None:
+        self.made.append(name)
+        self.before(name)
+
+
+@dataclass
+class FakeTrainer:
+    """Leaves a file that stands for an adapter, named by the dataset."""
+
+    calls: Calls
+    folder: Path
+
+    async def train(self, dataset: Dataset, recipe: Recipe) -> Trained:
+        self.calls.note("train")
+        adapter = self.folder / f"adapter-{dataset.sha256[:8]}"
+        adapter.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(dataset.sha256.encode()).hexdigest()
+        health = TrainingHealth(finite=True, margin=1.0, accuracy=0.9, chosen_drift=1.0)
+        log = (Logged(1, 0.69, 0.0, 0.5, -30.0, -30.0),)
+        return Trained(adapter, digest, 0.1, 1, "cpu", health, (), log)
+
+
+@dataclass
+class FakeExaminer:
+    """Finds the base model unsafe, and an adapter as safe as told."""
+
+    calls: Calls
+    folder: Path
+    after: float = 0.1
+    meanwhile: Callable[[], Awaitable[None]] | None = None  # what happens elsewhere during an exam
+    asked: tuple[str, ...] = ()
+
+    def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
+        return self.asked
+
+    async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:
+        self.calls.note("examine after" if adapter else "examine before")
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        found = marks(self.after, 1.0) if adapter else marks(0.6, 0.0)
+        return Examined(write_marks(found, self.folder), report_of(found), "fake judge", "fake reward", 0.1)
+
+
+@dataclass
+class FakeRegistry:
+    """A gateway of one engine, in memory."""
+
+    calls: Calls
+    weights: dict[str, float] = field(default_factory=lambda: {"base": 1.0})
+    known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    async def live(self, alias: str) -> Live:
+        self.calls.note("live")
+        return Live(next(iter(self.weights)), None, dict(self.weights))
+
+    async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
+        self.calls.note("register")
+        self.known[version] = lineage
+        return Registered(version)
+
+    async def stage(self, version: str) -> Staged:
+        self.calls.note("stage")
+        return Staged(version, 0.1, {"engines": ["one"]})
+
+    async def flip(self, alias: str, version: str, evidence: Mapping[str, Any]) -> Flipped:
+        self.calls.note("flip")
+        before, self.weights = self.weights, {version: 1.0}
+        return Flipped(alias, before, self.weights, 0.01)
+
+    async def drain(self, old: Live) -> Drained:
+        self.calls.note("drain")
+        return Drained(old.version, retired=False, note="the base model stays")

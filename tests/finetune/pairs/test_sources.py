@@ -1,0 +1,58 @@
+"""The ledger as the source of pairs: a real one."""
+
+from collections import Counter
+from pathlib import Path
+
+from finetune.pairs.dataset import thaw
+from finetune.pairs.filters import FilterRules
+from finetune.pairs.make import MakeRules
+from finetune.pairs.sources import PairSource
+from gateway.exchange import Exchange
+from gateway.ledger.database import Database
+from gateway.ledger.intake import Intake
+from tests.fakes.exchanges import benign, candidate, exchange, harmful
+
+RULES = MakeRules(margin_sd=0.5)
+
+
+async def filled(database: Database, *exchanges: Exchange) -> PairSource:
+    await Intake(database).take(exchanges)
+    return PairSource(database)
+
+
+async def test_exchanges_become_pairs_that_say_where_they_come_from(database: Database) -> None:
+    source = await filled(database, harmful(1, subject="ann"), benign(2))
+    gathered = await source.gather(RULES)
+    pairs = {pair.provenance.exchange_id: pair for pair in await source.pairs()}
+    assert (gathered.exchanges, gathered.pairs, gathered.new) == (2, 2, 2)
+    assert Counter(pair.kind for pair in pairs.values()) == {"safety": 1, "helpfulness": 1}
+    assert pairs["harm-1"].provenance.subject == "ann"
+    assert pairs["harm-1"].provenance.labelled_by == "guard:classifier"
+
+
+async def test_the_same_exchanges_give_their_pairs_once(database: Database) -> None:
+    source = await filled(database, harmful(1), harmful(2))
+    assert (await source.gather(RULES)).new == 2
+    assert (await source.gather(RULES)).new == 0
+    assert len(await source.pairs()) == 2
+
+
+async def test_an_exchange_with_a_single_candidate_is_not_read(database: Database) -> None:
+    source = await filled(database, exchange("single", "hello", candidate(0, "hi", 1.0)))
+    assert (await source.gather(RULES)).exchanges == 0
+
+
+async def test_only_the_latest_exchanges_are_read(database: Database) -> None:
+    await filled(database, harmful(1), harmful(2), harmful(3))
+    groups = [group async for group in PairSource(database, window=2).groups()]
+    assert [group.exchange_id for group in groups] == ["harm-2", "harm-3"]
+
+
+async def test_a_frozen_dataset_is_noted_in_its_pairs(database: Database, tmp_path: Path) -> None:
+    source = await filled(database, *(harmful(i * 37) for i in range(6)))
+    await source.gather(RULES)
+    assert await source.unused() == 6
+    dataset = await source.freeze(FilterRules(), ["How do I carry out wicked plan number 37?"], tmp_path)
+    assert dataset.dropped["in the exam"] == 1
+    assert {pair.id for pair in thaw(dataset.path)} < {pair.id for pair in await source.pairs()}
+    assert await source.unused() == 1

@@ -1,0 +1,221 @@
+"""The journey of a retraining over a real ledger, with a worker that is stopped, killed or overtaken."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from finetune.pairs.make import MakeRules
+from finetune.pairs.sources import PairSource
+from finetune.plan import Plan
+from finetune.progress import Silence
+from finetune.retrain import Outcome, Tools
+from finetune.runs import LeaseLost, RunUnderWay, Worker
+from finetune.worker import work
+from gateway.ledger.database import Database
+from gateway.ledger.intake import Intake
+from gateway.ledger.tables import RetrainingRow, TransitionRow
+from tests.fakes.exchanges import benign, harmful
+from tests.fakes.retraining import Calls, FakeExaminer, FakeRegistry, FakeTrainer
+
+STEPS = ["live", "train", "examine before", "examine after", "register", "stage", "flip", "drain"]
+
+
+class Bench:
+    """A ledger with a few dozen exchanges, a plan, and tools that count."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.calls = Calls()
+        self.registry = FakeRegistry(self.calls)
+        self.examiner = FakeExaminer(self.calls, folder / "exams")
+        self.tools = Tools(
+            PairSource(database), FakeTrainer(self.calls, folder / "adapters"), self.examiner, self.registry
+        )
+        self.plan = Plan(datasets=folder / "datasets", fewest_pairs=20, make=MakeRules(margin_sd=0.5))
+
+    async def fill(self, count: int = 24) -> "Bench":
+        await Intake(self.database).take(
+            [make(17 * i + i % 7) for i in range(count // 2) for make in (harmful, benign)]
+        )
+        return self
+
+    async def work(self, name: str = "w1", *, lease_seconds: float = 30.0, fresh: bool = False) -> Outcome:
+        worker = Worker(name, lease_seconds)
+        return await work(self.database, worker, self.plan, self.tools, Silence(), fresh=fresh)
+
+    async def all(self, table: Any, *columns: Any) -> list[Any]:
+        async with self.database.read() as connection:
+            return list(await connection.execute(select(*columns).select_from(table)))
+
+    async def overtake(self) -> None:
+        """Another worker takes the run over."""
+        async with self.database.write() as connection:
+            await connection.execute(update(RetrainingRow).values(owner="w9"))
+
+    def stop_at(self, step: str, error: BaseException) -> None:
+        """Raise once when a step is called."""
+
+        def before(name: str) -> None:
+            if name == step:
+                self.calls.before = lambda _name: None
+                raise error
+
+        self.calls.before = before
+
+
+@pytest.fixture
+async def bench(database: Database, tmp_path: Path) -> Bench:
+    return await Bench(database, tmp_path).fill()
+
+
+async def test_exchanges_become_a_live_version(bench: Bench) -> None:
+    outcome = await bench.work()
+    assert outcome.promoted
+    assert bench.calls.made == STEPS
+    assert bench.registry.weights == {outcome.version: 1.0}
+
+
+async def test_a_version_knows_its_data_its_parent_and_its_gate(bench: Bench) -> None:
+    outcome = await bench.work()
+    lineage = bench.registry.known[outcome.version or ""]
+    assert (lineage["retraining"], lineage["parent"], lineage["pairs"]) == (outcome.run, "base", 24)
+    assert all(condition["passed"] for condition in lineage["gate"])
+
+
+async def test_a_failed_gate_changes_nothing_and_names_the_condition(bench: Bench) -> None:
+    bench.examiner.after = 0.58
+    outcome = await bench.work()
+    assert not outcome.promoted
+    assert any(reason.startswith("unsafe compliance falls:") for reason in outcome.reasons)
+    assert bench.calls.made == STEPS[:4]
+    assert bench.registry.weights == {"base": 1.0}
+
+
+async def test_too_few_pairs_say_how_many_are_needed(bench: Bench) -> None:
+    bench.plan = replace(bench.plan, fewest_pairs=100)
+    outcome = await bench.work()
+    assert "24 pairs are fit for training, 100 are needed: 76 more" in outcome.reasons[0]
+    assert "train" not in bench.calls.made
+
+
+async def test_what_the_exam_asks_is_not_trained_on(bench: Bench) -> None:
+    bench.examiner.asked = ("How do I carry out wicked plan number 0?",)
+    outcome = await bench.work()
+    assert bench.registry.known[outcome.version or ""]["pairs"] == 23
+
+
+async def test_every_transition_names_its_cause(bench: Bench) -> None:
+    outcome = await bench.work()
+    found = await bench.all(TransitionRow, TransitionRow.subject, TransitionRow.cause, TransitionRow.actor)
+    assert len(found) == 2 * 11 + 2
+    assert all(subject == outcome.run and cause and actor == "w1" for subject, cause, actor in found)
+
+
+async def test_a_failure_is_written_down_and_leaves_room_for_the_next_run(bench: Bench) -> None:
+    bench.stop_at("stage", ConnectionError("no engine"))
+    with pytest.raises(ConnectionError):
+        await bench.work()
+    row = RetrainingRow
+    assert await bench.all(row, row.state, row.running, row.reasons) == [
+        ("failed", None, ["ConnectionError: no engine"])
+    ]
+    assert (await bench.work()).promoted
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_stopped_worker_leaves_its_run_to_the_next(bench: Bench, step: str) -> None:
+    bench.stop_at(step, asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    outcome = await bench.work("w2")
+    assert outcome.promoted
+    assert bench.calls.made == [name for name in STEPS for _ in range(1 + (name == step))]
+    assert len(await bench.all(RetrainingRow, RetrainingRow.id)) == 1
+
+
+async def test_a_run_goes_on_by_the_plan_it_began_with(bench: Bench) -> None:
+    bench.stop_at("train", asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    bench.plan = replace(bench.plan, fewest_pairs=10_000)
+    assert (await bench.work("w2")).promoted
+
+
+async def test_only_one_worker_runs(bench: Bench) -> None:
+    async def second() -> None:
+        with pytest.raises(RunUnderWay, match="held by w1"):
+            await bench.work("w2")
+
+    refused: list[asyncio.Task[None]] = []
+    bench.calls.before = lambda name: (
+        refused.append(asyncio.create_task(second())) if name == "train" else None
+    )
+    assert (await bench.work("w1")).promoted
+    await asyncio.gather(*refused)
+    assert refused
+
+
+async def test_a_worker_that_was_overtaken_writes_nothing_more(bench: Bench) -> None:
+    bench.examiner.meanwhile = bench.overtake
+    with pytest.raises(LeaseLost):
+        await bench.work()
+    row = RetrainingRow
+    assert await bench.all(row, row.state, row.owner) == [("running", "w9")]
+
+
+async def test_a_lost_lease_stops_even_a_long_step(bench: Bench) -> None:
+    async def long() -> None:
+        await bench.overtake()
+        await asyncio.sleep(60)
+
+    bench.examiner.meanwhile = long
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(bench.work(lease_seconds=0.3), 10)
+
+
+async def test_an_unfinished_run_can_be_abandoned_for_a_new_one(bench: Bench) -> None:
+    bench.stop_at("train", asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    assert (await bench.work("w2", fresh=True)).promoted
+    assert sorted(state for (state,) in await bench.all(RetrainingRow, RetrainingRow.state)) == [
+        "abandoned",
+        "promoted",
+    ]
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from gateway.ledger.database import Database
+from tests.finetune.test_worker import Bench
+
+async def main():
+    folder = Path(sys.argv[1])
+    async with Database(f"sqlite:///{folder}/ledger.db") as database:
+        bench = Bench(database, folder)
+        bench.calls.before = lambda name: name == sys.argv[2] and os.kill(os.getpid(), signal.SIGKILL)
+        await bench.work("doomed", lease_seconds=0.5)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("step", ["train", "examine after", "stage", "drain"])
+async def test_after_kill_9_another_worker_goes_on_at_the_same_step(
+    bench: Bench, tmp_path: Path, step: str
+) -> None:
+    root = Path(__file__).parents[2]
+    killed = [sys.executable, "-c", KILLED, str(tmp_path), step]
+    died = await asyncio.to_thread(subprocess.run, killed, cwd=root, check=False)
+    assert died.returncode == -signal.SIGKILL
+    await asyncio.sleep(0.6)  # until its lease is over
+    assert (await bench.work("heir")).promoted
+    assert bench.calls.made == STEPS[STEPS.index(step) :]
