@@ -22,9 +22,10 @@ class Recipe:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    base: Path | None = None  # the policy model's directory; None is the pocket policy
+    base: str | None = None  # the policy model's directory or hub name; None is the pocket policy
     rank: int = 16
     alpha: int = 32
+    max_rank: int = 64  # what the engines were started with
     learning_rate: float = 1e-3
     beta: float = 0.1
     epochs: float = 1.0
@@ -44,7 +45,7 @@ class TrainingHealth:
     finite: bool  # every logged loss was a number
     margin: float  # mean reward margin of the last steps; above 0 when the pairs were learnt
     accuracy: float  # share of pairs ranked rightly in the last steps
-    chosen_drift: float  # log-probability of chosen answers, from the first steps to the last, in nats
+    chosen_drift: float  # log-probability of chosen answers against the base model's, last steps, in nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Logged:
     accuracy: float
     chosen: float  # mean log-probability of the chosen answers, in nats
     rejected: float
+    chosen_reward: float  # beta times how much likelier the chosen answers are than under the base model
 
 
 @dataclass(frozen=True, slots=True)

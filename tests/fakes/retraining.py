@@ -50,7 +50,7 @@ class FakeTrainer:
         adapter.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(dataset.sha256.encode()).hexdigest()
         health = TrainingHealth(finite=True, margin=1.0, accuracy=0.9, chosen_drift=1.0)
-        log = (Logged(1, 0.69, 0.0, 0.5, -30.0, -30.0),)
+        log = (Logged(1, 0.69, 0.0, 0.5, -30.0, -30.0, 0.0),)
         return Trained(adapter, digest, 0.1, 1, "cpu", health, (), log)
 
 

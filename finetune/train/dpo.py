@@ -1,0 +1,210 @@
+"""Direct preference optimisation with TRL and LoRA.
+
+The reference is the bare base model: the adapter starts at zero and the trainer switches it off to ask the
+reference. Each training sees all pairs ever kept, so nothing drifts from adapter to adapter.
+"""
+
+import asyncio
+import json
+import math
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from datasets import Dataset as Rows
+from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers.utils import logging as hub_bars
+from trl import DPOConfig, DPOTrainer
+
+from finetune.pairs.dataset import Dataset
+from finetune.progress import Progress
+from finetune.train.adapter import keep
+from finetune.train.contract import Logged, Recipe, Trained, TrainingFailed, TrainingHealth
+from finetune.train.servable import unservable
+
+# Of the training log: the part that tells how training ended.
+LAST = 0.2
+COLUMNS = ("prompt", "chosen", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class DpoTrainer:
+    """Trains adapters into `folder`; `base` is used where the recipe names none."""
+
+    base: str
+    folder: Path
+    progress: Progress
+
+    async def train(self, dataset: Dataset, recipe: Recipe) -> Trained:
+        """Learn a frozen dataset; cancelling stops training after the step it is in."""
+        stop = threading.Event()
+        task = asyncio.create_task(asyncio.to_thread(self._train, dataset, recipe, stop))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+
+    def _train(self, dataset: Dataset, recipe: Recipe, stop: threading.Event) -> Trained:
+        began = time.monotonic()
+        watch = Watch(stop, self.progress)
+        with tempfile.TemporaryDirectory() as scratch:
+            trainer = trainer_for(recipe, self.base, rows_of(dataset), Path(scratch), watch)
+            with quiet():
+                trainer.train()
+            if stop.is_set():
+                raise TrainingFailed("training was stopped")
+            draft = Path(scratch) / "adapter"
+            trainer.model.save_pretrained(draft, save_embedding_layers=False)
+            adapter, digest = keep(draft, self.folder)
+        return Trained(
+            adapter=adapter,
+            digest=digest,
+            seconds=time.monotonic() - began,
+            steps=trainer.state.global_step,
+            device=str(trainer.model.device),
+            health=health_of(watch.log, recipe.beta),
+            unservable=unservable(adapter, recipe.max_rank),
+            log=tuple(watch.log),
+        )
+
+
+def rows_of(dataset: Dataset) -> Rows:
+    """The dataset's pairs in TRL's columns."""
+    lines = [json.loads(line) for line in dataset.path.read_bytes().splitlines()]
+    if not lines:
+        raise TrainingFailed(f"{dataset.path} holds no pairs")
+    return Rows.from_list([{column: line[column] for column in COLUMNS} for line in lines])
+
+
+def trainer_for(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Watch") -> Any:
+    """TRL's trainer for this recipe, which hears nobody but `watch`."""
+    try:
+        with quiet():
+            return build(recipe, recipe.base or base, rows, scratch, watch)
+    except (OSError, ValueError) as error:
+        raise TrainingFailed(f"{recipe.base or base} cannot be trained: {error}") from error
+
+
+def build(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Watch") -> Any:
+    """Load the base model and set TRL up."""
+    cuda = recipe.device != "cpu" and torch.cuda.is_available()
+    if recipe.device == "cuda" and not cuda:
+        raise TrainingFailed("recipe.device is 'cuda', but there is no CUDA device here")
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if cuda else torch.float32)
+    trainer = DPOTrainer(
+        model=model,
+        args=arguments(recipe, len(rows), scratch, cuda=cuda),
+        train_dataset=rows,
+        processing_class=AutoTokenizer.from_pretrained(base),
+        peft_config=adapter_config(recipe),
+        callbacks=[watch],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def adapter_config(recipe: Recipe) -> LoraConfig:
+    """Plain LoRA on every linear layer but the head: what every engine serves."""
+    return LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+def arguments(recipe: Recipe, pairs: int, scratch: Path, *, cuda: bool) -> DPOConfig:
+    """TRL's arguments; everything that could write, print or reach out is off."""
+    steps = math.ceil(pairs / recipe.batch_size) * recipe.epochs
+    losses = {"sigmoid": 1.0} | ({"sft": recipe.sft_weight} if recipe.sft_weight else {})
+    return DPOConfig(
+        output_dir=str(scratch),
+        learning_rate=recipe.learning_rate,
+        beta=recipe.beta,
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        max_length=recipe.max_length,
+        loss_type=list(losses),
+        loss_weights=list(losses.values()),
+        label_smoothing=recipe.label_smoothing,
+        warmup_steps=int(recipe.warmup * steps),
+        lr_scheduler_type="cosine",
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        use_cpu=not cuda,
+        bf16=cuda,
+        gradient_checkpointing=cuda,
+        logging_steps=max(1, int(steps // 100)),
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+    )
+
+
+@dataclass
+class Watch(TrainerCallback):
+    """Tells progress, keeps the log, and stops training when asked to."""
+
+    stop: threading.Event
+    progress: Progress
+    log: list[Logged] = field(default_factory=list)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After each optimiser step."""
+        told = f"loss {self.log[-1].loss:.3f}, margin {self.log[-1].margin:+.2f}" if self.log else ""
+        self.progress.advanced(state.global_step, state.max_steps, told)
+        control.should_training_stop = control.should_training_stop or self.stop.is_set()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """After each line of the log; the summary at the end has no loss of its own."""
+        if logs and "rewards/margins" in logs and "loss" in logs:
+            names = ("loss", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")
+            figures = [float(logs[name]) for name in (*names, "rewards/chosen")]
+            self.log.append(Logged(state.global_step, *figures))
+
+
+def health_of(log: Sequence[Logged], beta: float) -> TrainingHealth:
+    """What the end of the log says; with no log, or with a loss that is no number, training is unsound."""
+    finite = bool(log) and all(math.isfinite(line.loss) for line in log)
+    if not finite:
+        return TrainingHealth(finite=False, margin=0.0, accuracy=0.0, chosen_drift=0.0)
+    last = log[-max(1, round(LAST * len(log))) :]
+    return TrainingHealth(
+        finite=True,
+        margin=fmean(line.margin for line in last),
+        accuracy=fmean(line.accuracy for line in last),
+        chosen_drift=fmean(line.chosen_reward for line in last) / beta,
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars and no warnings of the libraries on the screen: progress is told by us."""
+    bars = not are_progress_bars_disabled(), hub_bars.is_progress_bar_enabled()
+    disable_progress_bars()
+    hub_bars.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if bars[0]:
+            enable_progress_bars()
+        if bars[1]:
+            hub_bars.enable_progress_bar()

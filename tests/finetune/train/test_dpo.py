@@ -1,0 +1,100 @@
+"""DPO, for real, on a policy of some thousand weights."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finetune.pairs.dataset import Dataset, freeze
+from finetune.progress import Silence
+from finetune.train.adapter import digest_of
+from finetune.train.contract import Logged, Recipe, TrainingFailed
+from finetune.train.dpo import DpoTrainer, health_of
+
+RECIPE = Recipe(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=8, max_length=64, device="cpu")
+
+
+class Heard(Silence):
+    """Remembers how far training was."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+
+    def advanced(self, done: int, total: int, told: str = "") -> None:
+        self.steps.append((done, total))
+
+
+@pytest.fixture
+def trainer(tiny_policy: Path, tmp_path: Path) -> DpoTrainer:
+    return DpoTrainer(str(tiny_policy), tmp_path / "adapters", Heard())
+
+
+async def test_training_learns_the_pairs_and_leaves_a_servable_adapter(
+    trainer: DpoTrainer, dataset: Dataset
+) -> None:
+    trained = await trainer.train(dataset, RECIPE)
+    assert trained.health.finite
+    assert trained.health.margin > 0.1
+    assert trained.health.accuracy > 0.9
+    assert trained.unservable == ()
+    assert trained.log[0].loss > trained.log[-1].loss
+
+
+async def test_an_adapter_is_named_by_its_content(trainer: DpoTrainer, dataset: Dataset) -> None:
+    trained = await trainer.train(dataset, RECIPE)
+    assert trained.adapter.name == trained.digest == digest_of(trained.adapter)
+    assert [path.name for path in trainer.folder.iterdir()] == [trained.digest]
+
+
+async def test_the_same_seed_gives_the_same_adapter_and_another_another(
+    trainer: DpoTrainer, dataset: Dataset
+) -> None:
+    short = replace(RECIPE, epochs=1)
+    first, again = await trainer.train(dataset, short), await trainer.train(dataset, short)
+    other = await trainer.train(dataset, replace(short, seed=8))
+    assert first.digest == again.digest != other.digest
+
+
+async def test_progress_is_told_step_by_step(trainer: DpoTrainer, dataset: Dataset) -> None:
+    await trainer.train(dataset, RECIPE)
+    assert trainer.progress.steps == [(step, 12) for step in range(1, 13)]  # type: ignore[attr-defined]
+
+
+async def test_cancelling_stops_training_and_leaves_nothing(trainer: DpoTrainer, dataset: Dataset) -> None:
+    task = asyncio.create_task(trainer.train(dataset, replace(RECIPE, epochs=10_000)))
+    while not trainer.progress.steps:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not trainer.folder.exists()
+
+
+async def test_a_base_model_that_is_not_there_is_named(
+    trainer: DpoTrainer, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingFailed, match="nowhere"):
+        await trainer.train(dataset, replace(RECIPE, base=str(tmp_path / "nowhere")))
+
+
+async def test_an_empty_dataset_is_refused(trainer: DpoTrainer, tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="no pairs"):
+        await trainer.train(freeze([], tmp_path, {}), RECIPE)
+
+
+def logged(step: int, loss: float = 0.5, chosen_reward: float = 0.0) -> Logged:
+    return Logged(step, loss, 1.0, 1.0, -30.0, -40.0, chosen_reward)
+
+
+def test_a_loss_that_is_no_number_is_unsound() -> None:
+    assert not health_of([logged(1), logged(2, loss=float("nan"))], 0.1).finite
+
+
+def test_without_a_log_training_is_unsound() -> None:
+    assert not health_of([], 0.1).finite
+
+
+def test_displacement_is_told_in_nats() -> None:
+    log = [logged(step, chosen_reward=-3.0 if step > 8 else 0.0) for step in range(1, 11)]
+    assert health_of(log, 0.1).chosen_drift == pytest.approx(-30.0)
