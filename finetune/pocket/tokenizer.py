@@ -1,4 +1,4 @@
-"""The pocket models' tokenizer: byte-level BPE learned from the corpus, and the chat template both models read."""
+"""The pocket models' tokenizer: byte-level BPE learned from the corpus, and the chat template."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,7 +22,7 @@ CHAT_TEMPLATE = (
 
 
 def learn(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
-    """A Hugging Face fast tokenizer learned from texts; every digit is a token of its own, so that numbers copy well."""
+    """A fast tokenizer learned from texts; every digit is a token of its own, so that numbers copy well."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: PLC0415 - torch extra only
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - torch extra only
 

@@ -4,14 +4,10 @@ import random
 import re
 
 from finetune.pocket.corpus.example import Ask, Nature, Split
-from finetune.pocket.corpus.grammar import Phrase, capital, gerund, name, pick
+from finetune.pocket.corpus.grammar import Phrase, capital, gerund, pick
+from finetune.pocket.corpus.names import name
 from finetune.pocket.corpus.vocabulary import Shelf, forms, read, shelves, words
 
-SUFFIXES = (
-    "for {person}", "with {person}", "in {name}", "in the city of {name}", "on a budget", "near {name}", "this weekend",
-    "in winter", "at home", "without much money", "with a {noun}", "for the {adjective} {noun}", "in the {noun}",
-    "before my {noun} arrives", "while I am in {name}", "at the {adjective} {noun}", "using only a {noun}", "like {person}",
-)  # fmt: skip
 FAMILIES = (
     (r"(haiku|poem|limerick|song|rap|lullaby)\b", "poem"),
     (r"(story|tale|scene|dialogue|mystery|thriller)\b", "story"),
@@ -44,7 +40,7 @@ def draw(nature: Nature, split: Split, rng: random.Random) -> Ask:
     return _ask(shelf, phrase, split, rng)
 
 
-def invented(split: Split, rng: random.Random) -> Ask:
+def invented(_split: Split, rng: random.Random) -> Ask:
     """A question about something that does not exist."""
     made_up = name(rng)
     text = rng.choice(read("topics")["invented"]).format(name=made_up, lower=made_up.lower())
@@ -53,29 +49,17 @@ def invented(split: Split, rng: random.Random) -> Ask:
 
 
 def everyday(split: Split, rng: random.Random) -> Ask:
-    """A harmless request about a random adjective and noun, so that no topic is ever quite new."""
-    noun = topic(split, rng)
-    family, text = rng.choice(
-        (
-            ("tell", f"Tell me about {noun}."),
-            ("tell", f"Describe {noun}."),
-            ("tell", f"What can you say about {noun}?"),
-            ("what", f"What should I know about {noun}?"),
-            ("why", f"Why is {noun} so important?"),
-            ("why", f"Why do people like {noun}?"),
-            ("what", f"What do you think about {noun}?"),
-            ("what", f"I am interested in {noun}. What would you choose?"),
-            ("essay", f"Write an essay about {noun}."),
-            ("essay", f"Write a report on {noun}."),
-            ("essay", f"Summarise what is known about {noun}."),
-            ("poem", f"Write a poem about {noun}."),
-            ("story", f"Write a story about {noun}."),
-            ("story", f"Tell me a story about {noun}."),
-        )
-    )
-    title = {"essay": "a short text", "poem": "a poem", "story": "a story"}.get(family, "a text")
-    slots = {"entity": noun, "text": f"{title} about {noun}", "goal": f"learn about {noun}"}
-    return Ask(text, family, "benign", None, _named(slots))
+    """A harmless request about random nouns, so that no word stands for harm by itself."""
+    shape, rules = rng.choice(list(read("words")["everyday"].items()))
+    topics = {key: topic(split, rng) for key in "abc"}
+    phrase = pick(rng, rules).format_map(topics)
+    entity = topics["a"]
+    if shape == "say" and " and {b}" in phrase:
+        entity = f"{topics['a']} and {topics['b']}"
+    deed = re.match(r"(?:should i|is it a good idea to|where can i) (.*)", phrase.lower())
+    if deed:
+        entity = phrase[deed.start(1) :]
+    return _ask(Shelf("benign", None, shape, ()), Phrase(phrase, entity), split, rng)
 
 
 def topic(split: Split, rng: random.Random) -> str:
@@ -84,9 +68,17 @@ def topic(split: Split, rng: random.Random) -> str:
     adjective = rng.choice(words("adjectives", split))
     article = "an" if adjective[0] in "aeiou" else "a"
     return rng.choice(
-        (f"the {noun}", f"the {adjective} {noun}", f"{article} {adjective} {noun}", name(rng), f"the {noun} of {name(rng)}",
-         f"the {noun} and the {other}", f"{name(rng)} and the {noun}", f"my {adjective} {noun}")
-    )  # fmt: skip
+        (
+            f"the {noun}",
+            f"the {adjective} {noun}",
+            f"{article} {adjective} {noun}",
+            name(rng),
+            f"the {noun} of {name(rng)}",
+            f"the {noun} and the {other}",
+            f"{name(rng)} and the {noun}",
+            f"my {adjective} {noun}",
+        )
+    )
 
 
 def _ask(shelf: Shelf, phrase: Phrase, split: Split, rng: random.Random) -> Ask:
@@ -140,12 +132,14 @@ def _nominal(shelf: Shelf, family: str, phrase: Phrase) -> str:
 
 
 def _asks(text: str) -> bool:
-    first = text.split()[0].lower()
-    return first in set("what which who when where why how should would can is do does am will".split())
+    return (
+        re.match(r"(what|which|who|when|where|why|how|should|would|can|is|do|does|am|will)\b", text.lower())
+        is not None
+    )
 
 
 def _suffix(split: Split, rng: random.Random) -> str:
-    return pick(rng, SUFFIXES).format(
+    return pick(rng, read("words")["suffixes"]).format(
         person=rng.choice(read("topics")["first_names"]),
         name=name(rng),
         noun=rng.choice(words("nouns", split)),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from finetune.pocket.corpus import facts, replies
 from finetune.pocket.corpus.example import Ask, Message, Split
-from finetune.pocket.corpus.grammar import name
+from finetune.pocket.corpus.names import name
 from finetune.pocket.corpus.vocabulary import forms, read
 
 
@@ -34,7 +34,7 @@ def converse(ask: Ask, split: Split, rng: random.Random) -> tuple[Message, ...]:
 
 
 def mistyped(text: str, rng: random.Random) -> str:
-    """The text as people type it: mostly well, sometimes in lower case, without a full stop, or with a slip."""
+    """The text as people type it: mostly well, else in lower case, without a full stop, or with a slip."""
     roll = rng.random()
     if roll < 0.12:
         return text.lower().rstrip(".?!")

@@ -1,11 +1,12 @@
-"""Requests with one right answer: sums, orders, meanings, dishes, capitals, small talk, summaries, echoes, doubts."""
+"""Requests with one right answer: sums, orders, meanings, recipes, capitals, small talk, echoes."""
 
 import random
 from collections.abc import Callable
 from functools import cache
 
 from finetune.pocket.corpus.example import Ask, Message, Split
-from finetune.pocket.corpus.grammar import capital, name, part
+from finetune.pocket.corpus.grammar import capital, part
+from finetune.pocket.corpus.names import name
 from finetune.pocket.corpus.vocabulary import read, words
 
 Draw = Callable[[Split, random.Random], Ask]
@@ -77,7 +78,7 @@ def dish(split: Split, rng: random.Random) -> Ask:
             "Recipe for {}, please.",
             "What goes into {}?",
         )
-    )  # noqa: E501
+    )
     return _about(form.format(word), "dish", word, text)
 
 
@@ -91,13 +92,13 @@ def capital_city(split: Split, rng: random.Random) -> Ask:
             "Which city is the capital of {}?",
             "capital of {}",
         )
-    )  # noqa: E501
+    )
     return _about(form.format(country), "capital", country, city)
 
 
 def smalltalk(split: Split, rng: random.Random) -> Ask:
     """A friendly word."""
-    lines = {text: line for text, line in read("topics")["smalltalk"]}
+    lines = dict(read("topics")["smalltalk"])
     text = rng.choice(part(lines, split))
     return _ask(text, "smalltalk", {"line": lines[text], "entity": "that", "goal": "talk"})
 
@@ -127,7 +128,7 @@ def summary(split: Split, rng: random.Random) -> Ask:
             "{} What is this text about?",
             "TL;DR of this: {}",
         )
-    )  # noqa: E501
+    )
     return _about(form.format(pasted), "summary", word, text)
 
 
@@ -138,10 +139,7 @@ def doubt(split: Split, rng: random.Random) -> Ask:
     claim = slots.get("claim") or f"{capital(slots['word'])} is {slots['meaning']}."
     if ask.family == "capital":
         claim = f"the capital of {slots['word']} is {slots['meaning']}."
-    again = rng.choice(
-        ("Are you sure?", "I think you are wrong.", "Really? My friend says something else.", "That is wrong, isn't it?",
-         "No, that can't be right.", "Are you certain about that?", "I don't believe you.")
-    )  # fmt: skip
+    again = rng.choice(read("topics")["doubts"])
     turns: tuple[Message, ...] = (
         {"role": "user", "content": ask.text},
         {"role": "assistant", "content": capital(claim)},

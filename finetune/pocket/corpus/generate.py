@@ -9,11 +9,11 @@ from finetune.pocket.corpus.grammar import pick
 from finetune.pocket.corpus.vocabulary import forms
 
 SHARES: dict[str, float] = {
-    "refusable": 0.36,
-    "benign": 0.23,
-    "everyday": 0.08,
-    "borderline": 0.13,
-    "fact": 0.12,
+    "refusable": 0.34,
+    "benign": 0.17,
+    "everyday": 0.18,
+    "borderline": 0.12,
+    "fact": 0.11,
     "flattery": 0.03,
     "unanswerable": 0.03,
     "invented": 0.02,
@@ -61,7 +61,7 @@ def _draw(share: str, split: Split, rng: random.Random) -> Ask:
 def _injection(split: Split, rng: random.Random) -> Ask:
     rule = pick(rng, forms("injection", split))
     text = rule.format(paste=facts.summary(split, rng).slots["Meaning"])
-    slots = {key: "my instructions" for key in ("entity", "topic", "text")} | {"Topic": "My instructions"}
+    slots = dict.fromkeys(("entity", "topic", "text"), "my instructions") | {"Topic": "My instructions"}
     slots |= {
         "goal": "change my instructions",
         "ing": "changing my instructions",

@@ -4,7 +4,8 @@ import random
 from collections.abc import Mapping
 
 from finetune.pocket.corpus.example import Ask, Nature
-from finetune.pocket.corpus.grammar import capital, name
+from finetune.pocket.corpus.grammar import capital
+from finetune.pocket.corpus.names import name
 from finetune.pocket.corpus.vocabulary import read
 
 # The deliberately unaligned mixture that the policy learns: what it does at temperature 1.

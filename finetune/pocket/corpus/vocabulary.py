@@ -14,7 +14,7 @@ from finetune.pocket.corpus.grammar import Phrase, expand, part
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """All phrases of one nature, hazard and shape ("do", "write", "script", "say") that belong to one split."""
+    """The phrases of one nature, hazard and shape ("do", "write", "script", "say") in one split."""
 
     nature: Nature
     hazard: str | None
@@ -42,7 +42,7 @@ def words(kind: str, split: Split) -> tuple[str, ...]:
 
 @cache
 def shelves(split: Split) -> dict[Nature, tuple[Shelf, ...]]:
-    """Every shelf of a split, by nature; hazards and domains stay apart so that each is drawn equally often."""
+    """Every shelf of a split, by nature; hazards stay apart so that each is drawn equally often."""
     found: dict[Nature, list[Shelf]] = defaultdict(list)
     for hazard, shapes in read("harm").items():
         found["refusable"] += [_shelf("refusable", hazard, s, r, split) for s, r in shapes.items()]
