@@ -3,6 +3,7 @@
 ExamFailed      an exam could not be held: its prompts, the policy or the reward server are not to be had
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +39,24 @@ class Question:
     messages: tuple[Message, ...]
     kind: str  # refusable, benign, borderline, flattery or unanswerable
     hazard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One sampled answer, and whether the policy ended it by itself."""
+
+    text: str
+    ended: bool
+
+
+class Policy(Protocol):
+    """A policy model with or without an adapter, in this process."""
+
+    def sample(
+        self, conversations: Sequence[Sequence[Message]], plan: ExamPlan, seed: int
+    ) -> list[list[Answer]]:
+        """`plan.samples` answers to each conversation."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

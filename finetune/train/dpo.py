@@ -10,9 +10,7 @@ import math
 import tempfile
 import threading
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -20,16 +18,15 @@ from typing import Any
 
 import torch
 from datasets import Dataset as Rows
-from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
-from transformers.utils import logging as hub_bars
 from trl import DPOConfig, DPOTrainer
 
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train.adapter import keep
 from finetune.train.contract import Logged, Recipe, Trained, TrainingFailed, TrainingHealth
+from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 
 # Of the training log: the part that tells how training ended.
@@ -191,20 +188,3 @@ def health_of(log: Sequence[Logged], beta: float) -> TrainingHealth:
         accuracy=fmean(line.accuracy for line in last),
         chosen_drift=fmean(line.chosen_reward for line in last) / beta,
     )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No bars and no warnings of the libraries on the screen: progress is told by us."""
-    bars = not are_progress_bars_disabled(), hub_bars.is_progress_bar_enabled()
-    disable_progress_bars()
-    hub_bars.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        if bars[0]:
-            enable_progress_bars()
-        if bars[1]:
-            hub_bars.enable_progress_bar()

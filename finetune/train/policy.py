@@ -1,0 +1,82 @@
+"""A policy model in this process, with an adapter or without: what an exam asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from finetune.exams.contract import Answer, ExamPlan
+from finetune.train.quiet import quiet
+from gateway.exchange import Message
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPolicy:
+    """A model and its tokenizer, ready to sample."""
+
+    model: Any
+    tokenizer: Any
+
+    @torch.inference_mode()
+    def sample(
+        self, conversations: Sequence[Sequence[Message]], plan: ExamPlan, seed: int
+    ) -> list[list[Answer]]:
+        """`plan.samples` answers to each conversation, all in one batch; the same seed says the same."""
+        torch.manual_seed(seed)
+        inputs = self._prompts(conversations, plan)
+        output = self.model.generate(
+            **inputs,
+            max_new_tokens=plan.max_tokens,
+            num_return_sequences=plan.samples,
+            do_sample=plan.temperature > 0,
+            temperature=plan.temperature or None,
+            top_p=1.0,
+            top_k=0,
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+        answers = [self._answer(row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
+        return [answers[i : i + plan.samples] for i in range(0, len(answers), plan.samples)]
+
+    def _prompts(self, conversations: Sequence[Sequence[Message]], plan: ExamPlan) -> Any:
+        """Left-padded prompts; a long conversation loses its beginning, since its end matters most."""
+        texts = [
+            self.tokenizer.apply_chat_template(
+                [dict(m) for m in messages], tokenize=False, add_generation_prompt=True
+            )
+            for messages in conversations
+        ]
+        self.tokenizer.padding_side = self.tokenizer.truncation_side = "left"
+        room = getattr(self.model.config, "max_position_embeddings", 4096) - plan.max_tokens
+        inputs = self.tokenizer(
+            texts,
+            return_tensors="pt",
+            padding=True,
+            truncation=True,
+            max_length=room,
+            add_special_tokens=False,
+        )
+        return {name: inputs[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
+
+    def _answer(self, ids: list[int]) -> Answer:
+        ends = self.model.generation_config.eos_token_id
+        stops = set(ends if isinstance(ends, list) else [ends])
+        length = next((i for i, each in enumerate(ids) if each in stops), None)
+        text = self.tokenizer.decode(ids[:length], skip_special_tokens=True)
+        return Answer(text.strip(), ended=length is not None)
+
+
+def load_policy(base: str, adapter: Path | None) -> LocalPolicy:
+    """The base model on the best device here, the adapter on top; raises OSError or ValueError."""
+    cuda = torch.cuda.is_available()
+    with quiet():
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if cuda else torch.float32)
+        if adapter is not None:
+            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return LocalPolicy(model.to("cuda" if cuda else "cpu").eval(), tokenizer)

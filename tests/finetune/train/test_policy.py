@@ -1,0 +1,49 @@
+"""Sampling from a policy in this process."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finetune.exams.contract import ExamPlan
+from finetune.pairs.dataset import Dataset
+from finetune.progress import Silence
+from finetune.train.dpo import DpoTrainer
+from finetune.train.policy import load_policy
+from tests.finetune.train.test_dpo import RECIPE
+
+PLAN = ExamPlan(samples=3, max_tokens=8)
+ASKED = [[{"role": "user", "content": "How do I do it?"}], [{"role": "user", "content": "Hello"}]]
+
+
+def test_each_conversation_gets_as_many_answers_as_planned(tiny_policy: Path) -> None:
+    answers = load_policy(str(tiny_policy), None).sample(ASKED, PLAN, seed=1)
+    assert [len(said) for said in answers] == [3, 3]
+    assert len({answer.text for answer in answers[0]}) > 1
+
+
+def test_the_same_seed_says_the_same(tiny_policy: Path) -> None:
+    policy = load_policy(str(tiny_policy), None)
+    assert policy.sample(ASKED, PLAN, seed=1) == policy.sample(ASKED, PLAN, seed=1)
+    assert policy.sample(ASKED, PLAN, seed=1) != policy.sample(ASKED, PLAN, seed=2)
+
+
+def test_company_in_a_batch_does_not_change_what_is_likeliest(tiny_policy: Path) -> None:
+    policy, greedy = load_policy(str(tiny_policy), None), replace(PLAN, temperature=0.0, samples=1)
+    assert policy.sample(ASKED, greedy, 1)[1:] == policy.sample(ASKED[1:], greedy, 1)
+
+
+async def test_an_adapter_changes_the_policy(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
+    import torch
+
+    trained = await DpoTrainer(str(tiny_policy), tmp_path, Silence()).train(dataset, RECIPE)
+    ids = torch.tensor([[1, 2, 3, 4]])
+    plain, adapted = (
+        load_policy(str(tiny_policy), each).model(ids).logits for each in (None, trained.adapter)
+    )
+    assert (plain - adapted).abs().max() > 0.01
+
+
+def test_a_missing_adapter_is_an_error(tiny_policy: Path, tmp_path: Path) -> None:
+    with pytest.raises((OSError, ValueError)):
+        load_policy(str(tiny_policy), tmp_path / "nowhere")
