@@ -62,10 +62,9 @@ class RewardSettings(Section):
 
 
 class GuardSettings(Section):
-    """The guard policy's document (None is the bundled one), and how much of a stream is held back."""
+    """The guard policy's document; None is the bundled one."""
 
     policy: Path | None = None
-    hold_back_characters: Count = 128
 
 
 class LedgerSettings(Section):
