@@ -56,6 +56,7 @@ start() {
   echo "Prometheus did not start:" >&2; cat "$work/prometheus.log" >&2; exit 1
 }
 
+# shellcheck disable=SC2016  # the dollars are Grafana's
 # Grafana's variables, as it would fill them in with everything chosen.
 filled() {
   local expr=$1 name
@@ -101,7 +102,7 @@ annotations() {
     found=$(api query_range --data-urlencode "query=$expr" --data "start=$began&end=$(date +%s)&step=1" | jq '.data.result | length') ||
       { say FAIL "annotation $name" 0 "the query was refused"; continue; }
     if [ "$found" -gt 0 ]; then say ok "annotation $name" "$found"; else say empty "annotation $name" 0 "it did not happen meanwhile"; fi
-  done < <(jq -r '.annotations.list[] | select(.expr) | [.name, .expr] | join("\u001f")' "$here/grafana/dashboards/trimtab.json")
+  done < <(jq -r '.annotations.list[] | select(.target) | [.name, .target.expr] | join("\u001f")' "$here/grafana/dashboards/trimtab.json")
 }
 
 rules() {

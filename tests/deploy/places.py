@@ -51,8 +51,8 @@ def asked_by_dashboard() -> Iterator[Asked]:
         for target in panel["targets"]:
             yield Asked(f"panel {panel['title']!r} {target['refId']}", target["expr"])
     for annotation in board["annotations"]["list"]:
-        if "expr" in annotation:
-            yield Asked(f"annotation {annotation['name']!r}", annotation["expr"])
+        if "builtIn" not in annotation:
+            yield Asked(f"annotation {annotation['name']!r}", annotation["target"]["expr"])
 
 
 def rules(kind: str) -> list[dict[str, Any]]:
