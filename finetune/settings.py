@@ -1,0 +1,176 @@
+"""What the learning loop is told: `finetune:` in trimtab.yaml and `TRIMTAB_FINETUNE_*` over it, read once.
+
+Where the ledger, the gateway and the reward server are comes from the gateway's own settings, and, where
+`trimtab up` chose them, from the credentials that it left in the home directory.
+
+SettingsInvalid     a value is unknown or malformed; the message names each, and never repeats a value
+"""
+
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
+
+from finetune.exams.contract import ExamPlan
+from finetune.pairs.filters import FilterRules
+from finetune.pairs.make import MakeRules
+from finetune.plan import Plan
+from finetune.rollout.gate import Bars
+from finetune.train.contract import Recipe
+from gateway.settings import Count, GatewaySettings, Positive, SettingsInvalid, Url, load_settings
+from gateway.up.credentials import Credentials, CredentialsUnreadable
+from gateway.up.stack import plan as stack_plan
+
+PREFIX = "TRIMTAB_FINETUNE_"
+
+
+class FinetuneSettings(BaseSettings):
+    """The `finetune` section."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    admin_url: Url | None = None
+    admin_key: SecretStr | None = None  # TRIMTAB_ADMIN_KEY does as well
+    reward_url: Url | None = None
+    fewest_pairs: Count = 100
+    window: Count = 50_000  # how many of the latest ranked exchanges are read for pairs
+    lease_seconds: Annotated[float, Field(ge=1)] = 60.0
+    reward_timeout_seconds: Positive = 120.0
+    make: MakeRules = MakeRules()
+    filters: FilterRules = FilterRules()
+    recipe: Recipe = Recipe()
+    exam: ExamPlan = ExamPlan()
+    bars: Bars = Bars()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that the loop must know of its surroundings."""
+
+    settings: FinetuneSettings
+    gateway: GatewaySettings
+    admin_url: str
+    admin_key: str | None
+    reward_url: str | None
+    base: str  # the policy model's directory or hub name
+
+    @property
+    def home(self) -> Path:
+        """Where datasets, adapters and exams are kept."""
+        return self.gateway.home.absolute()
+
+    @property
+    def plan(self) -> Plan:
+        """What decides a run's result."""
+        told = self.settings
+        return Plan(
+            alias=self.gateway.alias,
+            datasets=self.home / "datasets",
+            fewest_pairs=told.fewest_pairs,
+            make=told.make,
+            filters=told.filters,
+            recipe=told.recipe,
+            exam=told.exam,
+            bars=told.bars,
+        )
+
+
+def load_situation(config: Path | None = None, home: Path | None = None) -> Situation:
+    """Read the file, the environment and what `trimtab up` left; raises SettingsInvalid."""
+    told = load_finetune_settings(config)
+    gateway = load_settings(config, **({"home": home} if home else {}))
+    left = credentials_in(gateway.home)
+    key = told.admin_key or gateway_key()
+    return Situation(
+        settings=told,
+        gateway=gateway,
+        admin_url=told.admin_url or (left.admin_url if left else admin_url_of(gateway)),
+        admin_key=key.get_secret_value() if key else (left.admin_key if left else None),
+        reward_url=told.reward_url or reward_url_of(gateway, left, config),
+        base=told.recipe.base or str(packaged_policy()),
+    )
+
+
+def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
+    """The environment over the `finetune` section of the file."""
+    section = section_of(config)
+
+    class Configured(FinetuneSettings):
+        @classmethod
+        def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> Any:
+            in_file = InitSettingsSource(settings_cls, section)
+            return sources["init_settings"], sources["env_settings"], in_file
+
+    refuse_unknown_variables()
+    try:
+        return Configured()
+    except ValidationError as error:
+        wrong = (f"finetune.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
+    except ValueError as error:
+        raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
+
+
+def refuse_unknown_variables() -> None:
+    """A misspelt variable is refused, not ignored."""
+    known = {name.upper() for name in FinetuneSettings.model_fields}
+    for variable in os.environ:
+        name = variable.removeprefix(PREFIX).split("__")[0]
+        if variable.startswith(PREFIX) and name not in known:
+            raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
+
+
+def section_of(config: Path | None) -> dict[str, Any]:
+    """The `finetune` section of the file; whether the file itself is there the gateway's settings say."""
+    path = config or Path(os.environ.get("TRIMTAB_CONFIG") or "trimtab.yaml")
+    try:
+        document = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise SettingsInvalid(f"{path} cannot be read as YAML: {error}") from None
+    section = (document or {}).get("finetune") if isinstance(document, dict) else None
+    if section is not None and not isinstance(section, dict):
+        raise SettingsInvalid(f"{path}: finetune must hold settings by name")
+    return section or {}
+
+
+def gateway_key() -> SecretStr | None:
+    """The admin key that other commands take from the environment too."""
+    key = os.environ.get("TRIMTAB_ADMIN_KEY")
+    return SecretStr(key) if key else None
+
+
+def credentials_in(home: Path) -> Credentials | None:
+    """What `trimtab up` left."""
+    try:
+        return Credentials.load(home)
+    except CredentialsUnreadable as error:
+        raise SettingsInvalid(str(error)) from None
+
+
+def admin_url_of(gateway: GatewaySettings) -> str:
+    """Where the gateway's own settings put its admin API."""
+    return f"http://{gateway.admin.host}:{gateway.admin.port}"
+
+
+def reward_url_of(gateway: GatewaySettings, left: Credentials | None, config: Path | None) -> str | None:
+    """The reward server of the settings, or the one that `trimtab up` started beside the gateway."""
+    if gateway.reward.url or left is None:
+        return gateway.reward.url
+    return stack_plan(config, gateway.home, urlsplit(left.base_url).port).settings.reward.url
+
+
+def packaged_policy() -> Path:
+    """The pocket policy's directory."""
+    return Path(str(files("gateway") / "engines" / "pocket" / "policy"))

@@ -1,0 +1,77 @@
+"""The learning loop's settings."""
+
+from pathlib import Path
+
+import pytest
+
+from finetune.plan import plan_from
+from finetune.settings import SettingsInvalid, load_finetune_settings, load_situation
+from gateway.up.credentials import Credentials
+
+LEFT = Credentials("http://127.0.0.1:9000/v1", "sk-app", "http://127.0.0.1:9001", "sk-admin")
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "trimtab.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_everything_has_a_default() -> None:
+    plan = load_situation().plan
+    assert plan.alias == "assistant"
+    assert plan.fewest_pairs == load_finetune_settings().fewest_pairs
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "finetune: {fewest_pairs: 5, recipe: {rank: 4, beta: 0.2}}")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_FEWEST_PAIRS", "7")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "8")
+    told = load_finetune_settings(path)
+    assert (told.fewest_pairs, told.recipe.rank, told.recipe.beta) == (7, 8, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("finetune: {fewest_pears: 5}", "finetune.fewest_pears"),
+        ("finetune: {recipe: {rnak: 4}}", "finetune.recipe.rnak"),
+        ("finetune: {bars: {length_ratio_low: wide}}", "finetune.bars.length_ratio_low"),
+        ("finetune: 7", "finetune must hold settings"),
+        ("finetune: {exam: [}", "cannot be read as YAML"),
+    ],
+)
+def test_what_is_unknown_or_malformed_is_named(tmp_path: Path, text: str, names: str) -> None:
+    with pytest.raises(SettingsInvalid, match=names):
+        load_finetune_settings(written(tmp_path, text))
+
+
+def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_FINETUNE_FEWEST_PEARS", "7")
+    with pytest.raises(SettingsInvalid, match="TRIMTAB_FINETUNE_FEWEST_PEARS"):
+        load_finetune_settings()
+
+
+def test_what_trimtab_up_left_tells_where_everything_is(tmp_path: Path) -> None:
+    LEFT.save(tmp_path)
+    found = load_situation(home=tmp_path)
+    assert (found.admin_url, found.admin_key) == ("http://127.0.0.1:9001", "sk-admin")
+    assert found.reward_url == "http://127.0.0.1:9003"
+
+
+def test_what_is_told_wins_over_what_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    LEFT.save(tmp_path)
+    monkeypatch.setenv("TRIMTAB_FINETUNE_ADMIN_KEY", "sk-other")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_REWARD_URL", "http://reward:9")
+    found = load_situation(home=tmp_path)
+    assert (found.admin_key, found.reward_url) == ("sk-other", "http://reward:9")
+
+
+def test_a_plan_is_kept_whole() -> None:
+    plan = load_situation().plan
+    assert plan_from(plan.document()) == plan
