@@ -46,7 +46,7 @@ class Serving:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # delivered to whoever waits for the start
+        except BaseException as error:  # noqa: BLE001 - delivered to whoever waits for the start
             self._failed = error
         finally:
             self._started.set()

@@ -1,0 +1,263 @@
+"""A scriptable engine: a real HTTP server with vLLM's shapes, which remembers who asked and who left."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.serving import Serving, serving
+
+BASE = "base"
+
+
+class CutShort(Exception):
+    """Makes the server hang up in the middle."""
+
+
+@dataclass
+class Script:
+    """What the engine does with the next chat completions; lengths in characters, times in seconds."""
+
+    texts: tuple[str, ...] = ("Hello there.",)  # one per choice, from the start again when there are more
+    messages: tuple[dict[str, Any], ...] = ()  # whole messages instead of texts
+    finish_reason: str = "stop"
+    before_answer: float = 0.0
+    between_chunks: float = 0.0
+    chunk_length: int = 4
+    refuse: tuple[int, dict[str, Any]] | None = None
+    raw: bytes | None = None  # instead of a completion
+    frames: tuple[bytes, ...] | None = None  # instead of a stream's frames
+    cut_after: int | None = None  # frames
+    stall_after: int | None = None  # frames
+
+
+@dataclass
+class Asked:
+    """One chat completion that was asked for, and what became of it."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+    state: str = "open"  # open, answered, left
+
+
+@dataclass
+class FakeEngine:
+    """An ASGI app; `script` may be replaced between requests."""
+
+    script: Script = field(default_factory=Script)
+    requests: list[Asked] = field(default_factory=list)
+    adapters: dict[str, str] = field(default_factory=dict)
+    healthy: bool = True
+
+    def says(self, *texts: str, **how: Any) -> None:
+        """Script the next answers, and forget the earlier requests."""
+        self.script = Script(texts=texts or ("Hello there.",), **how)
+        self.requests.clear()
+
+    @property
+    def asked(self) -> Asked:
+        """The latest request."""
+        return self.requests[-1]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, leaving = await taken(receive)
+        try:
+            await self._answer(scope, body, leaving, Sender(send))
+        finally:
+            leaving.cancel()
+
+    async def _answer(self, scope: Any, raw: bytes, leaving: "asyncio.Task[None]", sender: "Sender") -> None:
+        path = scope["path"]
+        if path == "/health":
+            await sender.whole(200 if self.healthy else 503, b"")
+        elif path == "/v1/models":
+            names = [BASE, *self.adapters]
+            await sender.json(200, {"object": "list", "data": [{"id": name} for name in names]})
+        elif path == "/v1/load_lora_adapter":
+            await self._load(json.loads(raw), sender)
+        elif path == "/v1/unload_lora_adapter":
+            known = self.adapters.pop(json.loads(raw)["lora_name"], None)
+            await sender.whole(
+                200 if known else 404, b"Success" if known else b'{"error":{"message":"unknown"}}'
+            )
+        else:
+            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            await self._complete(Asked(json.loads(raw), headers), leaving, sender)
+
+    async def _load(self, body: dict[str, Any], sender: "Sender") -> None:
+        name, path = body["lora_name"], body["lora_path"]
+        if name in self.adapters:
+            await sender.error(400, f"The lora adapter '{name}' has already been loaded.")
+        elif not (Path(path) / "adapter_config.json").is_file():
+            await sender.error(404, f"Loading lora {name} failed: No adapter found for {path}")
+        else:
+            self.adapters[name] = path
+            await sender.whole(200, f"Success: LoRA adapter '{name}' added successfully.".encode())
+
+    async def _complete(self, asked: Asked, leaving: "asyncio.Task[None]", sender: "Sender") -> None:
+        self.requests.append(asked)
+        script = self.script
+        try:
+            await pause(script.before_answer, leaving)
+            if script.refuse:
+                await sender.json(*script.refuse)
+            elif asked.body["model"] not in (BASE, *self.adapters):
+                await sender.error(404, f"The model `{asked.body['model']}` does not exist.", "NotFoundError")
+            elif asked.body.get("stream"):
+                await self._stream(asked, script, leaving, sender)
+            else:
+                await sender.whole(200, script.raw or json.dumps(completion(asked.body, script)).encode())
+            asked.state = "answered"
+        except ClientLeft:
+            asked.state = "left"
+
+    async def _stream(
+        self, asked: Asked, script: Script, leaving: "asyncio.Task[None]", sender: "Sender"
+    ) -> None:
+        frames = script.frames if script.frames is not None else tuple(frames_of(asked.body, script))
+        await sender.start(200, "text/event-stream")
+        for number, frame in enumerate(frames):
+            if number == script.cut_after:
+                raise CutShort
+            if number == script.stall_after:
+                await pause(3600, leaving)
+            await sender.piece(frame)
+            await pause(script.between_chunks, leaving)
+        if script.cut_after == len(frames):
+            raise CutShort
+        await sender.end()
+
+
+class ClientLeft(Exception):
+    """Nobody waits for the answer any more."""
+
+
+async def pause(seconds: float, leaving: "asyncio.Task[None]") -> None:
+    """Let time pass; raises ClientLeft as soon as the client has."""
+    if seconds:
+        await asyncio.wait({leaving}, timeout=seconds)
+    if leaving.done():
+        raise ClientLeft
+
+
+async def taken(receive: Any) -> "tuple[bytes, asyncio.Task[None]]":
+    """The request's body, and a task that ends when the client leaves."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+
+    async def leave() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    return body, asyncio.create_task(leave())
+
+
+@dataclass
+class Sender:
+    """ASGI's `send`, in whole sentences."""
+
+    send: Any
+
+    async def start(self, status: int, kind: str) -> None:
+        await self.send(
+            {"type": "http.response.start", "status": status, "headers": [(b"content-type", kind.encode())]}
+        )
+
+    async def piece(self, body: bytes) -> None:
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def whole(self, status: int, body: bytes) -> None:
+        await self.start(status, "application/json")
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def json(self, status: int, body: dict[str, Any]) -> None:
+        await self.whole(status, json.dumps(body).encode())
+
+    async def error(self, status: int, message: str, kind: str = "BadRequestError") -> None:
+        await self.json(status, {"error": {"message": message, "type": kind, "param": None, "code": status}})
+
+
+def messages_of(body: dict[str, Any], script: Script) -> list[dict[str, Any]]:
+    """The n messages that the script says."""
+    said = script.messages or tuple({"role": "assistant", "content": text} for text in script.texts)
+    return [said[index % len(said)] for index in range(body.get("n") or 1)]
+
+
+def completion(body: dict[str, Any], script: Script) -> dict[str, Any]:
+    """A whole chat completion."""
+    choices = [
+        {"index": index, "message": message, "logprobs": None, "finish_reason": script.finish_reason}
+        for index, message in enumerate(messages_of(body, script))
+    ]
+    return {**envelope("chat.completion", body), "choices": choices, "usage": usage(len(choices))}
+
+
+def frames_of(body: dict[str, Any], script: Script) -> Iterator[bytes]:
+    """A stream's frames: roles, the choices' texts interleaved, finishes, usage where asked, and the end."""
+    messages = messages_of(body, script)
+    for index in range(len(messages)):
+        yield chunk(body, index, {"role": "assistant", "content": ""})
+    pieces = [list(pieces_of(message, script.chunk_length)) for message in messages]
+    for turn in range(max(map(len, pieces))):
+        for index, own in enumerate(pieces):
+            if turn < len(own):
+                yield chunk(body, index, own[turn])
+    for index in range(len(messages)):
+        yield chunk(body, index, {}, script.finish_reason)
+    if (body.get("stream_options") or {}).get("include_usage"):
+        yield sse({**envelope("chat.completion.chunk", body), "choices": [], "usage": usage(len(messages))})
+    yield b"data: [DONE]\n\n"
+
+
+def pieces_of(message: dict[str, Any], length: int) -> Iterator[dict[str, Any]]:
+    """The deltas of a message: each text part in pieces, tool calls with their arguments in pieces."""
+    for name in ("reasoning", "reasoning_content", "refusal", "content"):
+        text = message.get(name) or ""
+        for start in range(0, len(text), length):
+            yield {name: text[start : start + length]}
+    for position, call in enumerate(message.get("tool_calls") or ()):
+        function = call["function"]
+        yield {"tool_calls": [{**call, "index": position, "function": {**function, "arguments": ""}}]}
+        for start in range(0, len(function["arguments"]), length):
+            piece = function["arguments"][start : start + length]
+            yield {"tool_calls": [{"index": position, "function": {"arguments": piece}}]}
+
+
+def chunk(body: dict[str, Any], index: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
+    """One frame of one choice."""
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return sse({**envelope("chat.completion.chunk", body), "choices": [choice]})
+
+
+def envelope(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"id": "chatcmpl-fake", "object": kind, "created": 1767225600, "model": body.get("model")}
+
+
+def usage(choices: int) -> dict[str, int]:
+    return {"prompt_tokens": 7, "completion_tokens": 5 * choices, "total_tokens": 7 + 5 * choices}
+
+
+def sse(payload: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(payload).encode() + b"\n\n"
+
+
+@contextmanager
+def fake_engine() -> Iterator[tuple[FakeEngine, Serving]]:
+    """A fake engine on a port of its own."""
+    engine = FakeEngine()
+    with serving(engine) as server:
+        yield engine, server
+
+
+async def drained(chunks: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All of a stream's chunks."""
+    return [chunk async for chunk in chunks]
