@@ -20,8 +20,21 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
 PREFIX = "TRIMTAB_"
-# Variables, and sections of the same file, that other parts of Trimtab read.
-OF_OTHERS = ("CONFIG", "DATA", "DEMO", "FINETUNE", "KEY", "POCKET", "REWARDSERVE", "TEST", "UP", "URL")
+# Sections of the same file, and beginnings of variables, that other parts of Trimtab read.
+SECTIONS_OF_OTHERS = ("demo", "finetune", "pocket", "rewardserve")
+VARIABLES_OF_OTHERS = [
+    "CONFIG",
+    "DATA",
+    "DEMO",
+    "FINETUNE",
+    "KEY",
+    "POCKET",
+    "REWARD",
+    "REWARDSERVE",
+    "TEST",
+    "UP",
+    "URL",
+]
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
 Positive = Annotated[float, Field(gt=0)]
@@ -164,7 +177,7 @@ def _refuse_unknown_variables() -> None:
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX)
-        if name.split("__")[0] not in known and name.split("_")[0] not in OF_OTHERS:
+        if name.split("__")[0] not in known and name.split("_")[0] not in VARIABLES_OF_OTHERS:
             raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
 
 
@@ -181,7 +194,7 @@ def _document(config: Path | None) -> dict[str, Any]:
         raise SettingsInvalid(f"{path} cannot be read as YAML: {error}") from None
     if not isinstance(document, dict):
         raise SettingsInvalid(f"{path} must hold settings by name, not a {type(document).__name__}")
-    return {str(name): value for name, value in document.items() if str(name).upper() not in OF_OTHERS}
+    return {str(name): value for name, value in document.items() if name not in SECTIONS_OF_OTHERS}
 
 
 def _explained(error: ValidationError) -> str:

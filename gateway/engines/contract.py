@@ -1,12 +1,12 @@
 """What the gateway asks of an engine, and how an engine may fail.
 
-    EngineFailed              the engine did not answer as asked
-    ├── EngineUnavailable     it cannot be reached, or its connection broke
-    ├── EngineTimedOut        it had not answered in time
-    └── EngineRefused         it answered with an HTTP error; carries its status and OpenAI error body
+EngineFailed              the engine did not answer as asked
+├── EngineUnavailable     it cannot be reached, or its connection broke
+├── EngineTimedOut        it had not answered in time
+└── EngineRefused         it answered with an HTTP error; carries its status and OpenAI error body
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +28,9 @@ class EngineTimedOut(EngineFailed):
 class EngineRefused(EngineFailed):
     """The engine answered with an HTTP error."""
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
@@ -43,8 +45,8 @@ class Engine(Protocol):
         """One non-streaming chat completion, as the engine words it; cancelling the call aborts it there."""
         ...
 
-    def stream(self, body: Body) -> AsyncIterator[dict[str, Any]]:
-        """The chunks of one streaming chat completion, `[DONE]` consumed; a stream cut short raises."""
+    def stream(self, body: Body) -> AsyncGenerator[dict[str, Any], None]:
+        """The chunks of one streaming chat completion, `[DONE]` consumed; closing it aborts it there."""
         ...
 
     async def models(self) -> tuple[str, ...]:

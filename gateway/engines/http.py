@@ -4,7 +4,7 @@ Cancelling a call closes its connection, which is how vLLM learns that nobody wa
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ class HttpEngine:
         async with self._asked("/chat/completions", body, self._whole) as response:
             return self._object(await response.read())
 
-    async def stream(self, body: Body) -> AsyncIterator[dict[str, Any]]:
+    async def stream(self, body: Body) -> AsyncGenerator[dict[str, Any], None]:
         """The chunks of one chat completion; raises when it ends without `[DONE]` or stalls."""
         decoder = Decoder()
         async with self._asked("/chat/completions", body, self._streamed) as response:
