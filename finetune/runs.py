@@ -2,15 +2,10 @@
 
 A run belongs to the worker that holds its lease. Every write checks that it still does, in the same
 transaction, so that a worker that slept past its lease cannot write into a run that another has taken over.
-
-RunRefused          this worker may not run now
-├── RunUnderWay     another worker holds the lease
-└── LeaseLost       another worker took the run over
 """
 
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -18,21 +13,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from finetune.errors import LeaseLost
 from finetune.progress import Progress
+from finetune.trail import Change, close_run, note
 from gateway.ledger.database import Database
-from gateway.ledger.tables import RetrainingRow, RetrainingStepRow, TransitionRow
-
-
-class RunRefused(Exception):
-    """This worker may not run now."""
-
-
-class RunUnderWay(RunRefused):
-    """Another worker holds the lease."""
-
-
-class LeaseLost(RunRefused):
-    """Another worker took the run over."""
+from gateway.ledger.tables import RetrainingRow, RetrainingStepRow
 
 
 class Told(Protocol):
@@ -61,7 +46,6 @@ class Run:
 
     id: str
     parameters: dict[str, Any]
-    resumed: bool
     worker: Worker
     database: Database
     progress: Progress
@@ -133,117 +117,3 @@ class Run:
         held = update(row).where(*mine).values(lease_until=until or datetime.now(UTC) + lease)
         if (await connection.execute(held)).rowcount != 1:
             raise LeaseLost(f"run {self.id} is no longer this worker's; another one goes on with it")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """From what to what, and why."""
-
-    before: dict[str, Any]
-    after: dict[str, Any]
-    cause: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-
-async def claim(
-    database: Database, worker: Worker, parameters: dict[str, Any], *, fresh: bool = False, progress: Progress
-) -> Run:
-    """The unfinished run, with the parameters it began with, or a new one; raises RunUnderWay.
-
-    With `fresh`, an unfinished run that nobody works on is abandoned.
-    """
-    async with database.write() as connection:
-        found = await unfinished(connection)
-        if found is not None:
-            refuse_if_held(found, worker)
-            if not fresh:
-                await take_over(connection, found, worker)
-                return Run(found.id, found.parameters, True, worker, database, progress)  # noqa: FBT003
-            await close_run(connection, found.id, "abandoned", ("a new run was asked for",), worker.name)
-        run = Run(new_id(), parameters, False, worker, database, progress)  # noqa: FBT003
-        await open_run(connection, run)
-        return run
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """The run under way, and until when its worker is believed to live."""
-
-    id: str
-    parameters: dict[str, Any]
-    owner: str | None
-    lease_until: datetime | None
-
-
-async def unfinished(connection: AsyncConnection) -> Unfinished | None:
-    """The run under way, if any; the database allows one."""
-    row = RetrainingRow
-    query = select(row.id, row.parameters, row.owner, row.lease_until).where(row.running == 1)
-    found = (await connection.execute(query)).one_or_none()
-    return Unfinished(*found) if found is not None else None
-
-
-def refuse_if_held(found: Unfinished, worker: Worker) -> None:
-    """Raise RunUnderWay while another worker shows signs of life."""
-    if found.owner != worker.name and found.lease_until and found.lease_until > datetime.now(UTC):
-        seconds = (found.lease_until - datetime.now(UTC)).total_seconds()
-        raise RunUnderWay(
-            f"run {found.id} is under way, held by {found.owner}; "
-            f"if that worker is dead, its run can be taken over in {seconds:.0f} s"
-        )
-
-
-async def take_over(connection: AsyncConnection, found: Unfinished, worker: Worker) -> None:
-    """Make the run this worker's, and note from whom."""
-    lease = datetime.now(UTC) + timedelta(seconds=worker.lease_seconds)
-    held = {"owner": worker.name, "lease_until": lease}
-    await connection.execute(update(RetrainingRow).where(RetrainingRow.id == found.id).values(**held))
-    change = Change({"owner": found.owner}, {"owner": worker.name}, "unfinished run taken over")
-    await note(connection, found.id, change, worker.name)
-
-
-async def open_run(connection: AsyncConnection, run: Run) -> None:
-    """Write a new run down."""
-    now = datetime.now(UTC)
-    values = {
-        "id": run.id,
-        "state": "running",
-        "running": 1,
-        "parameters": run.parameters,
-        "reasons": [],
-        "owner": run.worker.name,
-        "lease_until": now + timedelta(seconds=run.worker.lease_seconds),
-        "created_at": now,
-    }
-    await connection.execute(insert(RetrainingRow).values(**values))
-    await note(connection, run.id, Change({}, {"state": "running"}, "a run was asked for"), run.worker.name)
-
-
-async def close_run(
-    connection: AsyncConnection, run_id: str, state: str, reasons: tuple[str, ...], actor: str
-) -> None:
-    """Write down how a run ended."""
-    ended = {"state": state, "running": None, "reasons": list(reasons), "ended_at": datetime.now(UTC)}
-    await connection.execute(update(RetrainingRow).where(RetrainingRow.id == run_id).values(**ended))
-    change = Change({"state": "running"}, {"state": state}, "; ".join(reasons) or state)
-    await note(connection, run_id, change, actor)
-
-
-async def note(connection: AsyncConnection, run_id: str, change: Change, actor: str) -> None:
-    """Add a transition to the audit trail."""
-    values = {
-        "kind": "retraining",
-        "subject": run_id,
-        "before": change.before,
-        "after": change.after,
-        "cause": change.cause,
-        "actor": actor,
-        "evidence": change.evidence,
-        "created_at": datetime.now(UTC),
-    }
-    await connection.execute(insert(TransitionRow).values(**values))
-
-
-def new_id() -> str:
-    """A run's id: when it began, for people, and what makes it unique."""
-    return f"rt-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"

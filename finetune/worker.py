@@ -6,21 +6,23 @@ import socket
 import uuid
 from collections.abc import Awaitable
 
+from finetune.claims import How, claim
+from finetune.errors import RunRefused
 from finetune.plan import Plan, plan_from
 from finetune.progress import Progress
 from finetune.retrain import Outcome, Tools, retrain
-from finetune.runs import Run, RunRefused, Worker, claim
+from finetune.runs import Run, Worker
 from gateway.ledger.database import Database
 
 
 async def work(
-    database: Database, worker: Worker, plan: Plan, tools: Tools, progress: Progress, *, fresh: bool = False
+    database: Database, worker: Worker, plan: Plan, tools: Tools, progress: Progress, how: How = "either"
 ) -> Outcome:
     """Go on with the unfinished run, by its own plan, or begin one by this plan; raises what stopped it.
 
     Cancelling leaves the run unfinished and free to be gone on with at once.
     """
-    run = await claim(database, worker, plan.document(), fresh=fresh, progress=progress)
+    run = await claim(database, worker, plan.document(), progress, how)
     try:
         outcome = await alive(run, retrain(run, plan_from(run.parameters), tools))
     except asyncio.CancelledError:

@@ -1,7 +1,4 @@
-"""What an exam is, and what it leaves behind.
-
-ExamFailed      an exam could not be held: its prompts, the policy or the reward server are not to be had
-"""
+"""What an exam is, and what it leaves behind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +9,6 @@ from pydantic import ConfigDict
 
 from finetune.exams.report import Report
 from gateway.exchange import Message
-
-
-class ExamFailed(Exception):
-    """An exam could not be held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from finetune.exams.contract import Answer, ExamFailed, Examined, ExamPlan, Policy, Question
+from finetune.errors import ExamFailed
+from finetune.exams.contract import Answer, Examined, ExamPlan, Policy, Question
 from finetune.exams.judge import RefusalJudge, garbled
 from finetune.exams.marks import write_marks
 from finetune.exams.questions import bundled, read_questions

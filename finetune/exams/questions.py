@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from finetune.exams.contract import ExamFailed, Question
+from finetune.errors import ExamFailed
+from finetune.exams.contract import Question
 
 
 class Line(BaseModel):

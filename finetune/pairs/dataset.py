@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.errors import DatasetDamaged
 from finetune.pairs.pair import Kind, Message, Pair, Provenance
 
 
@@ -27,10 +28,6 @@ class Dataset:
         """One line for people."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
         return f"{self.pairs} pairs ({kinds or 'none'}), frozen as {self.sha256[:12]}"
-
-
-class DatasetDamaged(ValueError):
-    """A frozen dataset's bytes no longer match its name."""
 
 
 def freeze(pairs: Sequence[Pair], folder: Path, dropped: Mapping[str, int]) -> Dataset:

@@ -1,16 +1,9 @@
-"""What a retraining asks of whoever moves traffic.
-
-RolloutFailed       a version could not be brought into traffic; nothing is left half done
-"""
+"""What a retraining asks of whoever moves traffic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-
-class RolloutFailed(Exception):
-    """A version could not be brought into traffic."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""What a preference-training method is given and what it leaves behind; no torch here.
-
-TrainingFailed      training could not be done, or left nothing fit to keep
-"""
+"""What a preference-training method is given and what it leaves behind; no torch here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +7,6 @@ from typing import Literal, Protocol
 from pydantic import ConfigDict
 
 from finetune.pairs.dataset import Dataset
-
-
-class TrainingFailed(Exception):
-    """Training could not be done, or left nothing fit to keep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
+from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train.adapter import keep
-from finetune.train.contract import Logged, Recipe, Trained, TrainingFailed, TrainingHealth
+from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from finetune.claims import How
+from finetune.errors import LeaseLost, NothingToResume, RunUnderWay
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from finetune.plan import Plan
 from finetune.progress import Silence
 from finetune.retrain import Outcome, Tools
-from finetune.runs import LeaseLost, RunUnderWay, Worker
+from finetune.runs import Worker
 from finetune.worker import work
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
@@ -46,9 +48,9 @@ class Bench:
         )
         return self
 
-    async def work(self, name: str = "w1", *, lease_seconds: float = 30.0, fresh: bool = False) -> Outcome:
+    async def work(self, name: str = "w1", *, lease_seconds: float = 30.0, how: How = "either") -> Outcome:
         worker = Worker(name, lease_seconds)
-        return await work(self.database, worker, self.plan, self.tools, Silence(), fresh=fresh)
+        return await work(self.database, worker, self.plan, self.tools, Silence(), how)
 
     async def all(self, table: Any, *columns: Any) -> list[Any]:
         async with self.database.read() as connection:
@@ -129,6 +131,23 @@ async def test_a_failure_is_written_down_and_leaves_room_for_the_next_run(bench:
     assert (await bench.work()).promoted
 
 
+async def test_a_failed_run_is_taken_up_again_when_asked_for(bench: Bench) -> None:
+    bench.stop_at("stage", ConnectionError("no engine"))
+    with pytest.raises(ConnectionError):
+        await bench.work()
+    assert (await bench.work(how="resume")).promoted
+    assert bench.calls.made == [*STEPS[:6], "stage", *STEPS[6:]]
+    assert len(await bench.all(RetrainingRow, RetrainingRow.id)) == 1
+
+
+async def test_there_must_be_something_to_resume(bench: Bench) -> None:
+    with pytest.raises(NothingToResume, match="none yet"):
+        await bench.work(how="resume")
+    await bench.work()
+    with pytest.raises(NothingToResume, match="was promoted"):
+        await bench.work(how="resume")
+
+
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_stopped_worker_leaves_its_run_to_the_next(bench: Bench, step: str) -> None:
     bench.stop_at(step, asyncio.CancelledError())
@@ -184,7 +203,7 @@ async def test_an_unfinished_run_can_be_abandoned_for_a_new_one(bench: Bench) ->
     bench.stop_at("train", asyncio.CancelledError())
     with pytest.raises(asyncio.CancelledError):
         await bench.work()
-    assert (await bench.work("w2", fresh=True)).promoted
+    assert (await bench.work("w2", how="new")).promoted
     assert sorted(state for (state,) in await bench.all(RetrainingRow, RetrainingRow.state)) == [
         "abandoned",
         "promoted",

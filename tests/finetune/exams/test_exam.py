@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.exams.contract import Answer, ExamFailed, ExamPlan
+from finetune.errors import ExamFailed
+from finetune.exams.contract import Answer, ExamPlan
 from finetune.exams.exam import ExamRoom
 from finetune.exams.judge import RefusalJudge
 from finetune.exams.marks import compare_files, read_marks

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.exams.contract import ExamFailed
+from finetune.errors import ExamFailed
 from finetune.exams.questions import bundled, read_questions
 
 LINE = '{"id": "a", "messages": [{"role": "user", "content": "secret text"}], "kind": "benign"}'

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.pairs.dataset import DatasetDamaged, freeze, thaw
+from finetune.errors import DatasetDamaged
+from finetune.pairs.dataset import freeze, thaw
 from finetune.pairs.pair import Pair, Provenance
 
 SOURCE = Provenance("e1", "k", "v0", "p", "guard:classifier", "vcr", 1.5, None, subject="ann")

@@ -1,0 +1,48 @@
+"""What may go wrong in the learning loop.
+
+FinetuneFailed              the base of all
+├── DatasetDamaged          a frozen dataset's bytes no longer match its name
+├── TrainingFailed          training could not be done, or left nothing fit to keep
+├── ExamFailed              its prompts, the policy or the reward server are not to be had
+├── RolloutFailed           a version could not be brought into traffic; what was begun is undone
+└── RunRefused              this worker may not run now
+    ├── RunUnderWay         another worker holds the lease
+    ├── NothingToResume     there is no unfinished run, and the last one did not fail
+    └── LeaseLost           another worker took the run over
+"""
+
+
+class FinetuneFailed(Exception):
+    """Something in the learning loop could not be done."""
+
+
+class DatasetDamaged(FinetuneFailed):
+    """A frozen dataset's bytes no longer match its name."""
+
+
+class TrainingFailed(FinetuneFailed):
+    """Training could not be done, or left nothing fit to keep."""
+
+
+class ExamFailed(FinetuneFailed):
+    """An exam could not be held."""
+
+
+class RolloutFailed(FinetuneFailed):
+    """A version could not be brought into traffic."""
+
+
+class RunRefused(FinetuneFailed):
+    """This worker may not run now."""
+
+
+class RunUnderWay(RunRefused):
+    """Another worker holds the lease."""
+
+
+class NothingToResume(RunRefused):
+    """There is no run to go on with."""
+
+
+class LeaseLost(RunRefused):
+    """Another worker took the run over."""
