@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="trimtab-pocket" \
 # A fixed number, so that volumes shared between services agree on the owner.
 RUN groupadd --gid 10001 trimtab \
     && useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/trimtab --shell /usr/sbin/nologin trimtab \
-    && install -d -o 10001 -g 10001 /var/lib/trimtab/ledger /var/lib/trimtab/adapters
+    && install -d -o 10001 -g 10001 /var/lib/trimtab/adapters
 COPY --from=build /opt/trimtab /opt/trimtab
 # The root file system may be read-only: nothing is written but under /var/lib/trimtab and /tmp.
 ENV PATH=/opt/trimtab/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HF_HOME=/var/lib/trimtab/huggingface
