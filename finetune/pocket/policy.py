@@ -34,14 +34,14 @@ class Recipe:
     drills: float = 0.15  # exercises in copying, as a share of the examples
 
 
+SHIPPED = Recipe()
 TINY = Recipe(hidden=64, layers=2, heads=2, vocabulary=1024, batch_tokens=1024, drills=0.0)
 
 
 def train_policy(
-    examples: Sequence[Example], out_dir: Path, *, seed: int, progress: Progress, recipe: Recipe | None = None
+    examples: Sequence[Example], out_dir: Path, *, seed: int, progress: Progress, recipe: Recipe = SHIPPED
 ) -> dict[str, float]:
     """Trains on the examples and writes model and tokenizer to the folder; returns the last losses."""
-    recipe = recipe or Recipe()
     tokenizer = learn((text for e in examples for text in (*texts(e),)), recipe.vocabulary)
     torch.manual_seed(seed)
     model = LlamaForCausalLM(_config(tokenizer, recipe))

@@ -22,11 +22,13 @@ Progress = Callable[[int, int, str], None]
 SAMPLES = 6  # answers of the policy to one prompt
 
 
-def train(policy: Path, out_dir: Path, *, seed: int, sizes: tuple[int, int], progress: Progress) -> None:
+def train(
+    policy: Path, out_dir: Path, *, seed: int, sizes: tuple[int, int], progress: Progress
+) -> dict[str, float]:
     """Trains on `sizes` = (pairs from templates, prompts answered by the policy), from the policy's body."""
     drawn = list(pairs(seed, sizes[0], "train"))
     drawn += sampled_pairs(policy, sizes[1], "train", seed=seed, progress=progress)
-    train_reward(drawn, policy, out_dir, seed=seed, recipe=RewardRecipe(), progress=progress)
+    return train_reward(drawn, policy, out_dir, seed=seed, recipe=RewardRecipe(), progress=progress)
 
 
 def sampled_pairs(policy: Path, prompts: int, split: Split, *, seed: int, progress: Progress) -> list[Pair]:
