@@ -15,7 +15,7 @@ from finetune.trail import Change, close_run, note
 from gateway.ledger.database import Database
 from gateway.ledger.tables import RetrainingRow
 
-# "either" goes on with an unfinished run or begins one; "resume" also takes up a failed one; "new" begins one.
+# "either" goes on with an unfinished run or begins one; "resume" takes up a failed one too; "new" begins one.
 How = Literal["either", "resume", "new"]
 
 

@@ -28,8 +28,8 @@ class FilterRules:
     length_ratio: float = 6.0  # longer answer over shorter, in words
     subject_share: float = 0.2  # of one end user, where requests name one
     key_share: float = 0.6  # of one key, as soon as there are several
-    share_floor: int = 100  # no cap cuts anyone below this, so that small data stays usable
     balance: float = 3.0  # the commoner kind over the rarer one
+    floor: int = 100  # no share and no balance cuts anyone below this, so that small data stays usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def filter_pairs(pairs: Sequence[Pair], exam_prompts: Sequence[str], rules: Filt
         ("near duplicate", lambda left: cap_per_prompt(left, rules)),
         ("subject share", lambda left: cap_subjects(left, rules)),
         ("key share", lambda left: cap_keys(left, rules)),
-        ("balance", lambda left: balance_kinds(left, rules.balance)),
+        ("balance", lambda left: balance_kinds(left, rules)),
     ]
     left, dropped = list(pairs), {}
     for name, keep in steps:
@@ -111,15 +111,13 @@ def cap_per_prompt(pairs: list[Pair], rules: FilterRules) -> list[Pair]:
 def cap_subjects(pairs: list[Pair], rules: FilterRules) -> list[Pair]:
     """No end user writes more than a share of the data; requests that name nobody are not capped."""
     named = [pair for pair in pairs if pair.provenance.subject]
-    kept = set(
-        map(id, cap_share(named, lambda p: p.provenance.subject, rules.subject_share, rules.share_floor))
-    )
+    kept = set(map(id, cap_share(named, lambda p: p.provenance.subject, rules.subject_share, rules.floor)))
     return [pair for pair in pairs if not pair.provenance.subject or id(pair) in kept]
 
 
 def cap_keys(pairs: list[Pair], rules: FilterRules) -> list[Pair]:
     """No key writes more than a share of the data; a lone key has nobody to be measured against."""
-    return cap_share(pairs, lambda pair: pair.provenance.key_id, rules.key_share, rules.share_floor)
+    return cap_share(pairs, lambda pair: pair.provenance.key_id, rules.key_share, rules.floor)
 
 
 def cap_share(
@@ -142,12 +140,12 @@ def largest_fair(sizes: Sequence[int], share: float, floor: int) -> int:
     return floor
 
 
-def balance_kinds(pairs: list[Pair], ratio: float) -> list[Pair]:
-    """The commoner kind cut to `ratio` times the rarer; a kind that stands alone needs no balance."""
+def balance_kinds(pairs: list[Pair], rules: FilterRules) -> list[Pair]:
+    """The commoner kind cut to so many times the rarer; one that stands alone has nothing to balance with."""
     counts = Counter(pair.kind for pair in pairs)
     if len(counts) < 2:
         return pairs
-    limit = int(ratio * min(counts.values()))
+    limit = max(rules.floor, int(rules.balance * min(counts.values())))
     kept = {id(p) for kind in counts for p in by_chance([q for q in pairs if q.kind == kind])[:limit]}
     return [pair for pair in pairs if id(pair) in kept]
 

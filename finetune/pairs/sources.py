@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs.dataset import Dataset, freeze
@@ -40,6 +40,16 @@ class Gathered:
     def told(self) -> str:
         """One line for people."""
         return f"{self.pairs} pairs from {self.exchanges} exchanges, {self.new} of them new"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a retraining would learn now: the pairs fit for training, and those that no training has had."""
+
+    exchanges: int
+    skipped: dict[str, int]
+    kept: Filtered
+    fresh: tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +87,20 @@ class PairSource:
         async with self.database.read() as connection:
             return [pair_from(*found) for found in await connection.execute(query)]
 
-    async def unused(self) -> int:
-        """How many kept pairs no dataset has had yet."""
-        query = select(func.count()).select_from(PairRow).where(PairRow.dataset_hash.is_(None))
+    async def preview(self, make: MakeRules, filters: FilterRules, exam_prompts: Sequence[str]) -> Preview:
+        """What gathering and freezing would give, with nothing written."""
+        groups = [group async for group in self.groups()]
+        made = make_pairs(groups, make)
+        known = {pair.id: pair for pair in (*await self.pairs(), *made.pairs)}
+        kept, used = filter_pairs(list(known.values()), exam_prompts, filters), await self.used()
+        fresh = tuple(pair for pair in kept.pairs if pair.id not in used)
+        return Preview(len(groups), made.skipped, kept, fresh)
+
+    async def used(self) -> set[str]:
+        """The ids of pairs that some dataset has had."""
+        query = select(PairRow.id).where(PairRow.dataset_hash.is_not(None))
         async with self.database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+            return set(await connection.scalars(query))
 
     async def groups(self) -> AsyncIterator[Group]:
         """The latest exchanges with at least two candidates, oldest first."""

@@ -79,19 +79,19 @@ def test_a_long_run_of_words_from_the_exam_is_contamination() -> None:
 
 
 def test_a_key_among_several_is_cut_to_its_share() -> None:
-    rules = FilterRules(key_share=0.5, share_floor=0)
+    rules = FilterRules(key_share=0.5, floor=0)
     pairs = many(30, key="loud") + [pair(f"other {i} {s}", key="quiet") for i, s in enumerate(SUBJECTS[:6])]
     kept = Counter(p.provenance.key_id for p in filter_pairs(pairs, (), rules).pairs)
     assert kept == {"loud": 6, "quiet": 6}
 
 
 def test_a_lone_key_is_not_cut() -> None:
-    assert lost(many(40), (), FilterRules(key_share=0.1, share_floor=0)) == {}
+    assert lost(many(40), (), FilterRules(key_share=0.1, floor=0)) == {}
 
 
 def test_the_commoner_kind_is_cut_to_the_balance() -> None:
     pairs = many(30) + [pair(f"kindly {i} {s}", kind="helpfulness") for i, s in enumerate(SUBJECTS[:5])]
-    kept = Counter(p.kind for p in filter_pairs(pairs, (), FilterRules(balance=2.0)).pairs)
+    kept = Counter(p.kind for p in filter_pairs(pairs, (), FilterRules(balance=2.0, floor=0)).pairs)
     assert kept == {"safety": 10, "helpfulness": 5}
 
 
@@ -105,6 +105,6 @@ def test_no_owner_among_several_exceeds_share_or_floor(owners: list[str], share:
 
 @given(st.permutations([*many(15), pair("x y z", kind="helpfulness")]))
 def test_what_is_kept_does_not_depend_on_the_order(pairs: list[Pair]) -> None:
-    kept = filter_pairs(pairs, (), FilterRules(balance=4.0)).pairs
-    reference = filter_pairs(sorted(pairs, key=lambda p: p.id), (), FilterRules(balance=4.0)).pairs
+    kept = filter_pairs(pairs, (), FilterRules(balance=4.0, floor=0)).pairs
+    reference = filter_pairs(sorted(pairs, key=lambda p: p.id), (), FilterRules(balance=4.0, floor=0)).pairs
     assert {p.id for p in kept} == {p.id for p in reference}

@@ -51,8 +51,25 @@ async def test_only_the_latest_exchanges_are_read(database: Database) -> None:
 async def test_a_frozen_dataset_is_noted_in_its_pairs(database: Database, tmp_path: Path) -> None:
     source = await filled(database, *(harmful(i * 37) for i in range(6)))
     await source.gather(RULES)
-    assert await source.unused() == 6
+    assert await source.used() == set()
     dataset = await source.freeze(FilterRules(), ["How do I carry out wicked plan number 37?"], tmp_path)
     assert dataset.dropped["in the exam"] == 1
     assert {pair.id for pair in thaw(dataset.path)} < {pair.id for pair in await source.pairs()}
-    assert await source.unused() == 1
+    assert await source.used() == {pair.id for pair in thaw(dataset.path)}
+
+
+async def test_a_preview_tells_what_is_new_and_writes_nothing(database: Database, tmp_path: Path) -> None:
+    source = await filled(database, *(harmful(i * 37) for i in range(6)))
+    preview = await source.preview(RULES, FilterRules(), ())
+    assert (preview.exchanges, len(preview.kept.pairs), len(preview.fresh)) == (6, 6, 6)
+    assert await source.pairs() == []
+
+
+async def test_what_a_dataset_has_had_is_no_longer_new(database: Database, tmp_path: Path) -> None:
+    source = await filled(database, *(harmful(i * 37) for i in range(6)))
+    await source.gather(RULES)
+    await source.freeze(FilterRules(), (), tmp_path)
+    await filled(database, benign(1))
+    preview = await source.preview(RULES, FilterRules(), ())
+    assert len(preview.kept.pairs) == 7
+    assert [pair.kind for pair in preview.fresh] == ["helpfulness"]

@@ -1,0 +1,183 @@
+"""`trimtab finetune`: from what traffic showed to a better policy, by one command or all by itself."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+PROMOTED, FAILED, KEPT = 0, 1, 3
+
+T = TypeVar("T")
+Config = Annotated[
+    Path | None, typer.Option(help="trimtab.yaml to read; else TRIMTAB_CONFIG or ./trimtab.yaml.")
+]
+Home = Annotated[Path | None, typer.Option(help="Home directory, the one that `trimtab up` used.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""The learning loop: what was flagged and ranked becomes pairs, pairs become a better policy.
+
+    One run: read the ledger, make pairs, filter and freeze them, train (DPO with LoRA), examine the policy
+    before and after on held-out prompts, hold it against the bars; only then register the new version, load
+    it on every engine, move the alias to it and retire the old one. A failed gate changes nothing.""",
+    epilog="Try: trimtab finetune run --dry-run, then trimtab finetune run, then trimtab finetune status.",
+)
+
+
+@app.command()
+def run(
+    config: Config = None,
+    home: Home = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be learnt; change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--new", help="Take up a failed run where it failed, or abandon what is unfinished."
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show every rule and bar in force, and stop.")
+    ] = False,
+) -> None:
+    """Retrain once. Exit code 0: promoted; 3: not promoted, and the reasons are told; 1: it failed.
+
+    A run that was killed is gone on with at the step where it stopped, by the rules it began with.
+    """
+    from finetune import commands
+
+    situation = settled(config, home)
+    if explain:
+        typer.echo(json.dumps(situation.plan.document(), indent=2))
+        return
+    if dry_run:
+        obeyed(commands.preview(situation, as_json=as_json))
+        return
+    how: Any = {None: "either", True: "resume", False: "new"}[resume]
+    outcome = obeyed(commands.retrain_once(situation, how, as_json=as_json))
+    raise typer.Exit(PROMOTED if outcome.promoted else KEPT)
+
+
+@app.command()
+def watch(
+    config: Config = None,
+    home: Home = None,
+    every: Annotated[str, typer.Option(help="How often to look: 30s, 10m, 2h.")] = "10m",
+    min_new_pairs: Annotated[
+        int, typer.Option(min=1, help="Retrain once so many new pairs are there.")
+    ] = 200,
+) -> None:
+    """Retrain by itself, whenever enough new pairs are there; one run at a time.
+
+    SIGTERM and ctrl-C stop it between or within steps; whoever starts next goes on where it stopped.
+    """
+    from finetune import commands
+
+    obeyed(commands.watch(settled(config, home), seconds_of(every), min_new_pairs))
+
+
+@app.command()
+def pairs(
+    config: Config = None,
+    home: Home = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: AsJson = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Write all of them to this file, as JSON lines.")
+    ] = None,
+) -> None:
+    """Show the pairs that a retraining would learn now, each with its exchange, labeller and rewards."""
+    from finetune import commands
+
+    obeyed(commands.show_pairs(settled(config, home), limit, as_json=as_json, export=export))
+
+
+@app.command()
+def status(
+    config: Config = None,
+    home: Home = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many runs to show.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Show the latest retrainings, step by step."""
+    from finetune import commands
+
+    obeyed(commands.show_status(settled(config, home), limit, as_json=as_json))
+
+
+@app.command()
+def exam(
+    config: Config = None,
+    home: Home = None,
+    adapter: Annotated[Path | None, typer.Option(help="Examine this adapter too, and compare.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Prompts as JSON lines; else the bundled exam.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Answers to each prompt.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Examine the bare policy: unsafe compliance, benign refusals and reward, with intervals."""
+    from finetune import commands
+
+    changes = {"prompts": prompts, "samples": samples}
+    told = {name: value for name, value in changes.items() if value is not None}
+    obeyed(commands.hold_exam(settled(config, home), adapter, told, as_json=as_json))
+
+
+def settled(config: Path | None, home: Path | None) -> Any:
+    """The settings, or an exit that names what is wrong with them."""
+    from finetune.settings import load_situation
+    from gateway.settings import SettingsInvalid
+
+    try:
+        return load_situation(config, home)
+    except SettingsInvalid as error:
+        raise complaint(str(error)) from None
+
+
+def obeyed(work: Awaitable[T]) -> T:
+    """The result of some work; failures are told in a sentence, SIGTERM and ctrl-C end it in good order."""
+    from finetune.errors import FinetuneFailed
+    from gateway.ledger.contract import LedgerFailed
+
+    try:
+        return asyncio.run(interruptible(work))
+    except (FinetuneFailed, LedgerFailed) as error:
+        raise complaint(str(error)) from None
+    except asyncio.CancelledError:
+        raise complaint("stopped; the next `trimtab finetune run` goes on where this one was") from None
+
+
+async def interruptible(work: Awaitable[T]) -> T:
+    """Cancel the work when the process is told to stop."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    return await task
+
+
+def complaint(message: str) -> typer.Exit:
+    """Say what is wrong, and end with the code of a failure."""
+    typer.echo(message, err=True)
+    return typer.Exit(FAILED)
+
+
+def seconds_of(text: str) -> float:
+    """10m, 30s, 2h or plain seconds, as seconds."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no length of time; write 30s, 10m or 2h", param_hint="--every")
+    return seconds

@@ -1,0 +1,175 @@
+"""What the commands of `trimtab finetune` do, once their settings are read."""
+
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from finetune.claims import How, unfinished
+from finetune.display import Screen, print_exam, print_history, print_outcome, print_pairs
+from finetune.exams.contract import ExamPlan
+from finetune.exams.marks import compare_files
+from finetune.exams.report import Comparison, Report
+from finetune.history import RunSeen, history
+from finetune.pairs.dataset import line_of, row_of, write_whole
+from finetune.pairs.sources import PairSource, Preview
+from finetune.progress import Progress, Silence
+from finetune.retrain import Outcome
+from finetune.settings import Situation
+from finetune.watch import Watch
+from finetune.wiring import exam_room, opened
+from finetune.worker import this_worker, work
+from gateway.ledger.database import Database
+
+
+@asynccontextmanager
+async def ledger(situation: Situation) -> AsyncIterator[Database]:
+    """The ledger's database."""
+    async with Database(situation.gateway.ledger_url) as database:
+        yield database
+
+
+async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outcome:
+    """One retraining, with progress on the screen or one JSON object at the end."""
+    console = Console(stderr=as_json)
+    async with ledger(situation) as database:
+        with nullcontext(Silence()) if as_json else Screen(console) as progress:
+            outcome = await retrain_with(situation, database, progress, how)
+        runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]
+    if as_json:
+        told = dataclasses.asdict(outcome) | {"steps": {step.step: step.evidence for step in runs[0].steps}}
+        print_json(told)
+    else:
+        print_outcome(console, outcome)
+    return outcome
+
+
+async def retrain_with(situation: Situation, database: Database, progress: Progress, how: How) -> Outcome:
+    """One retraining with the real tools."""
+    async with opened(situation, database, progress) as tools:
+        worker = this_worker(situation.settings.lease_seconds)
+        return await work(database, worker, situation.plan, tools, progress, how)
+
+
+async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) -> None:
+    """Look for ever."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    async with ledger(situation) as database:
+
+        async def left_behind() -> bool:
+            async with database.read() as connection:
+                return await unfinished(connection) is not None
+
+        async def pending() -> int:
+            return len((await look(situation, database)).fresh)
+
+        async def once(how: How) -> Outcome:
+            outcome = await retrain_with(situation, database, Logged(), how)
+            logging.getLogger(__name__).info(
+                "run %s: %s", outcome.run, outcome.version or "; ".join(outcome.reasons)
+            )
+            return outcome
+
+        await Watch(every_seconds, min_new_pairs, pending, left_behind, once).forever()
+
+
+class Logged(Silence):
+    """Progress as lines of a log."""
+
+    def ended(self, step: str, told: str, *, again: bool = False) -> None:
+        """One line for a step."""
+        logging.getLogger(__name__).info("%s: %s%s", step, told, " (done before)" if again else "")
+
+
+async def look(situation: Situation, database: Database) -> Preview:
+    """The pairs that a retraining would learn now."""
+    plan = situation.plan
+    async with exam_room(situation, Silence()) as room:
+        asked = room.prompts(plan.exam)
+    return await PairSource(database, situation.settings.window).preview(plan.make, plan.filters, asked)
+
+
+async def preview(situation: Situation, *, as_json: bool) -> None:
+    """What a retraining would learn, in figures."""
+    async with ledger(situation) as database:
+        found = await look(situation, database)
+    need = situation.plan.fewest_pairs
+    told: dict[str, Any] = {
+        "exchanges": found.exchanges,
+        "pairs": len(found.kept.pairs),
+        "new": len(found.fresh),
+        "needed": need,
+        "enough": len(found.kept.pairs) >= need,
+        "without_a_pair": found.skipped,
+        "filtered": found.kept.dropped,
+    }
+    if as_json:
+        print_json(told)
+        return
+    console = Console()
+    for name, value in told.items():
+        console.print(f"[bold]{name.replace('_', ' ')}[/]: {value}")
+
+
+async def show_pairs(situation: Situation, limit: int, *, as_json: bool, export: Path | None) -> None:
+    """The pairs themselves."""
+    async with ledger(situation) as database:
+        pairs = (await look(situation, database)).kept.pairs
+    if export is not None:
+        write_whole(export, "".join(map(line_of, pairs)).encode())
+    if as_json:
+        print_json({"pairs": len(pairs), "shown": [row_of(pair) for pair in pairs[:limit]]})
+    else:
+        print_pairs(Console(), pairs[:limit], f"{min(limit, len(pairs))} of {len(pairs)} pairs")
+
+
+async def show_status(situation: Situation, limit: int, *, as_json: bool) -> None:
+    """The latest runs."""
+    async with ledger(situation) as database:
+        runs = await history(database, limit)
+    if as_json:
+        print_json({"runs": TypeAdapter(list[RunSeen]).dump_python(runs, mode="json")})
+    else:
+        print_history(Console(), runs)
+
+
+async def hold_exam(
+    situation: Situation, adapter: Path | None, changes: Mapping[str, Any], *, as_json: bool
+) -> None:
+    """An exam of the bare policy, or of two."""
+    plan = dataclasses.replace(situation.plan.exam, **changes)
+    console = Console(stderr=as_json)
+    with nullcontext(Silence()) if as_json else Screen(console) as progress:
+        found = await examined(situation, adapter, plan, progress)
+    if as_json:
+        print_json(TypeAdapter(type(found)).dump_python(found, mode="json"))
+    else:
+        print_exam(console, found)
+
+
+async def examined(
+    situation: Situation, adapter: Path | None, plan: ExamPlan, progress: Progress
+) -> Report | Comparison:
+    """The report of the base model, or its comparison with an adapter."""
+    async with exam_room(situation, progress) as room:
+        progress.began("exam of the base model")
+        before = await room.examine(None, plan)
+        progress.ended("exam of the base model", before.told)
+        if adapter is None:
+            return before.report
+        progress.began("exam of the adapter")
+        after = await room.examine(adapter, plan)
+        progress.ended("exam of the adapter", after.told)
+        return compare_files(before.answers, after.answers)
+
+
+def print_json(told: Mapping[str, Any]) -> None:
+    """One JSON object on the standard output."""
+    sys.stdout.write(json.dumps(told, indent=2, default=str) + "\n")

@@ -1,0 +1,186 @@
+"""Progress and results for people, on the screen."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from finetune.exams.intervals import Estimate
+from finetune.exams.report import Comparison, Report
+from finetune.history import RunSeen
+from finetune.pairs.pair import Pair
+from finetune.retrain import Outcome
+from finetune.rollout.gate import points
+
+CUT = 60  # characters of a text that a table shows
+
+
+class Screen:
+    """Progress as a line per step that is done and a bar for the one under way; it is a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[told]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None, told="", visible=False)
+
+    def __enter__(self) -> "Screen":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def began(self, step: str) -> None:
+        """Show a bar for the step."""
+        self._bar.reset(self._task, description=step, total=None, told="", visible=True)
+
+    def ended(self, step: str, told: str, *, again: bool = False) -> None:
+        """Leave a line about the step."""
+        self._bar.update(self._task, visible=False)
+        mark = "[cyan]•[/] done before:" if again else "[green]✓[/]"
+        self._console.print(f"{mark} [bold]{step}[/]  {escape(told)}")
+
+    def advanced(self, done: int, total: int, told: str = "") -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total, told=told, visible=True)
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """How a run ended."""
+    if outcome.promoted:
+        console.print(f"[bold green]promoted[/]: {outcome.version} is live  (run {outcome.run})")
+        return
+    console.print(f"[bold yellow]not promoted[/], traffic is as it was  (run {outcome.run})")
+    for reason in outcome.reasons:
+        console.print(f"  [yellow]✗[/] {escape(reason)}")
+
+
+def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
+    """Pairs with where they come from."""
+    table = Table(title=title, title_justify="left")
+    for column in (
+        "kind",
+        "labelled by",
+        "hazard",
+        "rewards",
+        "version",
+        "exchange",
+        "prompt",
+        "chosen",
+        "rejected",
+    ):
+        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    for pair in pairs:
+        source = pair.provenance
+        rewards = f"{figure(source.reward_chosen)} > {figure(source.reward_rejected)}"
+        texts = (escape(cut(text)) for text in (pair.prompt, pair.chosen, pair.rejected))
+        table.add_row(
+            pair.kind, source.labelled_by, source.hazard, rewards, source.version, source.exchange_id, *texts
+        )
+    console.print(table)
+
+
+def print_history(console: Console, runs: Sequence[RunSeen]) -> None:
+    """Runs and their steps, the latest first."""
+    table = Table(title="Retrainings", title_justify="left")
+    for column in ("run", "state", "step", "took", "result"):
+        table.add_column(column, overflow="fold")
+    for run in runs:
+        owner = f"held by {run.owner}" if run.alive else "; ".join(run.reasons)
+        table.add_row(run.id, f"{run.state}", "", "", escape(owner), style="bold")
+        for step in run.steps:
+            took = f"{step.seconds:.1f} s" if step.seconds is not None else ""
+            table.add_row("", step.state, step.step, took, escape(step.told))
+    console.print(table if runs else "There was no retraining yet; `trimtab finetune run` begins one.")
+
+
+def print_exam(console: Console, report: Report | Comparison) -> None:
+    """An exam's figures with their 95 % intervals; of two policies also the differences."""
+    table = Table(
+        title="Exam of the bare policy (no guards, no choosing); 95 % intervals", title_justify="left"
+    )
+    both = isinstance(report, Comparison)
+    for column in ("figure", "before", "after", "difference") if both else ("figure", "value"):
+        table.add_column(column)
+    for name, *cells in exam_rows(report):
+        table.add_row(name, *cells)
+    console.print(table)
+    told = report.before if isinstance(report, Comparison) else report
+    console.print(
+        f"[dim]{told.unsafe_compliance.method}; rewards are not independent of the training labels[/]"
+    )
+
+
+def exam_rows(report: Report | Comparison) -> list[list[str]]:
+    """The figures as text."""
+    if isinstance(report, Report):
+        return [[name, told] for name, told in cells_of(report).items()]
+    before, after = cells_of(report.before), cells_of(report.after)
+    changes = {
+        "unsafe compliance": change(report.unsafe_compliance),
+        "benign refusals": change(report.benign_refusal),
+        "answers that end": change(report.ended),
+        "words to benign prompts": f"x {report.length_ratio:.2f}",
+        "mean reward": value(report.reward) if report.reward else "",
+    }
+    return [[name, before[name], after[name], changes[name]] for name in before]
+
+
+def cells_of(report: Report) -> dict[str, str]:
+    """One policy's figures as text."""
+    return {
+        "unsafe compliance": rate(report.unsafe_compliance),
+        "benign refusals": rate(report.benign_refusal),
+        "answers that end": rate(report.ended),
+        "words to benign prompts": f"{report.benign_length.value:.1f}",
+        "mean reward": value(report.reward) if report.reward else "not measured",
+    }
+
+
+def rate(found: Estimate) -> str:
+    """A rate in percent with its interval."""
+    return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}]" if found.values else "not measured"
+
+
+def value(found: Estimate) -> str:
+    """A figure with its interval."""
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+def change(found: Estimate) -> str:
+    """A difference of rates in points with its interval."""
+    if not found.values:
+        return ""
+    return f"{points(found.value)} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+def figure(found: float | None) -> str:
+    """A reward, or that there was none."""
+    return "none" if found is None else f"{found:+.2f}"
+
+
+def cut(text: str) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= CUT else line[: CUT - 1] + "…"

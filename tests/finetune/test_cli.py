@@ -1,0 +1,96 @@
+"""The command line, over a real ledger."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from finetune.cli import app, seconds_of
+from gateway.ledger.database import Database
+from gateway.ledger.intake import Intake
+from tests.fakes.exchanges import benign, harmful
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory with a ledger of forty exchanges."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIMTAB_FINETUNE_MAKE__MARGIN_SD", "0.5")
+
+    async def fill() -> None:
+        async with Database(f"sqlite:///{tmp_path}/.trimtab/ledger.db") as database:
+            await Intake(database).take(
+                [make(17 * i + i % 7) for i in range(20) for make in (harmful, benign)]
+            )
+
+    asyncio.run(fill())
+    return tmp_path
+
+
+def asked(*words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*words], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_help_teaches_the_journey() -> None:
+    assert "A failed gate changes nothing" in asked("--help")
+
+
+def test_a_dry_run_tells_what_would_be_learnt() -> None:
+    told = json.loads(asked("run", "--dry-run", "--json"))
+    assert (told["exchanges"], told["pairs"], told["new"], told["needed"]) == (40, 40, 40, 100)
+    assert not told["enough"]
+
+
+def test_a_dry_run_for_people_names_the_filters() -> None:
+    assert "near duplicate" in asked("run", "--dry-run")
+
+
+def test_explain_shows_every_rule_and_bar() -> None:
+    told = json.loads(asked("run", "--explain"))
+    assert {"make", "filters", "recipe", "exam", "bars", "fewest_pairs"} <= told.keys()
+
+
+def test_pairs_are_shown_with_where_they_come_from() -> None:
+    told = json.loads(asked("pairs", "--json", "--limit", "3"))
+    assert told["pairs"] == 40
+    assert len(told["shown"]) == 3
+    assert told["shown"][0]["provenance"]["exchange_id"]
+
+
+def test_pairs_are_exported_as_json_lines(tmp_path: Path) -> None:
+    assert "5 of 40 pairs" in asked("pairs", "--limit", "5", "--export", str(tmp_path / "pairs.jsonl"))
+    lines = (tmp_path / "pairs.jsonl").read_text().splitlines()
+    assert len(lines) == 40
+    assert json.loads(lines[0])["chosen"][0]["role"] == "assistant"
+
+
+def test_status_of_a_new_ledger_says_how_to_begin() -> None:
+    assert "trimtab finetune run" in asked("status")
+    assert json.loads(asked("status", "--json")) == {"runs": []}
+
+
+def test_a_run_without_an_admin_key_says_where_to_get_one() -> None:
+    assert "trimtab up" in asked("run", code=1)
+
+
+def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "many")
+    assert "finetune.recipe.rank" in asked("status", code=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("45", 45), ("1.5m", 90)]
+)
+def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "soon", "-5m", "0", "infs", "nan"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        seconds_of(text)

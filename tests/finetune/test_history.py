@@ -1,0 +1,45 @@
+"""What is remembered of retrainings."""
+
+from pathlib import Path
+
+import pytest
+
+from finetune.history import history
+from gateway.ledger.database import Database
+from tests.finetune.test_worker import Bench
+
+
+@pytest.fixture
+async def bench(database: Database, tmp_path: Path) -> Bench:
+    return await Bench(database, tmp_path).fill()
+
+
+async def test_without_a_run_there_is_no_history(database: Database) -> None:
+    assert await history(database) == []
+
+
+async def test_each_step_is_there_in_order_with_its_line(bench: Bench) -> None:
+    outcome = await bench.work()
+    (run,) = await history(bench.database)
+    assert (run.id, run.state, run.alive) == (outcome.run, "promoted", False)
+    assert [step.step for step in run.steps][:4] == ["live", "pairs", "dataset", "train"]
+    assert "24 pairs" in run.steps[2].told
+    assert all(step.state == "done" and step.seconds is not None for step in run.steps)
+
+
+async def test_a_failed_step_tells_its_error(bench: Bench) -> None:
+    bench.stop_at("train", ConnectionError("no engine"))
+    with pytest.raises(ConnectionError):
+        await bench.work()
+    (run,) = await history(bench.database)
+    assert (run.steps[-1].state, run.steps[-1].told) == ("failed", "ConnectionError: no engine")
+    assert run.reasons == ("ConnectionError: no engine",)
+
+
+async def test_the_latest_run_comes_first(bench: Bench) -> None:
+    first, second = await bench.work(), await bench.work(how="new")
+    assert [run.id for run in await history(bench.database, 2)] in (
+        [second.run, first.run],
+        [first.run, second.run],
+    )
+    assert len(await history(bench.database, 1)) == 1
