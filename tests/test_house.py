@@ -18,6 +18,8 @@ OPEN_TO_GATEWAY = {"rewardserve.client", "rewardserve.contract"}
 TORCH = {"torch", "transformers", "trl", "peft", "datasets", "accelerate"}
 TORCH_ROOMS = (
     "gateway/engines/pocket/model.py",
+    "gateway/engines/pocket/lane.py",
+    "gateway/engines/pocket/sampling.py",
     "rewardserve/scorers/",
     "rewardserve/train.py",
     "guards/train.py",

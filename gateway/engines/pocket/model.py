@@ -1,0 +1,192 @@
+"""The policy model in this process: any Hugging Face causal language model, and its adapters.
+
+A version is a copy of the model's modules that shares every weight its adapter leaves alone; adapted weights
+are merged into tensors of their own. So versions never touch each other, and each is as fast as the base.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jinja2 import TemplateError
+from peft import PeftModel
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from gateway.engines.pocket.adapters import check_adapter
+from gateway.engines.pocket.decode import decode_all
+from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong
+from gateway.engines.pocket.job import Job, Sampling, Version
+from gateway.engines.pocket.lane import Lane
+from gateway.engines.pocket.schedule import Limits
+from gateway.engines.pocket.text import bytes_of
+
+Message = Mapping[str, Any]
+WITHOUT_A_LIMIT = 1_000_000  # a tokenizer or a configuration that knows no context writes a huge number
+
+
+class UnsupportedModel(Exception):
+    """The model cannot be decoded with the engine's cache."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Weights:
+    """One version's modules; compared by identity."""
+
+    net: PreTrainedModel
+    path: str
+
+
+class PocketModel:
+    """Weights, tokenizer and context of one base model."""
+
+    def __init__(self, base: Weights, tokenizer: PreTrainedTokenizerBase, context: int | None = None) -> None:
+        self.base = base
+        self.tokenizer = tokenizer
+        self.eos = _ids(base.net.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
+        self.context = min(_context(base.net), context or WITHOUT_A_LIMIT)
+        self._shapes = {
+            name: tuple(tensor.shape) for name, tensor in base.net.named_parameters(remove_duplicate=False)
+        }
+        self._prove()
+
+    @classmethod
+    def load(
+        cls,
+        source: Path | str,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        context: int | None = None,
+        threads: int | None = None,
+    ) -> "PocketModel":
+        """From a directory, or by its name from the hub where that is reachable."""
+        if threads:
+            torch.set_num_threads(threads)
+        net = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype)).to(device).eval()
+        net.requires_grad_(requires_grad=False)
+        return cls(Weights(net, str(source)), AutoTokenizer.from_pretrained(source), context)
+
+    def adapter(self, path: Path, *, name: str = "adapter", max_rank: int = 64) -> Weights:
+        """A version made of the base and the LoRA adapter in a directory; the base is not touched."""
+        tied = bool(self.base.net.config.get_text_config().tie_word_embeddings)
+        check_adapter(name, path, self._shapes, tied=tied, max_rank=max_rank)
+        try:
+            merged = PeftModel.from_pretrained(_twin(self.base.net), str(path)).merge_and_unload(
+                safe_merge=True
+            )
+        except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+            raise AdapterBroken(f"{name} does not fit this model: {error}") from error
+        return Weights(cast("PreTrainedModel", merged.eval()), str(path))
+
+    def lane(self, version: Version) -> Lane:
+        """An empty lane on a version."""
+        assert isinstance(version, Weights)
+        return Lane(version.net, version.net.device)
+
+    def render(
+        self, messages: Sequence[Message], *, go_on: bool = False, prompt: bool = True, **template: Any
+    ) -> tuple[int, ...]:
+        """A conversation as token ids, by the model's chat template; `go_on` leaves its last message open."""
+        try:
+            ids = self.tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                add_generation_prompt=prompt,
+                continue_final_message=go_on,
+                tokenize=True,
+                return_dict=False,
+                **template,
+            )
+        except (TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+            raise BadRequest(
+                f"The chat template refused these messages: {error}", param="messages"
+            ) from error
+        return tuple(ids)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Plain text as token ids, with the special tokens that begin a document."""
+        return tuple(self.tokenizer(text)["input_ids"])
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Token ids as text, without special tokens."""
+        return self.tokenizer.decode(
+            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+    def token(self, token: int) -> tuple[str, list[int]]:
+        """One token as text and as UTF-8 bytes, for log probabilities."""
+        shown = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        return shown, bytes_of(str(self.tokenizer.convert_ids_to_tokens(token)), shown)
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        *,
+        n: int = 1,
+        max_tokens: int = 64,
+        temperature: float = 1.0,
+        seed: int = 0,
+        adapter: Path | str | None = None,
+    ) -> list[list[str]]:
+        """n answers to each conversation, batched, in this thread; the k-th of all draws from seed + k."""
+        version = self.base if adapter is None else self.adapter(Path(adapter))
+        jobs = []
+        for i, messages in enumerate(prompts):
+            ids = self.render(messages)
+            room = self.room(ids, 1)
+            sampling = Sampling(max_tokens=min(max_tokens, room), temperature=temperature)
+            jobs.append(Job(version, ids, sampling, seed + i * n, n))
+        return decode_all(self, jobs, Limits())
+
+    def room(self, prompt: Sequence[int], wanted: int) -> int:
+        """How many tokens an answer may have; raises unless that is at least `wanted`."""
+        left = self.context - len(prompt)
+        if left < max(wanted, 1):
+            raise ContextTooLong(self.context, len(prompt), wanted)
+        return left
+
+    def _prove(self) -> None:
+        """Refuse a model whose scores, token by token through our slots, differ from those of one pass."""
+        tokens = [0, 1, 2, 3]
+        lane = Lane(self.base.net, self.base.net.device)
+        try:
+            same = lane.agrees(tokens)
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+            IndexError,
+            NotImplementedError,
+        ) as error:
+            raise UnsupportedModel(
+                f"{self.base.path} cannot be decoded step by step here: {error}"
+            ) from error
+        if not same:
+            raise UnsupportedModel(f"{self.base.path} needs a cache of its own kind; serve it with vLLM")
+
+
+def _ids(found: int | list[int] | None) -> frozenset[int]:
+    return frozenset() if found is None else frozenset([found] if isinstance(found, int) else found)
+
+
+def _context(net: PreTrainedModel) -> int:
+    """The longest sequence that full attention can read; the engine's cache offers no other."""
+    config = net.config.get_text_config()
+    limits = [getattr(config, "max_position_embeddings", None)]
+    if any("full" not in kind for kind in getattr(config, "layer_types", None) or ["full"]):
+        limits.append(getattr(config, "sliding_window", None))
+    return min((limit for limit in limits if limit), default=WITHOUT_A_LIMIT)
+
+
+def _twin(net: nn.Module) -> nn.Module:
+    """A copy of the modules over the same storage; its parameters can be replaced, the original stays."""
+    shared: dict[int, object] = {
+        id(weight): nn.Parameter(weight.data, requires_grad=False) for weight in net.parameters()
+    }
+    shared |= {id(buffer): buffer for buffer in net.buffers()}
+    return copy.deepcopy(net, shared)
