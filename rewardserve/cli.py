@@ -41,8 +41,8 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
 ) -> None:
     """Serve POST /v1/score, with /health and /metrics.
 
-    Every option is also a variable, TRIMTAB_REWARD_PORT and so on; the command line wins. Only variables:
-    BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING,
+    Every option is also a variable, TRIMTAB_REWARDSERVE_PORT and so on; the command line wins. Only variables
+    are BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING,
     SERVED_NAME, BACKEND, TRUST_REMOTE_CODE.
     """
     settings = settings_or_exit(**locals())

@@ -44,7 +44,7 @@ class RewardRefused(RewardFailed):
 
 
 class RewardClient:
-    """One reward server and one connection pool; make it inside a running event loop, close it with `close`."""
+    """One reward server and one connection pool; make it inside a running event loop."""
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self._url = url.rstrip("/")
@@ -57,7 +57,11 @@ class RewardClient:
         return self
 
     async def score(
-        self, messages: Messages, candidates: Sequence[str], *, deadline_seconds: float | None = None
+        self,
+        messages: Messages,
+        candidates: Sequence[str],
+        *,
+        deadline_seconds: float | None = None,
     ) -> list[float]:
         """The raw reward of each candidate as the next assistant turn; raises RewardFailed."""
         rewards = await self.score_many([(messages, candidates)], deadline_seconds=deadline_seconds)
@@ -93,6 +97,8 @@ class RewardClient:
         self, path: str, body: Mapping[str, Any], seconds: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """The border: every foreign error leaves here as one of ours."""
+        if self._session.closed:
+            raise RewardUnavailable("this client is closed")
         timeout = aiohttp.ClientTimeout(total=seconds)
         try:
             data = orjson.dumps(body, default=plain)

@@ -1,4 +1,4 @@
-"""The reward server's settings: `TRIMTAB_REWARD_*`, read once; a wrong or unknown one refuses to start."""
+"""The reward server's settings: `TRIMTAB_REWARDSERVE_*`, read once; a wrong or unknown one is refused."""
 
 import os
 from importlib.resources import files
@@ -11,9 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rewardserve.batcher import BatchLimits
 from rewardserve.scorer import Dtype, ModelSpec
 
-PREFIX = "TRIMTAB_REWARD_"
-# Settings of those who call this server, which share the prefix and may share the environment.
-OF_OTHERS = {"URL", "TIMEOUT_SECONDS"}
+PREFIX = "TRIMTAB_REWARDSERVE_"
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -71,7 +69,7 @@ def read_settings(**given: Any) -> RewardSettings:
 def refuse_unknown(environment: Any) -> None:
     """Refuse variables under our prefix that set nothing: a misspelt setting must not be ignored."""
     names = {name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX)}
-    known = {field.upper() for field in RewardSettings.model_fields} | OF_OTHERS
+    known = {field.upper() for field in RewardSettings.model_fields}
     if unknown := sorted(names - known):
         raise SettingsRefused("\n".join(f"{PREFIX}{name}: there is no such setting" for name in unknown))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from rewardserve.errors import ModelUnusable
@@ -42,7 +43,7 @@ def load_checkpoint(spec: ModelSpec) -> Checkpoint:
             trust_remote_code=spec.trust_remote_code,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelUnusable(f"{spec.model} cannot be loaded: {first_line(error)}") from error
     refuse_untrained(spec.model, report)
     if spec.chat_template is not None:

@@ -54,8 +54,7 @@ class LastTokenHead:
 
     def pooled_token(self, text: Ids) -> int:
         """Where the model was trained to be read: the last token that is not its pad token."""
-        kept = [place for place in range(len(text) - 1, -1, -1) if text[place] != self._pad]
-        return kept[0] if kept else 0
+        return next((place for place in range(len(text) - 1, -1, -1) if text[place] != self._pad), 0)
 
     def logits(self, hidden: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
         """The head applied to one place of each row."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from jinja2 import TemplateError
+from transformers.utils.logging import disable_progress_bar
 
 from rewardserve.errors import BadInput, TooLong
 from rewardserve.render import Disarm, chat_of, pair_of, plain_of, turns_of
@@ -34,6 +35,7 @@ def load(spec: ModelSpec) -> "TransformersScorer":
     """Load the model that `spec` names; raises ModelUnusable with what to do."""
     if spec.cpu_threads is not None:
         torch.set_num_threads(spec.cpu_threads)
+    disable_progress_bar()  # of weights, which take seconds; downloads keep theirs
     return TransformersScorer(load_checkpoint(spec), spec)
 
 
@@ -44,7 +46,7 @@ class TransformersScorer:
         self._tokenizer = checkpoint.tokenizer
         self._head: Head = head_of(checkpoint)
         self._sharing = PrefixSharing.proven(self._head) if spec.prefix_sharing else None
-        self._disarm = Disarm(checkpoint.tokenizer.all_special_tokens)
+        self._disarm = Disarm(special_tokens(checkpoint.tokenizer))
         self._system: Literal["keep", "drop"] = spec.system_messages
         self.card = ModelCard(
             name=name_of(spec),
@@ -120,6 +122,12 @@ class TransformersScorer:
         values: list[Any] = logits.float().tolist()
         for row, value in zip(rows, values, strict=True):
             rewards[row] = value
+
+
+def special_tokens(tokenizer: Any) -> list[str]:
+    """Every string that the tokenizer takes for a control token, the unnamed ones included."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return [*tokenizer.all_special_tokens, *added]
 
 
 def name_of(spec: ModelSpec) -> str:

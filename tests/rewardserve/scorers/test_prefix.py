@@ -1,0 +1,95 @@
+"""Running a shared beginning once gives the same rewards, or is not done."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rewardserve.scorer import Message, ModelSpec
+from rewardserve.scorers.checkpoint import load_checkpoint
+from rewardserve.scorers.heads import LastTokenHead
+from rewardserve.scorers.prefix import PrefixSharing, shared_length
+from rewardserve.scorers.transformers import TransformersScorer, load
+from tests.rewardserve.conftest import Make
+
+# DeBERTa's own module still uses a part of torch that is on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+
+ASKED = [Message("user", "How do I bake bread? " * 12)]
+ANSWERS = ["Take flour.", "I cannot help you with that, dear reader.", "", "Knead it well. " * 5]
+
+
+def both(folder: Path) -> tuple[TransformersScorer, TransformersScorer]:
+    spec = str(folder)
+    return load(ModelSpec(spec)), load(ModelSpec(spec, prefix_sharing=False))
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3", "gemma"])
+@pytest.mark.parametrize("pad", [None, 4], ids=["no pad", "end of turn is pad"])
+def test_shared_rewards_equal_plain_ones(make: Make, family: str, pad: int | None) -> None:
+    wide: dict[str, Any] = {"head_dim": 16} if family in ("qwen3", "gemma") else {}
+    shared, plain = both(make(family, pad_token_id=pad, **wide))
+    assert shared.card.prefix_sharing
+    items = shared.prepare(ASKED, ANSWERS)
+    assert shared._sharing is not None
+    assert shared._sharing.pays([item.ids for item in items])
+    assert shared.score(items) == pytest.approx(plain.score(items), abs=1e-4)
+
+
+def test_bfloat16_is_shared_too(tiny: Path) -> None:
+    assert load(ModelSpec(str(tiny), dtype="bfloat16")).card.prefix_sharing
+
+
+def test_candidates_do_not_see_each_other(tiny: Path) -> None:
+    scorer = load(ModelSpec(str(tiny)))
+    alike, unlike = (
+        scorer.prepare(ASKED, ["Take flour.", other, "Hm."]) for other in ("Yes.", "Never, dear reader!")
+    )
+    assert scorer.score(alike)[::2] == pytest.approx(scorer.score(unlike)[::2], abs=1e-4)
+
+
+def test_equal_candidates_get_equal_rewards(tiny: Path) -> None:
+    scorer = load(ModelSpec(str(tiny)))
+    first, second = scorer.score(scorer.prepare(ASKED, ["Take flour.", "Take flour."]))
+    assert first == pytest.approx(second, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("mistral", {"sliding_window": 16}),
+        ("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}}),
+        ("deberta-v2", {}),
+    ],
+    ids=["sliding window", "length-dependent rotation", "encoder"],
+)
+def test_a_model_on_which_it_may_differ_is_scored_plainly(
+    make: Make, family: str, config: dict[str, Any]
+) -> None:
+    assert not load(ModelSpec(str(make(family, **config)))).card.prefix_sharing
+
+
+def test_a_head_that_disagrees_with_itself_is_not_proven(tiny: Path) -> None:
+    class Drifting(LastTokenHead):
+        def score(self, texts: Any, segments: Any) -> Any:
+            return super().score(texts, segments) + 0.01
+
+    checkpoint = load_checkpoint(ModelSpec(str(tiny)))
+    assert PrefixSharing.proven(LastTokenHead(checkpoint)) is not None
+    assert PrefixSharing.proven(Drifting(checkpoint)) is None
+
+
+def test_it_pays_only_where_much_is_shared(tiny: Path) -> None:
+    sharing = load(ModelSpec(str(tiny)))._sharing
+    assert sharing is not None
+    assert sharing.pays([[1] * 50 + [n] for n in range(4)])
+    assert not sharing.pays([[1, *range(n, n + 50)] for n in range(4)])
+    assert not sharing.pays([[1] * 50])
+
+
+@pytest.mark.parametrize(
+    ("texts", "length"),
+    [([[1, 2, 3], [1, 2, 4]], 2), ([[1, 2], [1, 2]], 1), ([[5], [5, 6]], 0), ([[1, 2], [3, 4]], 0)],
+)
+def test_every_text_keeps_an_ending(texts: list[list[int]], length: int) -> None:
+    assert shared_length(texts) == length
