@@ -1,0 +1,1 @@
+"""Tenants: whose key a request carries, and what that key may do."""
