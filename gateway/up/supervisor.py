@@ -56,7 +56,7 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(stop(process) for process in self._processes.values()))
+        await asyncio.gather(*(self._stop(name) for name in self._processes))
 
     async def ready(self, timeout_seconds: float) -> None:
         """Return once every service is healthy; raises NotReady naming the one that is not."""
@@ -75,6 +75,10 @@ class Supervisor:
     def log(self, service: Service) -> Path:
         """Where a service's output goes."""
         return self._logs / f"{service.name}.log"
+
+    async def _stop(self, name: str) -> None:
+        await stop(self._processes[name])
+        self._report(name, "stopped")
 
     async def _start(self, service: Service) -> None:
         self._processes[service.name] = await service.start(self.log(service))

@@ -55,7 +55,7 @@ async def test_ready_returns_once_every_service_answers(tmp_path: Path) -> None:
     events: list[tuple[str, str]] = []
     async with Supervisor([server("a"), server("b")], tmp_path, lambda *event: events.append(event)) as up:
         await up.ready(timeout_seconds=20)
-    assert sorted(events) == [("a", "ready"), ("b", "ready")]
+        assert sorted(events) == [("a", "ready"), ("b", "ready")]
 
 
 async def test_leaving_stops_every_child(tmp_path: Path) -> None:
