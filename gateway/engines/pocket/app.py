@@ -1,6 +1,6 @@
 """The pocket engine's HTTP surface: vLLM's routes, bodies and status codes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -118,6 +118,16 @@ def add_condition(app: FastAPI, batcher: Batcher, meter: Meter, version: str) ->
         return Response(meter.text(), media_type="text/plain; version=0.0.4")
 
 
+def explained(fault: Mapping[str, Any]) -> BadRequest:
+    """The first thing that is wrong with a body, naming the field."""
+    if fault["type"] == "json_invalid":
+        return BadRequest("The body is not valid JSON.")
+    place = [str(step) for step in fault["loc"] if step != "body"]
+    if not place:
+        return BadRequest("The body must be a JSON object, sent with content-type application/json.")
+    return BadRequest(f"{'.'.join(place)}: {fault['msg']}", param=place[0])
+
+
 def speak_openai_errors(app: FastAPI) -> None:
     """Every error leaves in OpenAI's envelope."""
 
@@ -128,11 +138,7 @@ def speak_openai_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = [str(step) for step in first["loc"] if step != "body"]
-        said = "the body is not valid JSON" if first["type"] == "json_invalid" else first["msg"]
-        named = BadRequest(f"{'.'.join(place)}: {said}" if place else said, param=place[0] if place else None)
-        return JSONResponse(named.body(), 400)
+        return JSONResponse(explained(error.errors()[0]).body(), 400)
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:

@@ -54,7 +54,7 @@ class Versions:
             raise AdapterRefused("Both 'lora_name' and 'lora_path' must be provided.")
         if in_place:
             raise AdapterRefused(
-                "load_inplace would change the weights under running requests; give each version its own name.",
+                "load_inplace would change the weights under running requests; name each version anew.",
                 param="load_inplace",
             )
         async with self._loading:
