@@ -1,5 +1,6 @@
 """`trimtab reward`: serve a reward model, or score a few answers from the terminal."""
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -51,13 +52,11 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
 
     from rewardserve.app import create_app
 
-    uvicorn.run(
-        create_app(scorer, settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        lifespan="on",
-    )
+    with listener_or_exit(settings) as listener:
+        address, port = listener.getsockname()[:2]
+        say.print(f"listening on http://{address}:{port}", highlight=False)
+        config = uvicorn.Config(create_app(scorer, settings), log_level="warning", lifespan="on")
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 @app.command()
@@ -120,6 +119,15 @@ def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
         highlight=False,
     )
     return scorer
+
+
+def listener_or_exit(settings: "RewardSettings") -> socket.socket:
+    """The socket to serve on; bound by us, so that port 0 can be announced and a taken port explained."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        give_up(f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}")
 
 
 def table_of(ranked: list[tuple[float, str]], name: str) -> Table:
