@@ -3,9 +3,11 @@
 A verdict is a value; a failure is an exception. A guard that finds something never raises, and a guard that
 cannot decide never returns:
 
-    GuardFailed            a guard could not decide; the policy's `on_error` says what that means
-    ├── GuardTimedOut      it had not answered within its own time
-    └── GuardUnavailable   its model or service cannot be reached
+    GuardsError
+    ├── PolicyRefused          a policy document that must not be enforced; says where and what to do
+    └── GuardFailed            a guard could not decide; the policy's `on_error` says what that means
+        ├── GuardTimedOut      it had not answered within its own time
+        └── GuardUnavailable   its model or service cannot be reached
 """
 
 from collections.abc import Mapping
@@ -45,6 +47,16 @@ class Span:
     end: int
     hazard: str
     label: str = ""
+    view: str = "raw"  # the derived text it was found in, as a path: raw>visible>base64
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Characters [start, end) of a segment's own text, and what is to stand in their place."""
+
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +119,15 @@ class Failure:
 class Screening:
     """The outcome of a policy's guards on some text: the strictest action, and the evidence for it."""
 
-    text: str  # as it may be delivered: redacted where the policy says so
+    text: str  # as it may be delivered: redacted where the policy says so; segments run together
     action: Action = Action.ALLOW
     findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     scanned_bytes: int = 0  # UTF-8 bytes of the text that every guard of the policy saw
     latency_seconds: float = 0.0
+    segments: tuple[Segment, ...] = ()  # in the order given, each as it may be delivered
+    redactions: tuple[tuple[Redaction, ...], ...] = ()  # per segment, ascending, never overlapping
 
     @property
     def flagged(self) -> bool:
@@ -127,12 +141,22 @@ class Screening:
 
     @property
     def hazards(self) -> tuple[str, ...]:
-        """The hazards found, strictest action first, each once."""
-        ordered = sorted(self.findings, key=lambda finding: (-finding.action, -finding.probability))
+        """The hazards found, strictest action first, each once; a particular one stands before `G.unsafe`."""
+        ordered = sorted(
+            self.findings, key=lambda found: (found.hazard == "G.unsafe", -found.action, -found.probability)
+        )
         return tuple(dict.fromkeys(finding.hazard for finding in ordered))
 
 
-class GuardFailed(Exception):
+class GuardsError(Exception):
+    """Anything that this package raises on purpose; its text never quotes what was screened."""
+
+
+class PolicyRefused(GuardsError):
+    """A policy document that must not be enforced; the text says where, why and what to do."""
+
+
+class GuardFailed(GuardsError):
     """A guard could not decide."""
 
 
@@ -147,7 +171,10 @@ class GuardUnavailable(GuardFailed):
 class Guard(Protocol):
     """One check of text."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The id that the policy gives it."""
+        ...
 
     async def check(self, segment: Segment, context: Context) -> Verdict:
         """The guard's verdict on a segment; raises GuardFailed when it cannot decide."""

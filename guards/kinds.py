@@ -1,0 +1,56 @@
+"""What a kind of guard must say of itself, and how kinds are found: by entry points of `trimtab.guards`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from guards.verdict import Guard, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much text a guard must see at once before its promise can be kept on a stream.
+
+    From `onset` characters on, every beginning of a match is already a match; None is without bound, and 0
+    says that the guard judges whatever it is given instead of matching.
+    """
+
+    onset: int | None = 0
+    what: str = ""  # what needs so much, for the message that refuses it
+
+
+class Kind(Protocol):
+    """One kind of guard, as an entry point of `trimtab.guards` names it; made without arguments."""
+
+    @property
+    def config(self) -> type[BaseModel]:
+        """The model of a rule's `config`; validated with context {"folder": the policy file's folder}."""
+        ...
+
+    def hazards(self, config: Any, where: Where) -> frozenset[str]:
+        """The hazards that it can report there."""
+        ...
+
+    def located(self, config: Any) -> frozenset[str]:
+        """The hazards that it reports with spans, so that they can be redacted."""
+        ...
+
+    def reach(self, config: Any, hazards: frozenset[str]) -> Reach:
+        """How much text it needs to find these hazards."""
+        ...
+
+    def revision(self, config: Any) -> str:
+        """A hash of everything beside the document that decides its verdicts: lists, weights."""
+        ...
+
+    def build(self, name: str, config: Any) -> Guard:
+        """The guard, loaded and ready."""
+        ...
+
+
+def installed_kinds() -> Mapping[str, Kind]:
+    """Every kind that an installed package offers, ours and third parties', by name."""
+    return {point.name: point.load()() for point in entry_points(group="trimtab.guards")}

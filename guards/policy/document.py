@@ -1,0 +1,142 @@
+"""The guard policy as its author writes it; a value that is not understood is refused, never guessed."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from guards.hazards import HAZARDS
+from guards.verdict import Action, Where
+
+OWN_HAZARD = re.compile(r"X\.[a-z][a-z0-9_]{0,39}")
+ActionWord = Literal["allow", "flag", "redact", "revise", "refuse", "escalate"]
+LATER = {"revise", "escalate"}
+
+
+def known_hazard(hazard: str) -> str:
+    """The id itself when it is one of ours, an operator's own `X.…`, or `*` for all that a guard reports."""
+    if hazard == "*" or hazard in HAZARDS or OWN_HAZARD.fullmatch(hazard):
+        return hazard
+    raise ValueError(f"unknown hazard; known are {', '.join(HAZARDS)}, and X.your_own_name")
+
+
+Hazard = Annotated[str, AfterValidator(known_hazard)]
+
+
+class Strict(BaseModel):
+    """A part of the document: unknown keys are refused, and nothing changes after it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Refusal(Strict):
+    """What a client sees in place of what was refused."""
+
+    # refuse: 200 and a polite message; error: 400 in OpenAI's shape
+    shape: Annotated[Literal["refuse", "error"], Field(alias="as")] = "refuse"
+    text: Annotated[str, Field(min_length=1, max_length=2000)] = "I can't help with that."
+
+
+class Stream(Strict):
+    """How much of a stream is held back until it has been screened; lengths in characters."""
+
+    hold_back_chars: Annotated[int, Field(ge=0, le=16_384)] = 128
+    overlap_chars: Annotated[int, Field(ge=0, le=65_536)] = 1024
+
+
+class Bounds(Strict):
+    """What a key under this policy may ask for in the `alignment` request field."""
+
+    max_n: Annotated[int, Field(ge=1, le=256)] = 16
+    max_deadline_ms: Annotated[int, Field(ge=1)] = 30_000
+    may_lower_safety: tuple[Literal["application", "viewer", "operator", "admin"], ...] = ()
+
+
+class Response(Strict):
+    """What follows when a hazard's probability reaches the threshold."""
+
+    action: ActionWord
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @field_validator("action")
+    @classmethod
+    def arrived(cls, action: ActionWord) -> ActionWord:
+        """Refuses the actions that no part of the gateway carries out yet."""
+        if action in LATER:
+            raise ValueError(f"{action!r} arrives later; use allow, flag, redact or refuse until then")
+        return action
+
+    @property
+    def does(self) -> Action:
+        """The action as screening reckons with it."""
+        return Action[self.action.upper()]
+
+
+class Rule(Strict):
+    """One guard of the policy: what it looks at, what its findings lead to, and what its failure means."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    kind: str = Field(min_length=1)
+    where: tuple[Where, ...] = Field(min_length=1)
+    skip_parts: tuple[str, ...] = ()
+    on_error: Literal["closed", "open"]
+    timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
+    hazards: dict[Hazard, Response] = Field(min_length=1)
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("where")
+    @classmethod
+    def once_each(cls, where: tuple[Where, ...]) -> tuple[Where, ...]:
+        """Refuses a place named twice."""
+        if len(set(where)) != len(where):
+            raise ValueError("names a place twice")
+        return where
+
+    @model_validator(mode="after")
+    def delivers_only_scanned(self) -> Self:
+        """Refuses to leave parts of a reply unread: what is not screened is not delivered."""
+        if self.skip_parts and "reply" in self.where:
+            raise ValueError("skip_parts is for prompts only: every part of a reply is screened")
+        return self
+
+    def response(self, hazard: str) -> Response | None:
+        """What the rule says of a hazard: its own entry, else the one for `*`."""
+        return self.hazards.get(hazard) or self.hazards.get("*")
+
+    @property
+    def when_failing(self) -> Action:
+        """What a failure of this guard leads to: refusal when closed, a flagged pass when open."""
+        return Action.REFUSE if self.on_error == "closed" else Action.FLAG
+
+
+class Document(Strict):
+    """A whole guard policy."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")
+    version: int = Field(ge=1)
+    description: str = ""
+    refusal: Refusal = Refusal()
+    redaction: Annotated[str, Field(max_length=100)] = "[{label} removed]"
+    stream: Stream = Stream()
+    bounds: Bounds = Bounds()
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 2000
+    guards: tuple[Rule, ...] = ()
+
+    @field_validator("guards")
+    @classmethod
+    def distinct(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Refuses two guards of one id, since findings are told apart by it."""
+        ids = [rule.id for rule in rules]
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
+            raise ValueError(f"two guards are called {', '.join(twice)}")
+        return rules
+
+    @field_validator("redaction")
+    @classmethod
+    def fillable(cls, template: str) -> str:
+        """Refuses a placeholder that could break JSON, or that names anything but {label} and {hazard}."""
+        if re.search(r'[{}"\\\n\r]', re.sub(r"\{(label|hazard)\}", "", template)):
+            raise ValueError(
+                "may hold {label} and {hazard}, but no other brace, quote, backslash or line break"
+            )
+        return template

@@ -1,0 +1,76 @@
+"""What a rule promises and its guard, or a stream, cannot keep; found when a policy is loaded."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from guards.kinds import Kind, Reach
+from guards.policy.document import Rule, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule of the document with its kind found and its config understood."""
+
+    rule: Rule
+    kind: Kind
+    config: BaseModel
+
+
+def impossibilities(plan: Plan, stream: Stream) -> list[str]:
+    """One sentence for each promise that cannot be kept, naming guard and mode."""
+    guard, wrong = f"guard {plan.rule.id!r}", []
+    reported = reported_by(plan)
+    if unknown := plan.rule.hazards.keys() - {"*"} - reported:
+        wrong.append(
+            f"{guard} never reports {', '.join(sorted(unknown))}; it reports {', '.join(sorted(reported))}"
+        )
+    redacted = hazards_with("redact", plan)
+    if bare := redacted - plan.kind.located(plan.config):
+        wrong.append(
+            f"{guard} cannot redact {', '.join(sorted(bare))}: it yields no spans; use flag or refuse"
+        )
+    if "reply" in plan.rule.where and not wrong:
+        wrong += stream_impossibilities(plan, stream)
+    return wrong
+
+
+def stream_impossibilities(plan: Plan, stream: Stream) -> list[str]:
+    """What the guard cannot keep on streamed replies; any reply may be asked for as a stream."""
+    guard, wrong = f"guard {plan.rule.id!r}", []
+    redaction = reach_for("redact", plan)
+    if redaction.onset is None or redaction.onset > stream.hold_back_chars:
+        wrong.append(
+            f"{guard} cannot redact in streamed replies: {measure(redaction)} must be held back, "
+            f"and stream.hold_back_chars is {stream.hold_back_chars}"
+        )
+    refusal, seen = reach_for("refuse", plan), stream.hold_back_chars + stream.overlap_chars
+    if refusal.onset is None or refusal.onset > seen:
+        wrong.append(
+            f"{guard} cannot refuse in streamed replies: {measure(refusal)} must be seen at once, "
+            f"and stream.overlap_chars + stream.hold_back_chars is {seen}"
+        )
+    return wrong
+
+
+def reach_for(action: str, plan: Plan) -> Reach:
+    """How much text the hazards need that the rule answers with this action."""
+    hazards = hazards_with(action, plan)
+    return plan.kind.reach(plan.config, hazards) if hazards else Reach()
+
+
+def hazards_with(action: str, plan: Plan) -> frozenset[str]:
+    """The hazards, among those that the guard can report, that the rule answers with this action."""
+    responses = {hazard: plan.rule.response(hazard) for hazard in reported_by(plan)}
+    return frozenset(hazard for hazard, said in responses.items() if said and said.action == action)
+
+
+def reported_by(plan: Plan) -> frozenset[str]:
+    """Every hazard that the guard can report where the rule puts it."""
+    return frozenset[str]().union(*(plan.kind.hazards(plan.config, where) for where in plan.rule.where))
+
+
+def measure(reach: Reach) -> str:
+    """The length in words, and what asks for it."""
+    size = "text without bound" if reach.onset is None else f"{reach.onset} characters"
+    return f"{size} (for {reach.what})" if reach.what else size

@@ -1,0 +1,44 @@
+"""Every reading of a text that a guard should judge beside the text itself, which never changes."""
+
+from guards.text.decoded import decoded, undisguised
+from guards.text.respelled import deleeted, despaced
+from guards.text.skeleton import skeleton
+from guards.text.view import View
+from guards.text.visible import encodable, hidden, visible
+
+MOST_VIEWS = 12
+DEPTH = 2  # encodings inside of encodings
+
+
+def views(text: str) -> list[View]:
+    """The raw text first, then each distinct view; linear in the text, at most twelve of them.
+
+    All encoded passages of one depth share a view, so that decoys cannot use up the number.
+    """
+    raw = View("raw", encodable(text))
+    found = [raw]
+    shown = visible(raw)
+    folded = skeleton(shown)
+    drawn = despaced(folded)
+    found += [shown, folded, drawn, deleeted(drawn)]
+    smuggled = hidden(raw)
+    clear: View | None = shown
+    if smuggled is not None:
+        found.append(smuggled)
+        found += [inner for inner in [decoded(smuggled)] if inner is not None]
+    for _ in range(DEPTH):
+        clear = decoded(clear) if clear is not None else None
+        if clear is not None:
+            clear = visible(clear)
+            found += [clear, skeleton(clear)]
+    found += undisguised(folded)
+    return distinct(found)[:MOST_VIEWS]
+
+
+def distinct(found: list[View]) -> list[View]:
+    """The views without those that read the same as an earlier one."""
+    kept: dict[str, View] = {}
+    for view in found:
+        if view.text or view.path == "raw":
+            kept.setdefault(view.text, view)
+    return list(kept.values())

@@ -1,0 +1,80 @@
+"""What a reader would see, hidden characters dropped; and what was hidden in them, decoded."""
+
+import re
+import unicodedata
+from array import array
+
+from guards.text.view import View
+
+# Invisible, yet of no category that says so: fillers, joiners, blank Braille, the grapheme joiner.
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0")
+UNPLAIN = re.compile(r"[^\x20-\x7e\n\t\r]+")
+TAGS = re.compile("[\U000e0020-\U000e007e]+")
+SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def encodable(text: str) -> str:
+    """The text with every lone surrogate, which has no UTF-8 form, replaced one for one."""
+    return text if text.isascii() else SURROGATES.sub("\ufffd", text)
+
+
+def visible(view: View) -> View:
+    """The view without what cannot be seen: NFKC per character, backspaces applied."""
+    text = view.text
+    if UNPLAIN.search(text) is None:
+        return view
+    shown: list[str] = []
+    chosen = array("q")
+    seen: dict[str, str] = {}
+    position = 0
+    for run in UNPLAIN.finditer(text):
+        shown.extend(text[position : run.start()])
+        chosen.extend(range(position, run.start()))
+        for index, char in enumerate(run.group(), run.start()):
+            if char == "\b":
+                if shown:
+                    shown.pop()
+                    chosen.pop()
+                continue
+            form = seen.get(char)
+            if form is None:
+                form = seen[char] = form_of(char)
+            shown.extend(form)
+            chosen.extend([index] * len(form))
+        position = run.end()
+    shown.extend(text[position:])
+    chosen.extend(range(position, len(text)))
+    clear = "".join(shown)
+    return view if clear == text else view.then("visible", clear, chosen)
+
+
+def form_of(char: str) -> str:
+    """What is seen of one character: its compatibility form, or nothing."""
+    if char in INVISIBLE or 0xFE00 <= ord(char) <= 0xFE0F or 0xE0100 <= ord(char) <= 0xE01EF:
+        return ""
+    if char not in "\n\t\r" and unicodedata.category(char) in {"Cf", "Cc", "Co", "Cn"}:
+        return ""
+    return unicodedata.normalize("NFKC", char)
+
+
+def hidden(view: View) -> View | None:
+    """Text written in tag characters or as bytes in runs of variation selectors; None when there is none."""
+    if view.text.isascii():
+        return None
+    letters: list[str] = []
+    chosen = array("q")
+    for run in TAGS.finditer(view.text):
+        letters.extend(chr(ord(char) - 0xE0000) for char in run.group())
+        chosen.extend(range(run.start(), run.end()))
+    for run in SELECTORS.finditer(view.text):
+        spelled = bytes(map(byte_of, run.group())).decode("utf-8", "replace")
+        letters.extend(spelled)
+        chosen.extend([run.start()] * len(spelled))
+    return view.then("hidden", "".join(letters), chosen) if letters else None
+
+
+def byte_of(selector: str) -> int:
+    """The byte that one variation selector stands for: the first block holds 0 to 15."""
+    code = ord(selector)
+    return code - 0xFE00 if code < 0xE0100 else code - 0xE0100 + 16
