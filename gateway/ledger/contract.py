@@ -1,7 +1,10 @@
-"""What the data plane asks of the ledger.
+"""What the data plane asks of the ledger, and how the ledger may fail.
 
-    LedgerFailed       the ledger could not do as asked
-    └── LedgerFull     a flagged exchange could not be made durable: disk full, journal unwritable
+LedgerFailed            the ledger could not do as asked
+├── LedgerFull          a flagged exchange could not be made durable: disk full, journal unwritable
+├── LedgerUnavailable   its database is away; the journal still keeps flagged exchanges
+├── NotInLedger         it knows no such thing
+└── LedgerConflict      what was asked contradicts what it holds
 """
 
 from typing import Protocol
@@ -15,6 +18,18 @@ class LedgerFailed(Exception):
 
 class LedgerFull(LedgerFailed):
     """A flagged exchange could not be made durable."""
+
+
+class LedgerUnavailable(LedgerFailed):
+    """The database is away, or answers with an error of its own."""
+
+
+class NotInLedger(LedgerFailed):
+    """The ledger knows no such thing."""
+
+
+class LedgerConflict(LedgerFailed):
+    """What was asked contradicts what the ledger holds."""
 
 
 class Recorder(Protocol):

@@ -1,0 +1,147 @@
+"""The ledger's database: SQLite out of the box, PostgreSQL by URL; its errors are translated here, once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.ledger import jsontext
+from gateway.ledger.contract import LedgerConflict, LedgerFailed, LedgerUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Any number will do, as long as every gateway takes the same: who holds it may write, or migrate, alone.
+PG_LOCK = 7_461_746_162
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+class Database:
+    """A pool of connections, and transactions on them."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.url = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = _engine(self.url.render_as_string(hide_password=False), sqlite=self.sqlite)
+
+    @property
+    def name(self) -> str:
+        """The URL as it may be shown: without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    async def open(self) -> Self:
+        """Bring the schema up to date; raises LedgerUnavailable when the database is away."""
+        if self.sqlite and self.url.database:
+            await asyncio.to_thread(Path(self.url.database).parent.mkdir, parents=True, exist_ok=True)
+        async with self.write() as connection:
+            await connection.run_sync(_upgrade)
+        return self
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await self.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        with _Translated(self.name):
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes: alone, so that the order of sequence numbers is the order of commits."""
+        with _Translated(self.name):
+            async with self._engine.connect() as raw:
+                connection = await raw.execution_options(writes=True)
+                async with connection.begin():
+                    if not self.sqlite:
+                        await connection.execute(text(f"SELECT pg_advisory_xact_lock({PG_LOCK})"))
+                    yield connection
+
+
+def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url, json_serializer=jsontext.dumps_text, json_deserializer=jsontext.loads, pool_pre_ping=not sqlite
+    )
+    if sqlite:
+        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    """Durable, patient, strict about references; transactions begin where `_begin_sqlite` says."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the lock at once: one that began as a reader could be refused it without any wait."""
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+class _Translated:
+    """Turns the database's errors into the ledger's."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, IntegrityError):
+            raise LedgerConflict(f"the ledger refuses this: {_reason(error)}") from error
+        if is_away(error):
+            raise LedgerUnavailable(f"the ledger ({self._name}) is away: {_reason(error)}") from error
+        if isinstance(error, SQLAlchemyError):
+            raise LedgerFailed(f"the ledger's database refused: {_reason(error)}") from error
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error means that the database cannot answer now, rather than that it refuses this."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if type(error).__module__.startswith("asyncpg"):  # unwrapped only while connecting: starting up, full …
+        return True
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
+
+
+def _reason(error: BaseException | None) -> str:
+    """The driver's own words, without the statement and its parameters, which hold people's text."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"

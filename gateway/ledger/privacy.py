@@ -1,0 +1,64 @@
+"""What of an exchange may be written down: where the policy redacts, the redacted text and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gateway import parts
+from gateway.errors import BadRequest
+from gateway.exchange import Candidate, Exchange, Message
+from guards.verdict import Screening
+
+
+def scrubbed(exchange: Exchange) -> Exchange:
+    """The exchange as it may be written: every screened text as its screening lets it pass."""
+    candidates = tuple(map(_candidate, exchange.candidates))
+    screening = exchange.prompt_screening
+    if screening is None:
+        return replace(exchange, candidates=candidates)
+    messages = exchange.messages
+    if redacts(screening):
+        messages = _messages(messages, screening)
+    return replace(
+        exchange, messages=messages, candidates=candidates, prompt_screening=replace(screening, segments=())
+    )
+
+
+def redacts(screening: Screening) -> bool:
+    """Whether the screening cut anything out."""
+    return any(screening.redactions)
+
+
+def _messages(messages: tuple[Message, ...], screening: Screening) -> tuple[Message, ...]:
+    """Each text replaced by its safe one, or all by the whole safe text where they cannot be matched."""
+    try:
+        found = parts.of_prompt({"messages": messages})
+    except BadRequest:
+        found = None
+    safe = screening.segments[: len(found or ())]
+    if found is None or len(safe) < len(found):
+        return ({"role": "user", "content": screening.text},)
+    return tuple(parts.put_back({"messages": list(messages)}, found, safe)["messages"])
+
+
+def _candidate(candidate: Candidate) -> Candidate:
+    """A candidate's message with safe texts; the tokens of a redacted one spell what was cut, so they go."""
+    screening = candidate.screening
+    if screening is None:
+        return candidate
+    kept = replace(screening, segments=())
+    if not redacts(screening):
+        return replace(candidate, screening=kept)
+    message = _message(candidate.message, screening)
+    text = parts.text_of(message.get("content"))
+    return replace(candidate, text=text, message=message, logprobs=None, screening=kept)
+
+
+def _message(message: Mapping[str, Any], screening: Screening) -> Mapping[str, Any]:
+    try:
+        found = parts.of_reply(message)
+    except parts.Unscannable:
+        found = None
+    if found is None or len(found) != len(screening.segments):
+        return {"role": "assistant", "content": screening.text}
+    return parts.put_back(message, found, screening.segments)

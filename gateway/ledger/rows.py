@@ -1,0 +1,197 @@
+"""An exchange as rows of the ledger's tables, and rows as the exchange they came from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.exchange import Candidate, Exchange, Usage
+from gateway.ledger.tables import PROMPT, CandidateRow, ExchangeRow, FindingRow, VerdictRow
+from guards.verdict import Action, Failure, Finding, Redaction, Screening, Span, Verdict
+
+Row = dict[str, Any]
+# Fields of an exchange that are columns of the same name.
+SAME: tuple[str, ...] = (
+    "id",
+    "key_id",
+    "alias",
+    "version",
+    "policy",
+    "strategy",
+    "answer",
+    "finish_reason",
+    "chosen",
+    "why",
+)
+SAME += ("subject", "streamed", "error", "created_at")
+
+
+@dataclass(slots=True)
+class Rows:
+    """What exchanges become: a list of column values for each table."""
+
+    exchanges: list[Row] = field(default_factory=list)
+    candidates: list[Row] = field(default_factory=list)
+    verdicts: list[Row] = field(default_factory=list)
+    findings: list[Row] = field(default_factory=list)
+
+
+def rows_of(exchanges: Iterable[Exchange]) -> Rows:
+    """The rows of some exchanges, in order."""
+    rows = Rows()
+    for exchange in exchanges:
+        rows.exchanges.append(_exchange_row(exchange))
+        _add_screening(rows, exchange.id, PROMPT, exchange.prompt_screening)
+        for position, candidate in enumerate(exchange.candidates):
+            rows.candidates.append(_candidate_row(exchange.id, position, candidate))
+            _add_screening(rows, exchange.id, position, candidate.screening)
+    return rows
+
+
+def _exchange_row(exchange: Exchange) -> Row:
+    return {
+        **{name: getattr(exchange, name) for name in SAME},
+        "flagged": exchange.flagged,
+        "messages": list(exchange.messages),
+        "action": exchange.action.word,
+        "degraded": list(exchange.degraded),
+        "prompt_screening": _screening_json(exchange.prompt_screening, None),
+        "prompt_tokens": exchange.usage.prompt,
+        "completion_tokens": exchange.usage.completion,
+        "stage_seconds": dict(exchange.stage_seconds),
+        "recorded_at": datetime.now(UTC),
+    }
+
+
+def _candidate_row(exchange_id: str, position: int, candidate: Candidate) -> Row:
+    same = ("index", "text", "finish_reason", "tokens", "logprobs", "reward")
+    return {
+        **{name: getattr(candidate, name) for name in same},
+        "exchange_id": exchange_id,
+        "position": position,
+        "message": dict(candidate.message),
+        "screening": _screening_json(candidate.screening, candidate.text),
+    }
+
+
+def _screening_json(screening: Screening | None, screened: str | None) -> Row | None:
+    """A screening without what has tables of its own, and without text that stands beside it."""
+    if screening is None:
+        return None
+    return {
+        "action": screening.action.word,
+        "text": None if screening.text == screened else screening.text,
+        "failures": [[failure.guard, failure.reason, failure.action.word] for failure in screening.failures],
+        "scanned_bytes": screening.scanned_bytes,
+        "latency_seconds": screening.latency_seconds,
+        "redactions": [[[cut.start, cut.end, cut.text] for cut in cuts] for cuts in screening.redactions],
+    }
+
+
+def _add_screening(rows: Rows, exchange_id: str, candidate: int, screening: Screening | None) -> None:
+    if screening is None:
+        return
+    for position, verdict in enumerate(screening.verdicts):
+        place = {"exchange_id": exchange_id, "candidate": candidate, "position": position}
+        rows.verdicts.append(place | _verdict_row(verdict))
+    for position, finding in enumerate(screening.findings):
+        place = {"exchange_id": exchange_id, "candidate": candidate, "position": position}
+        rows.findings.append(place | _finding_row(finding))
+
+
+def _verdict_row(verdict: Verdict) -> Row:
+    return {
+        "guard": verdict.guard,
+        "scores": dict(verdict.scores),
+        "spans": [[span.start, span.end, span.hazard, span.label, span.view] for span in verdict.spans],
+        "latency_seconds": verdict.latency_seconds,
+    }
+
+
+def _finding_row(finding: Finding) -> Row:
+    return {
+        "guard": finding.guard,
+        "hazard": finding.hazard,
+        "probability": finding.probability,
+        "action": finding.action.word,
+        "part": finding.part,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of one exchange, as a query brought them, each list in order of position."""
+
+    exchange: ExchangeRow
+    candidates: Sequence[CandidateRow]
+    verdicts: Sequence[VerdictRow]
+    findings: Sequence[FindingRow]
+
+
+def exchange_of(found: Found) -> Exchange:
+    """The exchange that these rows were made from."""
+    row = found.exchange
+    return Exchange(
+        id=row.id,
+        key_id=row.key_id,
+        alias=row.alias,
+        version=row.version,
+        policy=row.policy,
+        strategy=row.strategy,
+        messages=tuple(row.messages),
+        action=action_of(row.action),
+        answer=row.answer,
+        finish_reason=row.finish_reason,
+        prompt_screening=_screening(found, PROMPT, row.prompt_screening, ""),
+        candidates=tuple(_candidate(found, candidate) for candidate in found.candidates),
+        chosen=row.chosen,
+        why=row.why,
+        degraded=tuple(row.degraded),
+        usage=Usage(row.prompt_tokens, row.completion_tokens),
+        stage_seconds=row.stage_seconds,
+        subject=row.subject,
+        streamed=row.streamed,
+        error=row.error,
+        created_at=row.created_at,
+    )
+
+
+def _candidate(found: Found, row: CandidateRow) -> Candidate:
+    return Candidate(
+        index=row.index,
+        text=row.text,
+        message=row.message,
+        finish_reason=row.finish_reason,
+        tokens=row.tokens,
+        logprobs=row.logprobs,
+        screening=_screening(found, row.position, row.screening, row.text),
+        reward=row.reward,
+    )
+
+
+def _screening(found: Found, candidate: int, kept: Mapping[str, Any] | None, text: str) -> Screening | None:
+    if kept is None:
+        return None
+    return Screening(
+        text=text if kept["text"] is None else kept["text"],
+        action=action_of(kept["action"]),
+        findings=tuple(_finding(row) for row in found.findings if row.candidate == candidate),
+        failures=tuple(Failure(guard, reason, action_of(word)) for guard, reason, word in kept["failures"]),
+        verdicts=tuple(_verdict(row) for row in found.verdicts if row.candidate == candidate),
+        scanned_bytes=kept["scanned_bytes"],
+        latency_seconds=kept["latency_seconds"],
+        redactions=tuple(tuple(Redaction(*cut) for cut in cuts) for cuts in kept["redactions"]),
+    )
+
+
+def _verdict(row: VerdictRow) -> Verdict:
+    return Verdict(row.guard, row.scores, tuple(Span(*span) for span in row.spans), row.latency_seconds)
+
+
+def _finding(row: FindingRow) -> Finding:
+    return Finding(row.guard, row.hazard, row.probability, action_of(row.action), row.part)
+
+
+def action_of(word: str) -> Action:
+    """The action that the ledger spells so."""
+    return Action[word.upper()]

@@ -1,0 +1,132 @@
+"""The ledger of a running gateway: journal, writer and database, opened and closed together."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from gateway.exchange import Exchange
+from gateway.ledger import document
+from gateway.ledger.database import Database
+from gateway.ledger.intake import Intake
+from gateway.ledger.journal import Journal
+from gateway.ledger.privacy import scrubbed
+from gateway.ledger.writer import Writer
+
+log = logging.getLogger(__name__)
+# How long a closing gateway waits for the database; flagged exchanges outlive the wait in the journal.
+DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHealth:
+    """How the ledger is; `journal` and `database` say what is wrong, and are None when nothing is."""
+
+    writer_alive: bool
+    journal: str | None
+    database: str | None
+    behind: bool
+    journal_bytes: int
+    recorded_flagged: int
+    recorded_sampled: int
+    stored: int
+    dropped: int
+    damaged: int
+    dead_letters: int
+
+    @property
+    def healthy(self) -> bool:
+        """Whether flagged exchanges can be kept, and reach the database."""
+        return self.writer_alive and self.journal is None and self.database is None
+
+
+class Ledger:
+    """Remembers exchanges: a Recorder, and the database that everything else about them is asked of."""
+
+    def __init__(self, database: Database, journal: Journal, *, sample_rate: float = 1.0) -> None:
+        self.database = database
+        self._journal = journal
+        self._intake = Intake(database)
+        self._writer = Writer(self._intake, journal)
+        self._sample_rate = sample_rate
+        self._task: asyncio.Task[None] | None = None
+        self._recorded_flagged = 0
+        self._recorded_sampled = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, journal: Path, *, sample_rate: float = 1.0) -> "AsyncIterator[Ledger]":
+        """The ledger, for as long as the block lasts; what an earlier process left behind is stored."""
+        async with Database(url) as database:
+            ledger = cls(database, Journal(journal), sample_rate=sample_rate)
+            await ledger.start()
+            try:
+                yield ledger
+            finally:
+                await ledger.close()
+
+    async def start(self) -> None:
+        """Take the journal and begin to store."""
+        await self._journal.open()
+        self._task = asyncio.create_task(self._writer.run(), name="ledger writer")
+        self._task.add_done_callback(_say_death)
+
+    async def record(self, exchange: Exchange) -> None:
+        """Remember an exchange; raises LedgerFull when a flagged one cannot be made durable."""
+        if exchange.flagged:
+            await self._journal.append(document.write(scrubbed(exchange)))
+            self._recorded_flagged += 1
+            self._writer.wake()
+        elif sampled(exchange.id, self._sample_rate):
+            self._recorded_sampled += 1
+            self._writer.offer(scrubbed(exchange))
+
+    @property
+    def health(self) -> LedgerHealth:
+        """How the ledger is now."""
+        return LedgerHealth(
+            writer_alive=self._task is not None and not self._task.done(),
+            journal=self._journal.trouble,
+            database=self._writer.trouble,
+            behind=self._writer.behind,
+            journal_bytes=self._journal.size_bytes,
+            recorded_flagged=self._recorded_flagged,
+            recorded_sampled=self._recorded_sampled,
+            stored=self._intake.stored,
+            dropped=self._writer.dropped,
+            damaged=self._writer.damaged,
+            dead_letters=self._intake.dead,
+        )
+
+    async def caught_up(self, timeout_seconds: float = DRAIN_SECONDS) -> bool:
+        """Wait until the database has all that was recorded; False when the time is over first."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._writer.settled()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Store what is left, if the database takes it in time, and let the journal go."""
+        self._writer.finish()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._journal.close()
+
+
+def sampled(exchange_id: str, rate: float) -> bool:
+    """Whether an unflagged exchange is kept: decided by its id, so that every process decides alike."""
+    return crc32(exchange_id.encode()) < rate * 2**32
+
+
+def _say_death(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(
+            "the ledger's writer died of %s; flagged exchanges stay in the journal", type(error).__name__
+        )

@@ -1,0 +1,272 @@
+"""The ledger's tables; `migrations/` brings a database to them, and a test holds the two to each other."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+# `candidate` of a verdict or finding on the prompt, which belongs to no candidate.
+PROMPT = -1
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, always read back in UTC: SQLite itself forgets time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """As UTC, on the way in."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """As UTC, on the way out."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Storable(TypeDecorator[str]):
+    """Text that any database takes: NUL and lone surrogates, which some refuse, become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Cleaned, on the way in."""
+        return None if value is None else storable(value)
+
+
+def storable(text: str) -> str:
+    """The text without what databases refuse."""
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+COUNTER = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Table(DeclarativeBase):
+    """What all of the ledger's tables share: names of constraints, and how Python's types are kept."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: Storable,
+        datetime: Instant,
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+    }
+
+
+class ExchangeRow(Table):
+    """One exchange; `seq` is the order of arrival, which cursors count in."""
+
+    __tablename__ = "exchanges"
+    __table_args__ = (
+        Index(None, "flagged", "seq"),
+        Index(None, "version", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: Mapped[int] = mapped_column(COUNTER, primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    key_id: Mapped[str]
+    alias: Mapped[str]
+    version: Mapped[str]
+    policy: Mapped[str]
+    strategy: Mapped[str]
+    messages: Mapped[list[Any]]
+    action: Mapped[str]
+    answer: Mapped[str]
+    finish_reason: Mapped[str]
+    prompt_screening: Mapped[dict[str, Any] | None]
+    chosen: Mapped[int | None]
+    why: Mapped[str]
+    degraded: Mapped[list[Any]]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    stage_seconds: Mapped[dict[str, Any]]
+    subject: Mapped[str | None] = mapped_column(index=True)
+    streamed: Mapped[bool]
+    error: Mapped[str | None]
+    flagged: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    recorded_at: Mapped[datetime]
+
+
+class CandidateRow(Table):
+    """One sampled answer of an exchange, with its raw reward."""
+
+    __tablename__ = "candidates"
+
+    exchange_id: Mapped[str] = mapped_column(ForeignKey("exchanges.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    index: Mapped[int]
+    text: Mapped[str]
+    message: Mapped[dict[str, Any]]
+    finish_reason: Mapped[str]
+    tokens: Mapped[int]
+    logprobs: Mapped[Any] = mapped_column(JSON(none_as_null=True))
+    screening: Mapped[dict[str, Any] | None]
+    reward: Mapped[float | None]
+
+
+class VerdictRow(Table):
+    """One guard's raw scores, so that a new threshold can be backtested without a model call."""
+
+    __tablename__ = "verdicts"
+
+    exchange_id: Mapped[str] = mapped_column(ForeignKey("exchanges.id", ondelete="CASCADE"), primary_key=True)
+    candidate: Mapped[int] = mapped_column(primary_key=True)  # position among the candidates, or PROMPT
+    position: Mapped[int] = mapped_column(primary_key=True)
+    guard: Mapped[str] = mapped_column(index=True)
+    scores: Mapped[dict[str, Any]]
+    spans: Mapped[list[Any]]
+    latency_seconds: Mapped[float]
+
+
+class FindingRow(Table):
+    """A verdict that crossed a threshold of the policy of its day."""
+
+    __tablename__ = "findings"
+    __table_args__ = (Index(None, "hazard", "exchange_id"),)
+
+    exchange_id: Mapped[str] = mapped_column(ForeignKey("exchanges.id", ondelete="CASCADE"), primary_key=True)
+    candidate: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    guard: Mapped[str]
+    hazard: Mapped[str]
+    probability: Mapped[float]
+    action: Mapped[str]
+    part: Mapped[str]
+
+
+class DeadLetterRow(Table):
+    """An exchange that the tables refused, whole, as ASCII JSON, with the reason."""
+
+    __tablename__ = "dead_letters"
+
+    exchange_id: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    document: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class KeyRow(Table):
+    """A key, known only by the SHA-256 of its secret."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str]  # the secret's last four characters, for people to tell keys apart
+    name: Mapped[str]
+    role: Mapped[str]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class VersionRow(Table):
+    """One immutable state of the policy model; `path` is null for bare base weights."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    base: Mapped[str]
+    path: Mapped[str | None]
+    parent: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
+    lineage: Mapped[dict[str, Any]]
+    state: Mapped[str]  # registered, staged or retired
+    created_at: Mapped[datetime]
+
+
+class RouteRow(Table):
+    """The share of an alias's traffic that a version gets."""
+
+    __tablename__ = "routes"
+
+    alias: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    weight: Mapped[float]
+
+
+class TransitionRow(Table):
+    """Who or what changed something that matters, from what to what, and on which evidence."""
+
+    __tablename__ = "transitions"
+    __table_args__ = (Index(None, "kind", "subject", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(COUNTER, primary_key=True)
+    kind: Mapped[str]  # rollout, rollback, stage, retire, key, policy, retraining …
+    subject: Mapped[str]  # the alias, version, key … that changed
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    cause: Mapped[str]
+    actor: Mapped[str]  # the key that asked, or the part of the system that did it by itself
+    evidence: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class PolicyRow(Table):
+    """A guard policy that was put in force through the admin API, as it was written."""
+
+    __tablename__ = "policies"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[str]
+    replaced: Mapped[str]  # the digest of the configured policy it stands in for
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class PairRow(Table):
+    """A preference: to these messages, `chosen` is the better answer."""
+
+    __tablename__ = "pairs"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    content_hash: Mapped[str] = mapped_column(unique=True)
+    exchange_id: Mapped[str | None] = mapped_column(ForeignKey("exchanges.id"), index=True)
+    prompt: Mapped[list[Any]]
+    chosen: Mapped[str]
+    rejected: Mapped[str]
+    provenance: Mapped[dict[str, Any]]
+    dataset_hash: Mapped[str | None] = mapped_column(index=True)  # null until frozen into a dataset
+    created_at: Mapped[datetime]
+
+
+class RetrainingRow(Table):
+    """One journey from pairs to a version; `running` is 1 while under way, else null: never two at once."""
+
+    __tablename__ = "retrainings"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    running: Mapped[int | None] = mapped_column(unique=True)
+    parameters: Mapped[dict[str, Any]]
+    reasons: Mapped[list[Any]]
+    owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class RetrainingStepRow(Table):
+    """One step of a retraining and what it left behind, so that a killed worker resumes after it."""
+
+    __tablename__ = "retraining_steps"
+
+    retraining_id: Mapped[str] = mapped_column(ForeignKey("retrainings.id"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]  # started, done or failed
+    evidence: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,143 @@
+"""The writer: a task that brings flagged exchanges from the journal, others from a queue, to the database.
+
+Flagged exchanges wait on disk, not in memory, however long the database is away; the others are dropped, and
+counted, when their queue is full.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from gateway.exchange import Exchange
+from gateway.ledger import document
+from gateway.ledger.contract import LedgerUnavailable
+from gateway.ledger.intake import Intake, Letter, letter_of_record
+from gateway.ledger.journal import Journal
+from gateway.ledger.segments import Place
+
+BATCH = 256
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 5.0
+# After so long without work, what the database has is deleted from the journal.
+TIDY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Moves exchanges into the database; counts those dropped, and records that the disk damaged."""
+
+    def __init__(self, intake: Intake, journal: Journal, *, queue_limit: int = 4096) -> None:
+        self._intake = intake
+        self._journal = journal
+        self._queue: deque[Exchange] = deque()
+        self._queue_limit = queue_limit
+        self._place = Place(0, 0)
+        self._work = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._level = asyncio.Event()
+        self.dropped = 0
+        self.damaged = 0
+        self.trouble: str | None = None  # why the database does not take what is ready; None when it does
+
+    @property
+    def behind(self) -> bool:
+        """Whether anything waits for the database."""
+        return bool(self._queue) or self._place < self._journal.durable
+
+    def offer(self, exchange: Exchange) -> None:
+        """Queue an unflagged exchange, or drop it when there is no room."""
+        if len(self._queue) >= self._queue_limit:
+            self.dropped += 1
+        else:
+            self._queue.append(exchange)
+            self._work.set()
+
+    def wake(self) -> None:
+        """Say that the journal has news."""
+        self._work.set()
+
+    async def settled(self) -> None:
+        """Return once nothing waits for the database."""
+        while self.behind:
+            self._level.clear()
+            await self._level.wait()
+
+    def finish(self) -> None:
+        """Let `run` return once all is stored, or at the next failure of the database."""
+        self._closing.set()
+        self._work.set()
+
+    async def run(self) -> None:
+        """Store whatever comes, until told to finish."""
+        pause = FIRST_PAUSE_SECONDS
+        while self.behind or not self._closing.is_set():
+            if not self.behind:
+                await self._wait_for_work()
+            elif await self._store_some():
+                pause = FIRST_PAUSE_SECONDS
+            elif self._closing.is_set():
+                break
+            else:
+                await self._pause(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        self.dropped += len(self._queue)
+        await self._tidy()
+
+    async def _wait_for_work(self) -> None:
+        self._work.clear()
+        try:
+            async with asyncio.timeout(TIDY_SECONDS):
+                await self._work.wait()
+        except TimeoutError:
+            await self._tidy()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless told to finish."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            pass
+
+    async def _store_some(self) -> bool:
+        """Store the next batch of each kind; False when the database is away, and then nothing has moved."""
+        records, place = await self._journal.read(self._place, BATCH)
+        queued = [self._queue[i] for i in range(min(BATCH, len(self._queue)))]
+        exchanges, letters = _decoded(records)
+        try:
+            await self._intake.take([*exchanges, *queued], letters)
+        except LedgerUnavailable as error:
+            self.trouble = str(error)
+            log.warning("the ledger's writer waits: %s", error)
+            return False
+        self.trouble = None
+        self.damaged += records.count(None)
+        for _ in queued:
+            self._queue.popleft()
+        await self._advance(place)
+        self._level.set()
+        return True
+
+    async def _advance(self, place: Place) -> None:
+        if place.segment > self._place.segment:
+            await self._journal.delete_before(place)
+        self._place = place
+
+    async def _tidy(self) -> None:
+        """Delete from the journal what the database has, down to the last byte."""
+        if self._place >= self._journal.durable and self._journal.size_bytes:
+            await self._journal.rotate()
+            await self._advance(self._journal.durable)
+
+
+def _decoded(records: Sequence[bytes | None]) -> tuple[list[Exchange], list[Letter]]:
+    """The exchanges in some journal records, and a dead letter for each record that is none."""
+    exchanges, letters = [], []
+    for record in records:
+        try:
+            if record is not None:
+                exchanges.append(document.read(record))
+        except ValueError as error:
+            letters.append(letter_of_record(record or b"", error))
+    return exchanges, letters
