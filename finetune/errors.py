@@ -2,6 +2,7 @@
 
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
+├── DrawFailed              candidates could not be drawn after the fact
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
 ├── RolloutFailed           a version could not be brought into traffic; what was begun is undone
@@ -18,6 +19,10 @@ class FinetuneFailed(Exception):
 
 class DatasetDamaged(FinetuneFailed):
     """A frozen dataset's bytes no longer match its name."""
+
+
+class DrawFailed(FinetuneFailed):
+    """Candidates could not be drawn after the fact."""
 
 
 class TrainingFailed(FinetuneFailed):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from finetune.exams.contract import ExamPlan
+from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.rollout.gate import Bars
@@ -23,6 +24,7 @@ class Plan:
     datasets: Path = Path(".trimtab/datasets")
     fewest_pairs: int = 100
     make: MakeRules = field(default_factory=MakeRules)
+    draw: DrawRules = field(default_factory=DrawRules)
     filters: FilterRules = field(default_factory=FilterRules)
     recipe: Recipe = field(default_factory=Recipe)
     exam: ExamPlan = field(default_factory=ExamPlan)

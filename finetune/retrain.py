@@ -11,6 +11,7 @@ from typing import Any
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.marks import compare_files
 from finetune.pairs.dataset import Dataset
+from finetune.pairs.draw import Drawing, Drawn, wanting
 from finetune.pairs.sources import Gathered, PairSource
 from finetune.plan import Plan
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Registry, Staged
@@ -24,6 +25,7 @@ class Tools:
     """Everything outside this process that a retraining touches, and the trainer."""
 
     pairs: PairSource
+    drawer: Drawing
     trainer: Trainer
     examiner: Examiner
     registry: Registry
@@ -43,7 +45,8 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     """Flagged and ranked exchanges → pairs → DPO → exams → gate → a version → all of the traffic."""
     old = await run.once("live", Live, lambda: tools.registry.live(plan.alias))
 
-    await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make))
+    drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
+    await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make, drawn.groups()))
     dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
     if dataset.pairs < plan.fewest_pairs:
         return Outcome(run.id, promoted=False, reasons=(too_few(dataset, plan),))
@@ -62,6 +65,13 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, lineage))
     await run.once("drain", Drained, lambda: tools.registry.drain(old))
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name)
+
+
+async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
+    """Ask the live policy again where traffic left nothing to compare."""
+    groups, paired = await tools.pairs.groups(), await tools.pairs.paired()
+    poor = wanting(groups, paired, plan.make, plan.draw.prompts)
+    return await tools.drawer.draw(poor, plan.draw, old.adapter)
 
 
 async def freeze(plan: Plan, tools: Tools) -> Dataset:

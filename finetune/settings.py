@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
 from finetune.exams.contract import ExamPlan
+from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.plan import Plan
@@ -49,6 +50,7 @@ class FinetuneSettings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=1)] = 60.0
     reward_timeout_seconds: Positive = 120.0
     make: MakeRules = MakeRules()
+    draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
     recipe: Recipe = Recipe()
     exam: ExamPlan = ExamPlan()
@@ -80,6 +82,7 @@ class Situation:
             datasets=self.home / "datasets",
             fewest_pairs=told.fewest_pairs,
             make=told.make,
+            draw=told.draw,
             filters=told.filters,
             recipe=told.recipe,
             exam=told.exam,

@@ -19,8 +19,9 @@ from rewardserve.client import RewardClient
 @asynccontextmanager
 async def opened(situation: Situation, database: Database, progress: Progress) -> AsyncIterator[Tools]:
     """Everything a retraining touches; raises FinetuneFailed when something is not configured."""
-    from finetune.rollout.registry import GatewayRegistry
-    from gateway.admin.client import AdminClient
+    from gateway.admin.client import AdminClient  # noqa: PLC0415
+
+    from finetune.rollout.registry import GatewayRegistry  # noqa: PLC0415
     from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
     if situation.admin_key is None:

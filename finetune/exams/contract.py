@@ -1,6 +1,6 @@
 """What an exam is, and what it leaves behind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,19 @@ class Policy(Protocol):
     ) -> list[list[Answer]]:
         """`plan.samples` answers to each conversation."""
         ...
+
+
+class Rewards(Protocol):
+    """A reward model."""
+
+    async def score_many(
+        self, conversations: Sequence[tuple[Sequence[Message], Sequence[str]]]
+    ) -> list[list[float]]:
+        """A reward for each candidate of each conversation; raises RewardFailed."""
+        ...
+
+
+LoadPolicy = Callable[[Path | None], Policy]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ Bare means without the gateway's guards and without choosing among candidates: w
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from finetune.errors import ExamFailed
-from finetune.exams.contract import Answer, Examined, ExamPlan, Policy, Question
+from finetune.exams.contract import Answer, Examined, ExamPlan, LoadPolicy, Policy, Question, Rewards
 from finetune.exams.judge import RefusalJudge, garbled
 from finetune.exams.marks import write_marks
 from finetune.exams.questions import bundled, read_questions
@@ -19,23 +18,9 @@ from finetune.exams.report import Marked, report_of
 from finetune.pairs.pair import prompt_text
 from finetune.pairs.similarity import words
 from finetune.progress import Progress
-from gateway.exchange import Message
 from rewardserve.client import RewardFailed
 
 BATCH = 16  # prompts sampled together
-
-
-class Rewards(Protocol):
-    """A reward model."""
-
-    async def score_many(
-        self, conversations: Sequence[tuple[Sequence[Message], Sequence[str]]]
-    ) -> list[list[float]]:
-        """A reward for each candidate of each conversation; raises RewardFailed."""
-        ...
-
-
-LoadPolicy = Callable[[Path | None], Policy]
 
 
 @dataclass(frozen=True, slots=True)

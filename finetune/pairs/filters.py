@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 from finetune.pairs.pair import Pair
 from finetune.pairs.similarity import clusters, jaccard, shingles, words
 
+SLACK = 10  # words
 NGRAM = 13  # a shared run of so many words is contamination however long the texts are
 
 
@@ -25,7 +26,7 @@ class FilterRules:
     near_duplicate: float = 0.8
     pairs_per_prompt: int = 3  # near-duplicates of one prompt count as one prompt
     too_similar: float = 0.6
-    length_ratio: float = 6.0  # longer answer over shorter, in words
+    length_ratio: float = 4.0  # longer answer over shorter, in words, each lengthened by ten
     subject_share: float = 0.2  # of one end user, where requests name one
     key_share: float = 0.6  # of one key, as soon as there are several
     balance: float = 3.0  # the commoner kind over the rarer one
@@ -91,9 +92,9 @@ def too_similar(pair: Pair, threshold: float) -> bool:
 
 
 def length_ratio(pair: Pair) -> float:
-    """Words of the longer answer over words of the shorter."""
+    """Words of the longer answer over words of the shorter; the slack spares short answers."""
     short, long = sorted((len(words(pair.chosen)), len(words(pair.rejected))))
-    return long / max(1, short)
+    return (long + SLACK) / (short + SLACK)
 
 
 def cap_per_prompt(pairs: list[Pair], rules: FilterRules) -> list[Pair]:

@@ -106,6 +106,7 @@ def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
         reward_chosen=chosen.reward,
         reward_rejected=rejected.reward,
         subject=group.subject,
+        drawn=group.drawn,
     )
     return Pair(group.messages, chosen.text, rejected.text, kind, provenance)
 

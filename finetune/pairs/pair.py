@@ -38,6 +38,12 @@ class Group:
     policy: str = ""
     prompt_hazard: str = ""  # what the guards found in the prompt itself, if anything
     subject: str | None = None
+    drawn: bool = False  # sampled after the fact for the same conversation, not in traffic
+
+    @property
+    def messages_key(self) -> str:
+        """The conversation as one string, for comparing."""
+        return key_of(self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Provenance:
     reward_chosen: float | None
     reward_rejected: float | None
     subject: str | None = None
+    drawn: bool = False  # as of its group
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +81,17 @@ class Pair:
     @property
     def messages_key(self) -> str:
         """The conversation as one string, for comparing."""
-        return json.dumps([dict(message) for message in self.messages], sort_keys=True)
+        return key_of(self.messages)
 
     @property
     def prompt(self) -> str:
         """The text of the last user turn, which decides whether two pairs ask the same thing."""
         return prompt_text(self.messages)
+
+
+def key_of(messages: tuple[Message, ...]) -> str:
+    """A conversation as one string."""
+    return json.dumps([dict(message) for message in messages], sort_keys=True)
 
 
 def prompt_text(messages: tuple[Message, ...]) -> str:

@@ -4,7 +4,7 @@ Pairs are kept by content, so that the same exchanges give the same pairs once, 
 all that were ever made: the adapter always starts from the bare base model.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,14 +54,14 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """Reads exchanges, keeps pairs; `window` is how many of the latest ranked exchanges are read."""
+    """Reads exchanges, keeps pairs; at most `window` of the latest flagged or ranked ones."""
 
     database: Database
     window: int = 50_000
 
-    async def gather(self, rules: MakeRules) -> Gathered:
-        """Make pairs of the latest exchanges and keep those that are new."""
-        groups = [group async for group in self.groups()]
+    async def gather(self, rules: MakeRules, drawn: Sequence[Group] = ()) -> Gathered:
+        """Make pairs of the latest exchanges, and of what was drawn for them; keep those that are new."""
+        groups = [*await self.groups(), *drawn]
         made = make_pairs(groups, rules)
         new = await self._keep(made.pairs)
         return Gathered(len(groups), len(made.pairs), new, made.skipped, made.reward_sd)
@@ -89,12 +89,20 @@ class PairSource:
 
     async def preview(self, make: MakeRules, filters: FilterRules, exam_prompts: Sequence[str]) -> Preview:
         """What gathering and freezing would give, with nothing written."""
-        groups = [group async for group in self.groups()]
+        groups = await self.groups()
         made = make_pairs(groups, make)
         known = {pair.id: pair for pair in (*await self.pairs(), *made.pairs)}
         kept, used = filter_pairs(list(known.values()), exam_prompts, filters), await self.used()
         fresh = tuple(pair for pair in kept.pairs if pair.id not in used)
         return Preview(len(groups), made.skipped, kept, fresh)
+
+    async def paired(self) -> set[str]:
+        """The ids of exchanges that have given pairs."""
+        async with self.database.read() as connection:
+            found = await connection.scalars(
+                select(PairRow.exchange_id).where(PairRow.exchange_id.is_not(None))
+            )
+            return {str(exchange_id) for exchange_id in found}
 
     async def used(self) -> set[str]:
         """The ids of pairs that some dataset has had."""
@@ -102,13 +110,12 @@ class PairSource:
         async with self.database.read() as connection:
             return set(await connection.scalars(query))
 
-    async def groups(self) -> AsyncIterator[Group]:
-        """The latest exchanges with at least two candidates, oldest first."""
+    async def groups(self) -> list[Group]:
+        """The latest exchanges that are flagged or have at least two candidates, oldest first."""
         async with self.database.read() as connection:
-            seqs = await ranked(connection, self.window)
-            for start in range(0, len(seqs), PAGE):
-                for exchange in await exchanges_at(connection, seqs[start : start + PAGE]):
-                    yield group_of(exchange)
+            seqs = await telling(connection, self.window)
+            pages = [seqs[start : start + PAGE] for start in range(0, len(seqs), PAGE)]
+            return [group_of(one) for page in pages for one in await exchanges_at(connection, page)]
 
     async def _keep(self, pairs: Sequence[Pair]) -> int:
         """Add the pairs that are not there yet; how many that were."""
@@ -121,13 +128,12 @@ class PairSource:
         return len(fresh)
 
 
-async def ranked(connection: AsyncConnection, window: int) -> list[int]:
-    """The sequence numbers of the latest exchanges with two candidates or more, ascending."""
+async def telling(connection: AsyncConnection, window: int) -> list[int]:
+    """The sequence numbers of the latest exchanges that were flagged or ranked, ascending."""
     row = ExchangeRow
     several = select(CandidateRow.exchange_id).where(CandidateRow.position == 1)
-    query = (
-        select(row.seq).where(row.error.is_(None), row.id.in_(several)).order_by(row.seq.desc()).limit(window)
-    )
+    told = row.error.is_(None) & (row.flagged | row.id.in_(several))
+    query = select(row.seq).where(told).order_by(row.seq.desc()).limit(window)
     return sorted(await connection.scalars(query))
 
 

@@ -1,7 +1,7 @@
 """A trainer, an examiner and a registry that work at once, count their calls, and fail when told to."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from finetune.exams.contract import Examined, ExamPlan
 from finetune.exams.marks import write_marks
 from finetune.exams.report import Marked, report_of
 from finetune.pairs.dataset import Dataset
+from finetune.pairs.draw import Drawn, DrawRules
+from finetune.pairs.pair import Group
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
 from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
 
@@ -35,6 +37,21 @@ class Calls:
     def note(self, name: str) -> None:
         self.made.append(name)
         self.before(name)
+
+
+@dataclass
+class FakeDrawer:
+    """Draws nothing, and remembers for which exchanges it was asked to."""
+
+    calls: Calls
+    folder: Path
+    asked: list[str] = field(default_factory=list)
+
+    async def draw(self, groups: Sequence[Group], rules: DrawRules, adapter: Path | None) -> Drawn:
+        self.calls.note("draw")
+        self.asked += [group.exchange_id for group in groups]
+        (self.folder / "drawn.jsonl").touch()
+        return Drawn(self.folder / "drawn.jsonl", 0, 0)
 
 
 @dataclass

@@ -22,8 +22,8 @@ async def test_each_step_is_there_in_order_with_its_line(bench: Bench) -> None:
     outcome = await bench.work()
     (run,) = await history(bench.database)
     assert (run.id, run.state, run.alive) == (outcome.run, "promoted", False)
-    assert [step.step for step in run.steps][:4] == ["live", "pairs", "dataset", "train"]
-    assert "24 pairs" in run.steps[2].told
+    assert [step.step for step in run.steps][:4] == ["live", "draw", "pairs", "dataset"]
+    assert "24 pairs" in run.steps[3].told
     assert all(step.state == "done" and step.seconds is not None for step in run.steps)
 
 

@@ -23,10 +23,10 @@ from finetune.worker import work
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from gateway.ledger.tables import RetrainingRow, TransitionRow
-from tests.fakes.exchanges import benign, harmful
-from tests.fakes.retraining import Calls, FakeExaminer, FakeRegistry, FakeTrainer
+from tests.fakes.exchanges import benign, candidate, exchange, harmful
+from tests.fakes.retraining import Calls, FakeDrawer, FakeExaminer, FakeRegistry, FakeTrainer
 
-STEPS = ["live", "train", "examine before", "examine after", "register", "stage", "flip", "drain"]
+STEPS = ["live", "draw", "train", "examine before", "examine after", "register", "stage", "flip", "drain"]
 
 
 class Bench:
@@ -37,9 +37,9 @@ class Bench:
         self.calls = Calls()
         self.registry = FakeRegistry(self.calls)
         self.examiner = FakeExaminer(self.calls, folder / "exams")
-        self.tools = Tools(
-            PairSource(database), FakeTrainer(self.calls, folder / "adapters"), self.examiner, self.registry
-        )
+        self.drawer = FakeDrawer(self.calls, folder)
+        trainer = FakeTrainer(self.calls, folder / "adapters")
+        self.tools = Tools(PairSource(database), self.drawer, trainer, self.examiner, self.registry)
         self.plan = Plan(datasets=folder / "datasets", fewest_pairs=20, make=MakeRules(margin_sd=0.5))
 
     async def fill(self, count: int = 24) -> "Bench":
@@ -96,7 +96,7 @@ async def test_a_failed_gate_changes_nothing_and_names_the_condition(bench: Benc
     outcome = await bench.work()
     assert not outcome.promoted
     assert any(reason.startswith("unsafe compliance falls:") for reason in outcome.reasons)
-    assert bench.calls.made == STEPS[:4]
+    assert bench.calls.made == STEPS[:5]
     assert bench.registry.weights == {"base": 1.0}
 
 
@@ -113,10 +113,17 @@ async def test_what_the_exam_asks_is_not_trained_on(bench: Bench) -> None:
     assert bench.registry.known[outcome.version or ""]["pairs"] == 23
 
 
+async def test_flagged_exchanges_with_nothing_to_compare_are_asked_again(bench: Bench) -> None:
+    lone = exchange("lone", "how do I", candidate(0, "sure", -1.0, hazard="vcr"))
+    await Intake(bench.database).take([lone])
+    await bench.work()
+    assert bench.drawer.asked == ["lone"]
+
+
 async def test_every_transition_names_its_cause(bench: Bench) -> None:
     outcome = await bench.work()
     found = await bench.all(TransitionRow, TransitionRow.subject, TransitionRow.cause, TransitionRow.actor)
-    assert len(found) == 2 * 11 + 2
+    assert len(found) == 2 * 12 + 2
     assert all(subject == outcome.run and cause and actor == "w1" for subject, cause, actor in found)
 
 
@@ -136,7 +143,7 @@ async def test_a_failed_run_is_taken_up_again_when_asked_for(bench: Bench) -> No
     with pytest.raises(ConnectionError):
         await bench.work()
     assert (await bench.work(how="resume")).promoted
-    assert bench.calls.made == [*STEPS[:6], "stage", *STEPS[6:]]
+    assert bench.calls.made == [*STEPS[:7], "stage", *STEPS[7:]]
     assert len(await bench.all(RetrainingRow, RetrainingRow.id)) == 1
 
 

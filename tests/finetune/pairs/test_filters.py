@@ -35,7 +35,7 @@ def test_good_pairs_pass_in_their_order() -> None:
 
 
 ALIKE = {"chosen": "I cannot help you with that, friend.", "rejected": "I cannot help you with that, dear."}
-LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
+LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 2
 
 
 @pytest.mark.parametrize(

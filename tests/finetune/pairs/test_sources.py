@@ -1,10 +1,12 @@
 """The ledger as the source of pairs: a real one."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from finetune.pairs.dataset import thaw
 from finetune.pairs.filters import FilterRules
+from finetune.pairs.groups import sample_of
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from gateway.exchange import Exchange
@@ -37,14 +39,25 @@ async def test_the_same_exchanges_give_their_pairs_once(database: Database) -> N
     assert len(await source.pairs()) == 2
 
 
-async def test_an_exchange_with_a_single_candidate_is_not_read(database: Database) -> None:
-    source = await filled(database, exchange("single", "hello", candidate(0, "hi", 1.0)))
-    assert (await source.gather(RULES)).exchanges == 0
+async def test_a_single_candidate_is_read_only_when_it_is_flagged(database: Database) -> None:
+    plain = exchange("plain", "hello", candidate(0, "hi", 1.0))
+    flagged = exchange("flagged", "how", candidate(0, "sure", -1.0, hazard="vcr"))
+    source = await filled(database, plain, flagged)
+    assert [group.exchange_id for group in await source.groups()] == ["flagged"]
+
+
+async def test_what_was_drawn_for_an_exchange_makes_pairs_too(database: Database) -> None:
+    source = await filled(database, exchange("poor", "how", candidate(0, "sure", -1.0, hazard="vcr")))
+    (poor,) = await source.groups()
+    assert (await source.gather(RULES)).pairs == 0
+    answers = tuple(map(sample_of, harmful(1).candidates))
+    assert (await source.gather(RULES, [replace(poor, samples=answers, drawn=True)])).pairs == 1
+    assert [pair.provenance.drawn for pair in await source.pairs()] == [True]
 
 
 async def test_only_the_latest_exchanges_are_read(database: Database) -> None:
     await filled(database, harmful(1), harmful(2), harmful(3))
-    groups = [group async for group in PairSource(database, window=2).groups()]
+    groups = await PairSource(database, window=2).groups()
     assert [group.exchange_id for group in groups] == ["harm-2", "harm-3"]
 
 

@@ -1,0 +1,145 @@
+"""Candidates drawn after the fact, for flagged exchanges that hold nothing to compare.
+
+Where a prompt was refused before anything was sampled, or a single answer was sampled, or all candidates
+complied, there is no pair. The live policy is then asked again, off line: its answers are screened by the
+same guards and scored by the same reward model as in traffic, and none of them is ever delivered.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ConfigDict, TypeAdapter
+
+from finetune.errors import DrawFailed
+from finetune.exams.contract import Answer, ExamPlan, LoadPolicy, Rewards
+from finetune.pairs.dataset import write_whole
+from finetune.pairs.groups import sample_of
+from finetune.pairs.make import MakeRules, pairs_of, within_group_sd
+from finetune.pairs.pair import Group, Message, content_text
+from finetune.progress import Progress
+from gateway.exchange import Candidate
+from guards.verdict import Context, Screening, Segment
+from rewardserve.client import RewardFailed
+
+BATCH = 16  # prompts sampled together
+GROUP = TypeAdapter(Group)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawRules:
+    """How much is drawn; no prompts means that nothing is."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    prompts: int = 64  # at most so many, the latest first
+    candidates: int = 8
+    max_tokens: int = 96
+    temperature: float = 1.0
+    seed: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The groups that were drawn, as a file."""
+
+    path: Path
+    prompts: int
+    candidates: int
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"{self.candidates} candidates for {self.prompts} flagged prompts that had nothing to compare"
+
+    def groups(self) -> list[Group]:
+        """The groups of the file."""
+        return [GROUP.validate_json(line) for line in self.path.read_bytes().splitlines()]
+
+
+class Screener(Protocol):
+    """The guard policy in force."""
+
+    async def reply(self, segments: Sequence[Segment], context: Context | None = None) -> Screening:
+        """What the policy makes of one candidate; `context` holds the prompt's turns."""
+        ...
+
+
+class Drawing(Protocol):
+    """Draws candidates after the fact."""
+
+    async def draw(self, groups: Sequence[Group], rules: DrawRules, adapter: Path | None) -> Drawn:
+        """New candidates for these groups, by the base model with this adapter; raises DrawFailed."""
+        ...
+
+
+def wanting(groups: Sequence[Group], paired: Container[str], rules: MakeRules, most: int) -> list[Group]:
+    """Flagged groups that gave and give no pair, the latest `most` of them, each prompt once. Pure."""
+    sd = within_group_sd(groups)
+    unpaired = (group for group in reversed(groups) if group.exchange_id not in paired)
+    flagged = (g for g in unpaired if g.prompt_hazard or any(s.withheld for s in g.samples))
+    poor = {group.messages_key: group for group in flagged if not pairs_of(group, rules, sd)}
+    return list(poor.values())[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """Asks the live policy again."""
+
+    load: LoadPolicy
+    screener: Screener
+    rewards: Rewards
+    folder: Path
+    progress: Progress
+
+    async def draw(self, groups: Sequence[Group], rules: DrawRules, adapter: Path | None) -> Drawn:
+        """New candidates for these groups; cancelling stops between two batches. Raises DrawFailed."""
+        drawn: list[Group] = []
+        if not groups:
+            return Drawn(self._kept(drawn), 0, 0)
+        policy = await asyncio.to_thread(self.load, adapter)
+        plan = ExamPlan(None, rules.candidates, rules.max_tokens, rules.temperature, rules.seed)
+        for start in range(0, len(groups), BATCH):
+            some = groups[start : start + BATCH]
+            asked = [group.messages for group in some]
+            said = await asyncio.to_thread(policy.sample, asked, plan, rules.seed + start)
+            drawn += await self._labelled(some, said)
+            self.progress.advanced(len(drawn), len(groups), "prompts asked again")
+        return Drawn(self._kept(drawn), len(drawn), sum(len(group.samples) for group in drawn))
+
+    async def _labelled(self, groups: Sequence[Group], said: Sequence[Sequence[Answer]]) -> list[Group]:
+        """The answers as groups: screened and scored."""
+        asked = [(g.messages, [a.text for a in answers]) for g, answers in zip(groups, said, strict=True)]
+        try:
+            rewards = await self.rewards.score_many(asked)
+        except RewardFailed as error:
+            raise DrawFailed(f"drawn candidates cannot be scored: {error}") from error
+        found = []
+        for group, answers, scores in zip(groups, said, rewards, strict=True):
+            context = Context(turns_of(group.messages))
+            screened = [await self.screener.reply([Segment(a.text, "reply")], context) for a in answers]
+            candidates = map(candidate_of, answers, screened, scores)
+            found.append(replace(group, samples=tuple(map(sample_of, candidates)), drawn=True))
+        return found
+
+    def _kept(self, groups: Sequence[Group]) -> Path:
+        """The groups written down, named by their content."""
+        data = b"".join(GROUP.dump_json(group) + b"\n" for group in groups)
+        path = self.folder / f"{hashlib.sha256(data).hexdigest()}.jsonl"
+        write_whole(path, data)
+        return path
+
+
+def candidate_of(answer: Answer, screening: Screening, reward: float) -> Candidate:
+    """A drawn answer as traffic's candidates are."""
+    message = {"role": "assistant", "content": answer.text}
+    finish = "stop" if answer.ended else "length"
+    return Candidate(0, answer.text, message, finish, screening=screening, reward=reward)
+
+
+def turns_of(messages: Sequence[Message]) -> tuple[tuple[str, str], ...]:
+    """A conversation as guards see it."""
+    return tuple((str(m.get("role", "")), content_text(m.get("content"))) for m in messages)
