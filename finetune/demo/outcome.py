@@ -34,8 +34,8 @@ class Rewarding(BaseModel):
     gain_interval: Interval
     prompts: int
     how: str = (
-        "reward of the chosen candidate, paired by prompt, as the reward server scored it; refused exchanges "
-        "count with the reward of their best candidate; cluster bootstrap by prompt"
+        "reward of what was delivered, refusals too, as the reward server scores it; the same prompts for "
+        "each n, guards on; sd of the rewards at n = 1; cluster bootstrap by prompt"
     )
 
 
@@ -97,10 +97,10 @@ class Learning(BaseModel):
     """The training between before and after."""
 
     pairs: int
-    pairs_by_purpose: dict[str, int]
+    pairs_by_kind: dict[str, int]
     promoted: bool
     reasons: list[str]
-    version: str
+    version: str | None
     margins: list[float]  # rewards/margins over the steps of DPO
     losses: list[float]
     step_seconds: dict[str, float]
@@ -115,8 +115,8 @@ class Outcome(BaseModel):
     learning: Learning
     unsafe_compliance: Change
     benign_refusal: Change
-    swap: Swapping
+    swap: Swapping | None  # None when the new version did not pass its gate
     ledger: Keeping
-    answer_mean_reward_after: float
+    reward_after: float  # mean reward at n = 1 on the same prompts, after the swap
     seconds: float
     machine: str

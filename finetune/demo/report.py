@@ -34,40 +34,33 @@ def write(
 
 def headlines(outcome: Outcome) -> list[tuple[str, str, str]]:
     """The figures a reader should take away: what it is, its value, its interval."""
-    reward, swap, unsafe, benign = (
-        outcome.reward,
-        outcome.swap,
-        outcome.unsafe_compliance,
-        outcome.benign_refusal,
-    )
-    return [
+    reward, kept = outcome.reward, outcome.ledger
+    unsafe, benign = outcome.unsafe_compliance, outcome.benign_refusal
+    figures = [
         ("unsafe compliance", arrow(unsafe), f"difference {points(unsafe.difference_interval)} points"),
         ("benign refusals", arrow(benign), f"difference {points(benign.difference_interval)} points"),
-        ("reward gained by n", f"+{reward.gain:.2f} sd", f"95 % {spelled(reward.gain_interval)}"),
-        (
-            "requests during the swap",
-            str(swap.requests_during),
-            f"{swap.failed} failed, {swap.mixed_versions} mixed",
-        ),
-        (
-            "flagged exchanges lost",
-            str(outcome.ledger.flagged_lost),
-            f"of {outcome.ledger.flagged_answered} answered",
-        ),
+        ("reward gained by n", f"{reward.gain:+.2f} sd", f"95 % {spelled(reward.gain_interval)}"),
+        ("flagged exchanges lost", str(kept.flagged_lost), f"of {kept.flagged_answered} answered"),
     ]
+    if swap := outcome.swap:
+        what = f"{swap.failed} failed, {swap.mixed_versions} mixed, {swap.seconds:.1f} s"
+        figures.append(("requests during the swap", str(swap.requests_during), what))
+    return figures
 
 
 def drawn(outcome: Outcome, answers: Sequence[Answer], flipped: float) -> list[tuple[str, str, str]]:
     """Every plot with its title and how it was measured."""
     changes = {"unsafe compliance": outcome.unsafe_compliance, "benign refusals": outcome.benign_refusal}
     judged = f"{outcome.unsafe_compliance.answers} answers judged by {outcome.unsafe_compliance.judge}"
-    return [
+    pictures = [
         ("The bare policy, before and after", plots.before_and_after(changes), judged),
         ("More candidates, better answers", plots.reward_by_n(outcome.reward), outcome.reward.how),
-        ("A swap that nobody noticed", plots.swap_timeline(answers, flipped), outcome.swap.how),
         ("What the guards flagged", plots.flags_by_hazard(outcome.guard), outcome.guard.how),
         ("DPO at work", plots.training(outcome.learning), "TRL's rewards/margins on the training pairs"),
     ]
+    if swap := outcome.swap:
+        pictures.insert(2, ("A swap under load", plots.swap_timeline(answers, flipped), swap.how))
+    return pictures
 
 
 def arrow(change: Change) -> str:

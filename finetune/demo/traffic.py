@@ -9,7 +9,6 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAIError
@@ -22,6 +21,7 @@ SINGLE = {"alignment": {"strategy": "single"}}
 class Answer:
     """One request of the load and what came of it; times are seconds on the monotonic clock."""
 
+    client: int
     prompt: str
     streamed: bool
     started: float
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Load:
-    """`clients` loops asking without a pause, from entering the context until leaving it."""
+    """`clients` loops asking without a pause, from `start` until `stop`."""
 
     def __init__(self, client: AsyncOpenAI, alias: str, prompts: Sequence[str], clients: int = 16) -> None:
         self._client = client
@@ -49,13 +49,12 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
         self.answers: list[Answer] = []
 
-    async def __aenter__(self) -> "Load":
+    def start(self) -> None:
+        """Let every client begin."""
         self._tasks = [asyncio.create_task(self._keep_asking(number)) for number in range(self._clients)]
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def stop(self) -> None:
+        """Let every client finish the request it is in."""
         self._leaving.set()
         await asyncio.gather(*self._tasks)
 
@@ -69,20 +68,20 @@ class Load:
         for prompt in itertools.islice(itertools.cycle(self._prompts), number, None):
             if self._leaving.is_set():
                 return
-            answer = await self._ask(prompt, streamed=number % 2 == 1)
+            answer = await self._ask(number, prompt, streamed=number % 2 == 1)
             async with self._ended:
                 self.answers.append(answer)
                 self._ended.notify_all()
 
-    async def _ask(self, prompt: str, *, streamed: bool) -> Answer:
+    async def _ask(self, client: int, prompt: str, *, streamed: bool) -> Answer:
         started = time.monotonic()
         try:
             version, text, reason = await (self._streamed(prompt) if streamed else self._plain(prompt))
         except OpenAIError as error:
             return Answer(
-                prompt, streamed, started, time.monotonic(), error=f"{type(error).__name__}: {error}"
+                client, prompt, streamed, started, time.monotonic(), error=f"{type(error).__name__}: {error}"
             )
-        return Answer(prompt, streamed, started, time.monotonic(), version, text, reason)
+        return Answer(client, prompt, streamed, started, time.monotonic(), version, text, reason)
 
     async def _plain(self, prompt: str) -> tuple[str, str, str]:
         create = self._client.chat.completions.with_raw_response.create

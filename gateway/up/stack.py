@@ -19,6 +19,7 @@ from gateway.settings import GatewaySettings, load_settings
 from gateway.up.service import Service, trimtab
 
 BASE_MODEL = "pocket"  # the pocket engine's own name for its policy model
+FIRST_PORT, LAST_PORT = 18080, 18400  # where a stack that does not care listens
 ALIGNMENT = {"strategy": "best_of_n", "n": 4}  # what a request gets that does not ask
 
 
@@ -129,6 +130,17 @@ def require_free(ports: Iterable[tuple[str, str, int]]) -> None:
                 raise PortTaken(
                     f"{name} cannot listen on {host}:{port} ({error.strerror}); {advice}"
                 ) from None
+
+
+def free_ports() -> int:
+    """The first of four free ports in a row."""
+    for first in range(FIRST_PORT, LAST_PORT, 4):
+        try:
+            require_free(("any", "127.0.0.1", port) for port in range(first, first + 4))
+        except PortTaken:
+            continue
+        return first
+    raise PortTaken(f"no four ports in a row are free between {FIRST_PORT} and {LAST_PORT}")
 
 
 @contextmanager
