@@ -114,7 +114,7 @@ class CandidateRow(Table):
     message: Mapped[dict[str, Any]]
     finish_reason: Mapped[str]
     tokens: Mapped[int]
-    logprobs: Mapped[Any] = mapped_column(JSON(none_as_null=True))
+    logprobs: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
     screening: Mapped[dict[str, Any] | None]
     reward: Mapped[float | None]
 

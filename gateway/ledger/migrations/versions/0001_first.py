@@ -133,7 +133,7 @@ sa.Table(
     sa.Column("message", sa.JSON(), nullable=False),
     sa.Column("finish_reason", sa.Text(), nullable=False),
     sa.Column("tokens", sa.Integer(), nullable=False),
-    sa.Column("logprobs", sa.JSON(), nullable=False),
+    sa.Column("logprobs", sa.JSON(), nullable=True),
     sa.Column("screening", sa.JSON(), nullable=True),
     sa.Column("reward", sa.Double(), nullable=True),
     sa.ForeignKeyConstraint(
