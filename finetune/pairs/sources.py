@@ -13,15 +13,16 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from finetune.exams.contract import Rewards
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.filters import Filtered, FilterRules, filter_pairs
 from finetune.pairs.groups import group_of
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group, Pair, Provenance
-from gateway.exchange import Exchange
+from finetune.pairs.score import scored
 from gateway.ledger.database import Database
-from gateway.ledger.rows import Found, exchange_of
-from gateway.ledger.tables import CandidateRow, ExchangeRow, FindingRow, PairRow, VerdictRow
+from gateway.ledger.exchanges import Exchanges
+from gateway.ledger.tables import CandidateRow, ExchangeRow, PairRow
 
 PAGE = 500  # exchanges read at a time
 
@@ -58,6 +59,7 @@ class PairSource:
 
     database: Database
     window: int = 50_000
+    rewards: Rewards | None = None  # scores what traffic did not: candidates that a guard withheld
 
     async def gather(self, rules: MakeRules, drawn: Sequence[Group] = ()) -> Gathered:
         """Make pairs of the latest exchanges, and of what was drawn for them; keep those that are new."""
@@ -111,11 +113,12 @@ class PairSource:
             return set(await connection.scalars(query))
 
     async def groups(self) -> list[Group]:
-        """The latest exchanges that are flagged or have at least two candidates, oldest first."""
+        """The latest exchanges that are flagged or have at least two candidates, oldest first, all scored."""
         async with self.database.read() as connection:
             seqs = await telling(connection, self.window)
-            pages = [seqs[start : start + PAGE] for start in range(0, len(seqs), PAGE)]
-            return [group_of(one) for page in pages for one in await exchanges_at(connection, page)]
+        ledger, pages = Exchanges(self.database), [seqs[i : i + PAGE] for i in range(0, len(seqs), PAGE)]
+        groups = [group_of(one) for page in pages for one in await ledger.at(page)]
+        return groups if self.rewards is None else await scored(groups, self.rewards)
 
     async def _keep(self, pairs: Sequence[Pair]) -> int:
         """Add the pairs that are not there yet; how many that were."""
@@ -135,24 +138,6 @@ async def telling(connection: AsyncConnection, window: int) -> list[int]:
     told = row.error.is_(None) & (row.flagged | row.id.in_(several))
     query = select(row.seq).where(told).order_by(row.seq.desc()).limit(window)
     return sorted(await connection.scalars(query))
-
-
-async def exchanges_at(connection: AsyncConnection, seqs: Sequence[int]) -> list[Exchange]:
-    """The exchanges with these sequence numbers, whole."""
-    query = select(*ExchangeRow.__table__.columns).where(ExchangeRow.seq.in_(seqs)).order_by(ExchangeRow.seq)
-    rows = [ExchangeRow(**found) for found in (await connection.execute(query)).mappings()]
-    ids = [row.id for row in rows]
-    parts = [await parts_of(connection, table, ids) for table in (CandidateRow, VerdictRow, FindingRow)]
-    return [exchange_of(Found(row, *(part[row.id] for part in parts))) for row in rows]
-
-
-async def parts_of(connection: AsyncConnection, table: Any, ids: Sequence[str]) -> dict[str, list[Any]]:
-    """A table's rows by the exchange they belong to, each list in order of position."""
-    found: dict[str, list[Any]] = {exchange_id: [] for exchange_id in ids}
-    query = select(*table.__table__.columns).where(table.exchange_id.in_(ids)).order_by(table.position)
-    for values in (await connection.execute(query)).mappings():
-        found[values["exchange_id"]].append(table(**values))
-    return found
 
 
 def row_of(pair: Pair) -> dict[str, Any]:

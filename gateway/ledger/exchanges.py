@@ -69,6 +69,11 @@ class Exchanges:
             seqs = list(await connection.scalars(query.order_by(ExchangeRow.seq).limit(limit)))
             return await _whole(connection, seqs), seqs[-1] if seqs else cursor
 
+    async def at(self, seqs: Sequence[int]) -> list[Exchange]:
+        """The exchanges with these sequence numbers, oldest first."""
+        async with self._database.read() as connection:
+            return await _whole(connection, seqs)
+
     async def get(self, exchange_id: str) -> Exchange | None:
         """One exchange, whole."""
         async with self._database.read() as connection:

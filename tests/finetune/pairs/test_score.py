@@ -1,0 +1,59 @@
+"""Rewards for what traffic did not score."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from finetune.errors import DrawFailed
+from finetune.pairs.pair import Group, Sample
+from finetune.pairs.score import scored
+from gateway.exchange import Message
+from rewardserve.client import RewardUnavailable
+
+ASKED = ({"role": "user", "content": "how"},)
+Texts = Sequence[tuple[Sequence[Message], Sequence[str]]]
+
+
+class Lengths:
+    """Rewards the longer answer, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    async def score_many(self, asked: Texts) -> list[list[float]]:
+        self.asked += [list(texts) for _, texts in asked]
+        return [[float(len(text)) for text in texts] for _, texts in asked]
+
+
+class Away:
+    """A reward server that is down."""
+
+    async def score_many(self, asked: Texts) -> list[list[float]]:
+        raise RewardUnavailable("connection refused")
+
+
+def group(*rewards: float | None) -> Group:
+    return Group("e", ASKED, tuple(Sample("x" * (i + 1), reward) for i, reward in enumerate(rewards)))
+
+
+async def test_only_what_is_missing_is_asked_for_and_put_in_its_place() -> None:
+    model = Lengths()
+    (found,) = await scored([group(9.0, None, 7.0, None)], model)
+    assert [sample.reward for sample in found.samples] == [9.0, 2.0, 7.0, 4.0]
+    assert model.asked == [["xx", "xxxx"]]
+
+
+async def test_many_groups_keep_their_order() -> None:
+    groups = [group(None) if i % 2 else group(1.0, None) for i in range(40)]
+    found = await scored(groups, Lengths())
+    assert [one.samples[-1].reward for one in found] == [1.0 if i % 2 else 2.0 for i in range(40)]
+
+
+async def test_a_text_that_says_nothing_is_not_scored() -> None:
+    silent = Group("e", ASKED, (Sample("  "),))
+    assert await scored([silent], Lengths()) == [silent]
+
+
+async def test_a_reward_server_that_is_away_is_told() -> None:
+    with pytest.raises(DrawFailed, match="connection refused"):
+        await scored([group(None)], Away())
