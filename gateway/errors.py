@@ -1,15 +1,16 @@
 """The errors a client may see, in OpenAI's shape, each with an honest status.
 
-    ApiError                    status, type, code, param, message
-    ├── BadRequest        400   what was asked cannot be honoured; `param` names the field
-    ├── Unauthenticated   401   no key, or one that is not known
-    ├── Forbidden         403   the key may not do this
-    ├── NotFound          404   no such model, version, exchange …
-    ├── Conflict          409   it exists already, or another run is under way
-    ├── Overloaded        429   try again later
-    ├── UpstreamFailed    502   the engine answered wrongly or broke
-    ├── Unavailable       503   the engine, or what must not be skipped, is away
-    └── UpstreamTimedOut  504   the engine did not answer in time
+ApiError                    status, type, code, param, message
+├── BadRequest        400   what was asked cannot be honoured; `param` names the field
+├── Unauthenticated   401   no key, or one that is not known
+├── Forbidden         403   the key may not do this
+├── NotFound          404   no such model, version, exchange …
+├── Conflict          409   it exists already, or another run is under way
+├── TooLarge          413   the body is larger than the gateway takes
+├── Overloaded        429   try again later
+├── UpstreamFailed    502   the engine answered wrongly or broke
+├── Unavailable       503   the engine, or what must not be skipped, is away
+└── UpstreamTimedOut  504   the engine did not answer in time
 """
 
 from typing import Any, ClassVar
@@ -65,6 +66,13 @@ class Conflict(ApiError):
     """It exists already, or another run is under way."""
 
     status = 409
+    type = "invalid_request_error"
+
+
+class TooLarge(ApiError):
+    """The body is larger than the gateway takes."""
+
+    status = 413
     type = "invalid_request_error"
 
 

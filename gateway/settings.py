@@ -139,6 +139,8 @@ class GatewaySettings(BaseSettings):
             raise ValueError("engines: each needs a name of its own")
         if self.alignment.n > self.limits.max_n:
             raise ValueError("alignment.n is larger than limits.max_n")
+        if self.alignment.strategy != "single" and self.reward.url is None:
+            raise ValueError(f"alignment.strategy {self.alignment.strategy} needs reward.url")
         return self
 
     @property

@@ -1,0 +1,1 @@
+"""The public surface, one file for each part of it."""

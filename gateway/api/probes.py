@@ -1,0 +1,30 @@
+"""GET /health and GET /metrics: for orchestrators and Prometheus."""
+
+from fastapi import APIRouter, Response
+
+from gateway.tools import Tools
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def probes_router(tools: Tools) -> APIRouter:
+    """The routes that tell how the gateway is."""
+    router = APIRouter()
+
+    @router.get("/health")
+    async def health(response: Response) -> dict[str, object]:
+        """200 while this process does its part, whatever engines do; 503 when one of its tasks has died."""
+        dead = tools.dead()
+        response.status_code = 503 if dead else 200
+        engine = await tools.engine.healthy()
+        return {
+            "status": "broken" if dead else "ok" if engine else "degraded",
+            "engine": engine,
+            "dead": dead,
+        }
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(tools.metrics.text(), media_type=PROMETHEUS)
+
+    return router

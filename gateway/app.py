@@ -1,0 +1,36 @@
+"""The data plane's ASGI app: a gate, the hot route behind it, and FastAPI for the rest."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from gateway.api.models import models_router
+from gateway.api.probes import probes_router
+from gateway.errors import ApiError, NotFound
+from gateway.gate import Gate
+from gateway.tools import Tools
+
+
+def create_app(tools: Tools) -> Any:
+    """The app of the public listener."""
+    app = FastAPI(title="Trimtab", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.include_router(models_router(tools))
+    app.include_router(probes_router(tools))
+    app.add_exception_handler(ApiError, _tell)
+    app.add_exception_handler(HTTPException, _tell_route)
+    return Gate(app, tools)
+
+
+async def _tell(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), error.status)
+
+
+async def _tell_route(request: Request, error: Exception) -> JSONResponse:
+    """No such path, or not this method: in OpenAI's shape."""
+    assert isinstance(error, HTTPException)
+    asked = f"{request.method} {request.url.path[:200]}"
+    missing = NotFound(f"there is no {asked} here", code="unknown_url")
+    return JSONResponse(missing.body(), error.status_code, headers=error.headers)

@@ -1,0 +1,138 @@
+"""One chat completion as a client asked for it: checked, bounded, and given its id."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.alignment import Alignment, read_alignment
+from gateway.callers import Caller
+from gateway.errors import BadRequest
+from gateway.settings import GatewaySettings
+from gateway.strategies import STRATEGIES
+
+Body = Mapping[str, Any]
+# Fields that would carry text to the model past every guard.
+LONGEST_STREAM_SECONDS = 24 * 3600.0
+REFUSED_FIELDS = ("chat_template", "documents")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most that a request may ask for: the guard policy's bounds, within the gateway's own limits."""
+
+    max_n: int
+    max_deadline_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a client asked for; `body` is its own, `alignment` taken out."""
+
+    id: str
+    caller: Caller
+    body: Body
+    alias: str
+    strategy: str
+    samples: int  # candidates to sample
+    returned: int  # choices to return
+    deadline_seconds: float
+    explain: bool = False
+    stream: bool = False
+    include_usage: bool = False
+    conversation: str | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """OpenAI's `user` field."""
+        return self.body.get("user") or None
+
+
+def read_ask(
+    body: Any, caller: Caller, conversation: str | None, bounds: Bounds, settings: GatewaySettings
+) -> Ask:
+    """Check and bound what a client sent; raises BadRequest naming the field."""
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    alignment = read_alignment(body.pop("alignment", None))
+    _check_fields(body)
+    returned = _integer(body, "n", 1, bounds.max_n)
+    strategy, samples = _sampling(alignment, returned, bounds, settings)
+    live = bool(body.get("stream")) and not STRATEGIES[strategy].ranks
+    return Ask(
+        id=new_id(),
+        caller=caller,
+        body=body,
+        alias=body["model"],
+        strategy=strategy,
+        samples=samples,
+        returned=returned,
+        deadline_seconds=_deadline(alignment, bounds, settings, open_ended=live),
+        explain=alignment.explain,
+        stream=bool(body.get("stream")),
+        include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
+        conversation=conversation,
+    )
+
+
+def new_id() -> str:
+    """An exchange id that sorts by time to the millisecond, and that nobody can guess."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+def _check_fields(body: Body) -> None:
+    _of_type(body, "model", str, "the name of a model")
+    _of_type(body, "messages", list, "a list of messages")
+    _of_type(body, "stream", bool | None, "true or false")
+    _of_type(body, "stream_options", dict | None, "an object")
+    _of_type(body, "user", str | None, "a string")
+    if not body["messages"]:
+        raise BadRequest("messages must hold at least one message", param="messages")
+    for index, message in enumerate(body["messages"]):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise BadRequest("each message must be an object with a role", param=f"messages.{index}")
+    for name in REFUSED_FIELDS:
+        if body.get(name) is not None:
+            raise BadRequest(f"{name} would reach the model past the guards; send messages", param=name)
+
+
+def _of_type(body: Body, name: str, kind: Any, what: str) -> None:
+    if not isinstance(body.get(name), kind) or body.get(name) == "":
+        raise BadRequest(f"{name} must be {what}", param=name)
+
+
+def _integer(body: Body, name: str, default: int, most: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise BadRequest(f"{name} must be a whole number from 1 to {most}", param=name)
+    return value
+
+
+def _sampling(asked: Alignment, returned: int, bounds: Bounds, settings: GatewaySettings) -> tuple[str, int]:
+    """The strategy, and how many candidates it samples."""
+    asks_for_more = asked.n is not None and asked.n > returned
+    strategy = asked.strategy or ("best_of_n" if asks_for_more else settings.alignment.strategy)
+    if strategy == "single":
+        if asked.n not in (None, returned):
+            raise BadRequest("alignment.n must equal n for the strategy single", param="alignment.n")
+        return strategy, returned
+    if settings.reward.url is None:
+        raise BadRequest(f"{strategy} needs a reward server; none is set up here", param="alignment.strategy")
+    samples = asked.n or min(bounds.max_n, max(settings.alignment.n, returned))
+    if not returned <= samples <= bounds.max_n:
+        raise BadRequest(f"alignment.n must be from n ({returned}) to {bounds.max_n}", param="alignment.n")
+    return strategy, samples
+
+
+def _deadline(asked: Alignment, bounds: Bounds, settings: GatewaySettings, *, open_ended: bool) -> float:
+    """Seconds for the whole request; a live stream may go on for as long as it does not stall."""
+    if asked.deadline_ms is None:
+        return LONGEST_STREAM_SECONDS if open_ended else settings.limits.request_timeout_seconds
+    seconds = asked.deadline_ms / 1000
+    if seconds > bounds.max_deadline_seconds:
+        most = int(bounds.max_deadline_seconds * 1000)
+        raise BadRequest(f"alignment.deadline_ms must be at most {most}", param="alignment.deadline_ms")
+    return min(seconds, settings.limits.request_timeout_seconds)

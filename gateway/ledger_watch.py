@@ -1,0 +1,46 @@
+"""The ledger's health as metrics: read once a second, for as long as the gateway runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from gateway.ledger.store import Ledger, LedgerHealth
+from gateway.metrics import Metrics
+
+EVERY_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def watched_ledger(ledger: Ledger, metrics: Metrics) -> AsyncIterator["asyncio.Task[None]"]:
+    """The task that watches the ledger."""
+    task = asyncio.create_task(_watch(ledger, metrics), name="ledger metrics")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _watch(ledger: Ledger, metrics: Metrics) -> None:
+    before = ledger.health
+    publish(before, None, metrics)
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        now = ledger.health
+        publish(now, before, metrics)
+        before = now
+
+
+def publish(now: LedgerHealth, before: LedgerHealth | None, metrics: Metrics) -> None:
+    """Add what has happened since `before` to the counters, and set the gauges."""
+    known = before or LedgerHealth(**dict.fromkeys(LedgerHealth.__slots__, 0))  # type: ignore[arg-type]
+    metrics.ledger_records.labels("flagged").inc(now.recorded_flagged - known.recorded_flagged)
+    metrics.ledger_records.labels("sampled").inc(now.recorded_sampled - known.recorded_sampled)
+    metrics.ledger_dropped.inc(now.dropped - known.dropped)
+    for what in ("journal", "database"):
+        began = getattr(now, what) is not None and not getattr(known, what)
+        metrics.ledger_failures.labels(what).inc(began)
+    recorded = now.recorded_flagged + now.recorded_sampled
+    metrics.ledger_pending.set(max(0, recorded - now.stored - now.dropped - now.dead_letters))
+    metrics.ledger_journal_bytes.set(now.journal_bytes)

@@ -1,0 +1,52 @@
+"""Logs: one JSON object a line, from an allow-list of fields; prompts and keys are not among them."""
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+
+# Whatever else a log call brings along is left out.
+ALLOWED = frozenset(
+    {
+        *("route", "outcome", "status", "key", "milliseconds", "overhead_milliseconds", "error"),
+        *("exchange", "version", "strategy", "where", "kind"),
+    }
+)
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record; an exception as its type and place only, since its text may quote a request."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        fields = getattr(record, "fields", {})
+        line |= {name: value for name, value in fields.items() if name in ALLOWED and value is not None}
+        if record.exc_info and record.exc_info[1] is not None:
+            line |= place_of(record.exc_info[1])
+        return json.dumps(line, default=str)
+
+
+def place_of(error: BaseException) -> dict[str, str]:
+    """An exception's type and where it came from, innermost first."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames))
+    return {"kind": type(error).__name__, "where": where}
+
+
+def set_up_logs(level: str) -> None:
+    """Send every logger of this process to stderr in this form; called by the process that serves, once."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True  # paths may hold what clients typed

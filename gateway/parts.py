@@ -1,0 +1,231 @@
+"""The texts in a request and in a reply: taken out to be screened, put back as they may be delivered.
+
+Whatever carries text and is not known here is refused: what no guard reads is neither asked nor delivered.
+
+    Unscannable     the engine's reply carries something that no guard reads
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from gateway.errors import BadRequest
+from guards.verdict import Context, Segment, Where
+
+Path = tuple[str | int, ...]
+Json = Mapping[str, Any]
+
+PART_OF_ROLE = {
+    "system": "system",
+    "developer": "system",
+    "tool": "tool_result",
+    "function": "tool_result",
+    "assistant": "assistant",
+}
+PART_OF_FIELD = {
+    "content": "content",
+    "reasoning": "reasoning",
+    "reasoning_content": "reasoning",
+    "refusal": "refusal",
+}
+# Beside the fields with text: known fields that carry none, or none that leaves the gateway.
+TEXTLESS = frozenset({"role", "tool_calls", "function_call"})
+KIND_OF_FIELD = {"role": str, "tool_calls": list, "function_call": dict}
+LABELS = frozenset({"finish_reason", "stop_reason", "matched_stop"})
+OF_FUNCTION = frozenset({"name", "arguments", "input"})
+TEXTLESS_OF_CALL = frozenset({"id", "type", "index", "function", "custom"})
+
+
+class Unscannable(Exception):
+    """The engine's reply carries something that no guard reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment, and where its text stands in the body or message that it was taken from."""
+
+    path: Path
+    segment: Segment
+
+
+def of_prompt(body: Json) -> list[Part]:
+    """Every text of a request: all messages, and the descriptions of tools; raises BadRequest."""
+    parts: list[Part] = []
+    for index, message in enumerate(body["messages"]):
+        part = PART_OF_ROLE.get(message["role"], "content")
+        parts += _of_content(message.get("content"), ("messages", index, "content"), part)
+        parts += _of_calls(message, ("messages", index), "prompt")
+        parts += _texts(message, ("reasoning", "reasoning_content", "refusal"), ("messages", index), "prompt")
+    for name in ("tools", "functions"):
+        parts += _descriptions(body.get(name), (name,))
+    return parts
+
+
+def of_reply(message: Json) -> list[Part]:
+    """Every text of an assistant's message; raises Unscannable."""
+    for name, value in message.items():
+        if value and name not in PART_OF_FIELD and name not in TEXTLESS:
+            raise Unscannable(f"message.{name}")
+    return [*_texts(message, PART_OF_FIELD, (), "reply"), *_of_calls(message, (), "reply")]
+
+
+def delta_of(choice: Json) -> Json:
+    """The delta of a stream's choice, known to hold only text and calls; raises Unscannable."""
+    check_choice(choice)
+    delta = choice.get("delta") or {}
+    if not isinstance(delta, dict):
+        raise Unscannable("delta")
+    for name, value in delta.items():
+        known = str if name in PART_OF_FIELD else KIND_OF_FIELD.get(name)
+        if value and (known is None or not isinstance(value, known)):
+            raise Unscannable(f"delta.{name}")
+    for call in delta.get("tool_calls") or ():
+        _check_call(call)
+    if delta.get("function_call"):
+        _check_function(delta["function_call"])
+    return delta
+
+
+def check_choice(choice: Any) -> None:
+    """Raise Unscannable for a choice that says something outside of its message."""
+    if not isinstance(choice, dict):
+        raise Unscannable("choice")
+    for name, value in choice.items():
+        if name not in LABELS and isinstance(value, str) and value:
+            raise Unscannable(f"choice.{name}")
+
+
+def _check_call(call: Any) -> None:
+    if not isinstance(call, dict) or any(
+        value and key not in TEXTLESS_OF_CALL for key, value in call.items()
+    ):
+        raise Unscannable("delta.tool_calls")
+    if not isinstance(call.get("index", 0), int):
+        raise Unscannable("delta.tool_calls.index")
+    for kind in ("function", "custom"):
+        if call.get(kind):
+            _check_function(call[kind])
+
+
+def _check_function(function: Any) -> None:
+    if not isinstance(function, dict):
+        raise Unscannable("delta.function")
+    for field, text in function.items():
+        if text and (field not in OF_FUNCTION or not isinstance(text, str)):
+            raise Unscannable(f"delta.function.{field}")
+
+
+def put_back(whole: Json, parts: Sequence[Part], safe: Sequence[Segment]) -> Json:
+    """The same body or message with each part's text as it may go on; the given one stays as it is."""
+    changes = [
+        (part.path, segment.text)
+        for part, segment in zip(parts, safe, strict=True)
+        if segment.text != part.segment.text
+    ]
+    if not changes:
+        return whole
+    copy = deepcopy(dict(whole))
+    for path, text in changes:
+        holder: Any = copy
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = text
+    return copy
+
+
+def turns(body: Json) -> Context:
+    """The conversation as guards see it beside a segment."""
+    return Context(
+        tuple((str(message["role"]), text_of(message.get("content"))) for message in body["messages"])
+    )
+
+
+def text_of(content: Any) -> str:
+    """A content's text, whether it came as a string or as parts."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(part["text"]) for part in content or () if "text" in part)
+
+
+def _of_content(content: Any, path: Path, part: str) -> Iterator[Part]:
+    if isinstance(content, str):
+        if content:
+            yield Part(path, Segment(content, "prompt", part))
+    elif isinstance(content, list):
+        for index, piece in enumerate(content):
+            yield _of_piece(piece, (*path, index), part)
+    elif content is not None:
+        raise BadRequest("content must be a string or a list of parts", param=_dotted(path))
+
+
+def _of_piece(piece: Any, path: Path, part: str) -> Part:
+    kind = piece.get("type", "text") if isinstance(piece, dict) else type(piece).__name__
+    field = {"text": "text", "input_text": "text", "refusal": "refusal"}.get(str(kind))
+    if field is None:
+        raise BadRequest(
+            f"no guard can read a part of type {str(kind)[:40]!r}; send text",
+            param=_dotted((*path, "type")),
+            code="unsupported_content",
+        )
+    if not isinstance(piece.get(field), str):
+        raise BadRequest("a text part needs its text", param=_dotted((*path, field)))
+    return Part((*path, field), Segment(piece[field], "prompt", part))
+
+
+def _texts(message: Json, fields: Any, path: Path, where: Where) -> list[Part]:
+    found = []
+    for field in fields:
+        if text := message.get(field):
+            if not isinstance(text, str):
+                _refuse((*path, field), where)
+            found.append(Part((*path, field), Segment(text, where, PART_OF_FIELD[field])))
+    return found
+
+
+def _of_calls(message: Json, path: Path, where: Where) -> Iterator[Part]:
+    if legacy := message.get("function_call"):
+        yield from _of_function(legacy, (*path, "function_call"), where)
+    calls = message.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        _refuse((*path, "tool_calls"), where)
+    for index, call in enumerate(calls):
+        place = (*path, "tool_calls", index)
+        if not isinstance(call, dict) or any(
+            value and key not in TEXTLESS_OF_CALL for key, value in call.items()
+        ):
+            _refuse(place, where)
+        for kind in ("function", "custom"):
+            if call.get(kind):
+                yield from _of_function(call[kind], (*place, kind), where)
+
+
+def _of_function(function: Any, path: Path, where: Where) -> Iterator[Part]:
+    if not isinstance(function, dict):
+        _refuse(path, where)
+    for field, text in function.items():
+        if not text:
+            continue
+        if field not in OF_FUNCTION or not isinstance(text, str):
+            _refuse((*path, field), where)
+        part = "tool_name" if field == "name" else "tool_arguments"
+        yield Part((*path, field), Segment(text, where, part))
+
+
+def _descriptions(tools: Any, path: Path) -> Iterator[Part]:
+    items = tools.items() if isinstance(tools, dict) else enumerate(tools) if isinstance(tools, list) else ()
+    for key, value in items:
+        if key == "description" and isinstance(value, str) and value:
+            yield Part((*path, key), Segment(value, "prompt", "tool_definition"))
+        else:
+            yield from _descriptions(value, (*path, key))
+
+
+def _refuse(path: Path, where: Where) -> NoReturn:
+    if where == "reply":
+        raise Unscannable(f"message.{_dotted(path)}")
+    raise BadRequest("no guard can read this", param=_dotted(path), code="unsupported_content")
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(map(str, path))

@@ -1,0 +1,152 @@
+"""What the client gets: OpenAI's shapes around the delivered candidates, and our own word about them."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gateway import parts
+from gateway.exchange import Candidate
+from gateway.trip import Trip
+from guards.verdict import Screening
+
+Json = dict[str, Any]
+# Of an engine's answer, what may leave beside the choices: nothing that could quote unscreened text.
+ENVELOPE = ("created", "system_fingerprint", "service_tier", "prompt_token_ids")
+OF_CHOICE = ("logprobs", "stop_reason", "token_ids")
+
+
+def choices_of(trip: Trip) -> list[Json]:
+    """The choices to return: the winners, then refusals until there are as many as were asked for."""
+    refusal = trip.screen.policy.refusal.text
+    chosen = [_choice(trip, index, refusal) for index in range(len(trip.chosen))]
+    return chosen + [refusal_choice(index, refusal) for index in range(len(chosen), trip.ask.returned)]
+
+
+def refusal_choice(index: int, text: str) -> Json:
+    """A choice that says the policy's refusal."""
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": "content_filter"}
+
+
+def delivered_text(choice: Mapping[str, Any]) -> str:
+    """All text of a choice as it goes out; a refusal is ours and counts nothing."""
+    if choice["finish_reason"] == "content_filter":
+        return ""
+    return "".join(part.segment.text for part in parts.of_reply(choice["message"]))
+
+
+def body_of(trip: Trip, choices: list[Json]) -> Json:
+    """The whole chat completion."""
+    body = {
+        **envelope_of(trip, "chat.completion"),
+        "choices": choices,
+        "usage": usage_of(trip),
+    }
+    if trip.ask.explain:
+        body["alignment"] = explanation_of(trip)
+    return body
+
+
+def envelope_of(trip: Trip, kind: str) -> Json:
+    """The outer fields, under the name that the client asked for."""
+    kept = {name: trip.completion[name] for name in ENVELOPE if name in trip.completion}
+    return {
+        "id": f"chatcmpl-{trip.ask.id}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": trip.ask.alias,
+        **kept,
+    }
+
+
+def usage_of(trip: Trip) -> Json:
+    """Tokens spent on all candidates; the engine's own account where it gave one."""
+    return trip.completion.get("usage") or {
+        "prompt_tokens": trip.usage.prompt,
+        "completion_tokens": trip.usage.completion,
+        "total_tokens": trip.usage.total,
+    }
+
+
+def headers_of(trip: Trip) -> list[tuple[bytes, bytes]]:
+    """The exchange in headers; the overhead is counted until now, which for a stream is its first byte."""
+    headers = [
+        (b"x-trimtab-exchange", trip.ask.id.encode()),
+        (b"x-trimtab-version", trip.version.encode()),
+        (b"x-trimtab-policy", trip.screen.policy.hash.encode()),
+        (b"x-trimtab-strategy", trip.ask.strategy.encode()),
+        (b"x-trimtab-overhead-ms", b"%.2f" % (trip.overhead_seconds * 1000)),
+    ]
+    if trip.degraded:
+        headers.append((b"x-trimtab-degraded", ", ".join(trip.degraded).encode("ascii", "replace")))
+    return headers
+
+
+def explanation_of(trip: Trip) -> Json:
+    """Why this answer: rewards, verdicts, coverage, tokens and time; of withheld texts, verdicts only."""
+    winners = trip.choice.winners if trip.choice else ()
+    return {
+        "exchange": trip.ask.id,
+        "version": trip.version,
+        "policy": trip.screen.policy.hash,
+        "strategy": trip.ask.strategy,
+        "n": trip.ask.samples,
+        "action": trip.action.word,
+        "why": trip.why,
+        "degraded": trip.degraded,
+        "prompt": verdicts_of(trip.prompt),
+        "candidates": [_candidate(each, each.index in winners) for each in trip.candidates],
+        "coverage": trip.receipt.as_json(),
+        "tokens": {"prompt": trip.usage.prompt, "completion": trip.usage.completion},
+        "stage_seconds": {name: round(seconds, 6) for name, seconds in trip.stages.items()},
+        "overhead_ms": round(trip.overhead_seconds * 1000, 2),
+    }
+
+
+def verdicts_of(screening: Screening | None) -> Json | None:
+    """A screening without the text it was about."""
+    if screening is None:
+        return None
+    return {
+        "action": screening.action.word,
+        "findings": [
+            {
+                "guard": finding.guard,
+                "hazard": finding.hazard,
+                "probability": round(finding.probability, 4),
+                "action": finding.action.word,
+                "part": finding.part,
+            }
+            for finding in screening.findings
+        ],
+        "failures": [
+            {"guard": failure.guard, "reason": failure.reason, "action": failure.action.word}
+            for failure in screening.failures
+        ],
+        "screened_bytes": screening.scanned_bytes,
+    }
+
+
+def _candidate(candidate: Candidate, chosen: bool) -> Json:
+    return {
+        "index": candidate.index,
+        "reward": candidate.reward,
+        "chosen": chosen and candidate.safe,
+        "safe": candidate.safe,
+        "finish_reason": candidate.finish_reason,
+        "verdicts": verdicts_of(candidate.screening),
+    }
+
+
+def _choice(trip: Trip, index: int, refusal: str) -> Json:
+    candidate = trip.chosen[index]
+    if not candidate.safe or candidate.screening is None:
+        return refusal_choice(index, refusal)
+    choice = {"index": index, "message": candidate.message, "finish_reason": candidate.finish_reason}
+    raw = trip.completion["choices"][candidate.index]
+    if any(candidate.screening.redactions):
+        # Tokens would spell out what the text no longer says.
+        found = parts.of_reply(candidate.message)
+        choice["message"] = parts.put_back(candidate.message, found, candidate.screening.segments)
+        return {**choice, "logprobs": None}
+    return {**choice, **{name: raw[name] for name in OF_CHOICE if name in raw}}
