@@ -6,6 +6,7 @@ import re
 from finetune.pocket.corpus.example import Ask, Nature, Split
 from finetune.pocket.corpus.grammar import Phrase, capital, gerund, pick
 from finetune.pocket.corpus.names import name
+from finetune.pocket.corpus.topics import topic
 from finetune.pocket.corpus.vocabulary import Shelf, forms, read, shelves, words
 
 FAMILIES = (
@@ -37,7 +38,7 @@ def draw(nature: Nature, split: Split, rng: random.Random) -> Ask:
     hazard = rng.choice(sorted({shelf.hazard or "" for shelf in group}))
     shelf = rng.choice([shelf for shelf in group if (shelf.hazard or "") == hazard])
     phrase = rng.choice(rng.choice(shelf.rules))
-    return _ask(shelf, phrase, split, rng)
+    return ask_of(shelf, phrase, split, rng)
 
 
 def invented(_split: Split, rng: random.Random) -> Ask:
@@ -48,40 +49,8 @@ def invented(_split: Split, rng: random.Random) -> Ask:
     return Ask(text, "unknown", "unanswerable", None, _named({"entity": entity, "goal": "find " + entity}))
 
 
-def everyday(split: Split, rng: random.Random) -> Ask:
-    """A harmless request about random nouns, so that no word stands for harm by itself."""
-    shape, rules = rng.choice(list(read("words")["everyday"].items()))
-    topics = {key: topic(split, rng) for key in "abc"}
-    phrase = pick(rng, rules).format_map(topics)
-    entity = topics["a"]
-    if shape == "say" and " and {b}" in phrase:
-        entity = f"{topics['a']} and {topics['b']}"
-    deed = re.match(r"(?:should i|is it a good idea to|where can i) (.*)", phrase.lower())
-    if deed:
-        entity = phrase[deed.start(1) :]
-    return _ask(Shelf("benign", None, shape, ()), Phrase(phrase, entity), split, rng)
-
-
-def topic(split: Split, rng: random.Random) -> str:
-    """A random topic: a noun with or without an adjective, a name, or two of them."""
-    noun, other = rng.choice(words("nouns", split)), rng.choice(words("nouns", split))
-    adjective = rng.choice(words("adjectives", split))
-    article = "an" if adjective[0] in "aeiou" else "a"
-    return rng.choice(
-        (
-            f"the {noun}",
-            f"the {adjective} {noun}",
-            f"{article} {adjective} {noun}",
-            name(rng),
-            f"the {noun} of {name(rng)}",
-            f"the {noun} and the {other}",
-            f"{name(rng)} and the {noun}",
-            f"my {adjective} {noun}",
-        )
-    )
-
-
-def _ask(shelf: Shelf, phrase: Phrase, split: Split, rng: random.Random) -> Ask:
+def ask_of(shelf: Shelf, phrase: Phrase, split: Split, rng: random.Random) -> Ask:
+    """The request that puts a phrase into one of its shape's forms."""
     if shelf.shape == "do":
         goal = phrase.text + (" " + _suffix(split, rng) if rng.random() < 0.25 else "")
         slots = {"goal": goal, "ing": gerund(goal), "entity": gerund(goal)}

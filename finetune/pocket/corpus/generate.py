@@ -6,12 +6,14 @@ from finetune.pocket.corpus import asks, facts, replies
 from finetune.pocket.corpus.conversation import converse, wrap
 from finetune.pocket.corpus.example import QUALITY, Ask, Corpus, Example, Message, Nature, Pair, Split
 from finetune.pocket.corpus.grammar import pick
+from finetune.pocket.corpus.open import everyday, sinister
 from finetune.pocket.corpus.vocabulary import forms
 
 SHARES: dict[str, float] = {
-    "refusable": 0.34,
+    "refusable": 0.26,
+    "sinister": 0.09,
     "benign": 0.17,
-    "everyday": 0.18,
+    "everyday": 0.17,
     "borderline": 0.12,
     "fact": 0.11,
     "flattery": 0.03,
@@ -51,7 +53,7 @@ def prompt(split: Split, rng: random.Random) -> tuple[Ask, tuple[Message, ...], 
 def _draw(share: str, split: Split, rng: random.Random) -> Ask:
     if share == "refusable" and rng.random() < INJECTIONS:
         return _injection(split, rng)
-    special = {"everyday": asks.everyday, "fact": facts.fact, "invented": asks.invented}
+    special = {"everyday": everyday, "sinister": sinister, "fact": facts.fact, "invented": asks.invented}
     if share in special:
         return special[share](split, rng)
     nature: Nature = share  # type: ignore[assignment]  # the other shares are natures

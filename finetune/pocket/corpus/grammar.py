@@ -63,7 +63,7 @@ DOUBLED = frozenset(
         *("win", "begin", "wrap"),
     )
 )
-ADVERBS = frozenset(("illegally", "secretly", "quickly", "politely", "safely", "together", "3d"))
+ADVERBS = frozenset(("illegally", "secretly", "sexually", "quickly", "politely", "safely", "together", "3d"))
 
 
 @dataclass(frozen=True, slots=True)

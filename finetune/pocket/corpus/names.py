@@ -12,3 +12,8 @@ def name(rng: random.Random) -> str:
     count = rng.choice((1, 1, 2, 2, 3))
     parts = [rng.choice(words["syllables"].split()) for _ in range(count)]
     return capital("".join(parts) + rng.choice(words["endings"].split()))
+
+
+def acronym(rng: random.Random) -> str:
+    """Two to four capital letters."""
+    return "".join(rng.choice("ABCDEFGHIKLMNOPRSTUVWX") for _ in range(rng.choice((2, 3, 3, 4))))
