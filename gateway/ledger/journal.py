@@ -46,6 +46,11 @@ class Journal:
         """Bytes on disk that the database may not have yet."""
         return self._segments.size_bytes
 
+    @property
+    def unsealed_bytes(self) -> int:
+        """Bytes in the segment that is being written, which cannot be deleted yet."""
+        return self._segments.end.offset
+
     async def append(self, payload: bytes) -> None:
         """Return once the record is durable; raises LedgerFull when it is not, within `patience`."""
         if self._closed:

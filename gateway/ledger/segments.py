@@ -31,27 +31,27 @@ class Segments:
         self._limit_bytes = limit_bytes
         self._lock: int | None = None
         self._file: int | None = None
-        self._end = Place(0, 0)
+        self.end = Place(0, 0)  # where the next record will stand
         self._kept_bytes = 0  # of all segments before the one being written
 
     def open(self) -> Place:
         """Take the directory, and say where the first new record will stand."""
         self._lock = _take(self.directory)
         self._kept_bytes = sum(path.stat().st_size for path in _paths(self.directory))
-        self._end = Place(max(numbers(self.directory), default=0) + 1, 0)
-        return self._end
+        self.end = Place(max(numbers(self.directory), default=0) + 1, 0)
+        return self.end
 
     @property
     def size_bytes(self) -> int:
         """Bytes on disk."""
-        return self._kept_bytes + self._end.offset
+        return self._kept_bytes + self.end.offset
 
     def append(self, payloads: list[bytes]) -> Place:
         """Write the records and make them durable; raises LedgerFull, and then none of them counts."""
         data = b"".join(map(frame, payloads))
         if self.size_bytes + len(data) > self._limit_bytes:
             raise LedgerFull(f"the journal holds {self.size_bytes} bytes that the database has not taken")
-        if self._file is not None and self._end.offset >= self._segment_bytes:
+        if self._file is not None and self.end.offset >= self._segment_bytes:
             self.rotate()
         try:
             self._write(data)
@@ -60,25 +60,25 @@ class Segments:
             raise LedgerFull(
                 f"the journal in {self.directory} cannot be written: {error.strerror}"
             ) from error
-        return self._end
+        return self.end
 
     def _write(self, data: bytes) -> None:
         if self._file is None or os.fstat(self._file).st_nlink == 0:  # deleted under us: durable nowhere
             self.rotate()
-            self._file = _create(self.directory, self._end.segment)
+            self._file = _create(self.directory, self.end.segment)
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._file, rest) :]
         os.fdatasync(self._file)
-        self._end = Place(self._end.segment, self._end.offset + len(data))
+        self.end = Place(self.end.segment, self.end.offset + len(data))
 
     def _abandon(self) -> None:
         """After a failed write, what stands beyond the last good record is unknown: cut it, move on."""
         with suppress(OSError):
             if self._file is not None:
-                os.ftruncate(self._file, self._end.offset)
-            if self._end.offset == 0:
-                (self.directory / _name(self._end.segment)).unlink()
+                os.ftruncate(self._file, self.end.offset)
+            if self.end.offset == 0:
+                (self.directory / _name(self.end.segment)).unlink()
         self.rotate()
 
     def rotate(self) -> Place:
@@ -87,9 +87,9 @@ class Segments:
             with suppress(OSError):
                 os.close(self._file)
             self._file = None
-        self._kept_bytes += self._end.offset
-        self._end = Place(self._end.segment + 1, 0)
-        return self._end
+        self._kept_bytes += self.end.offset
+        self.end = Place(self.end.segment + 1, 0)
+        return self.end
 
     def delete_before(self, number: int) -> None:
         """Delete the segments below `number`; one that resists is tried again, or replayed without effect."""
@@ -97,7 +97,7 @@ class Segments:
             if _number(path) < number:
                 with suppress(OSError):
                     path.unlink()
-        earlier = [path for path in _paths(self.directory) if _number(path) < self._end.segment]
+        earlier = [path for path in _paths(self.directory) if _number(path) < self.end.segment]
         self._kept_bytes = sum(path.stat().st_size for path in earlier)
 
     def close(self) -> None:

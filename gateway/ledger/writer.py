@@ -71,10 +71,8 @@ class Writer:
     async def run(self) -> None:
         """Store whatever comes, until told to finish."""
         pause = FIRST_PAUSE_SECONDS
-        while self.behind or not self._closing.is_set():
-            if not self.behind:
-                await self._wait_for_work()
-            elif await self._store_some():
+        while await self._has_work():
+            if await self._store_some():
                 pause = FIRST_PAUSE_SECONDS
             elif self._closing.is_set():
                 break
@@ -82,15 +80,24 @@ class Writer:
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         self.dropped += len(self._queue)
-        await self._tidy()
 
-    async def _wait_for_work(self) -> None:
-        self._work.clear()
-        try:
-            async with asyncio.timeout(TIDY_SECONDS):
-                await self._work.wait()
-        except TimeoutError:
-            await self._tidy()
+    async def _has_work(self) -> bool:
+        """Wait until there is some; False when told to finish and nothing is left."""
+        while not self.behind and not self._closing.is_set():
+            self._work.clear()
+            try:
+                async with asyncio.timeout(TIDY_SECONDS):
+                    await self._work.wait()
+            except TimeoutError:
+                await self._seal()
+        if not self.behind:
+            await self._seal()
+        return self.behind
+
+    async def _seal(self) -> None:
+        """End the segment that the database has whole: the writer then steps past it, and deletes it."""
+        if self._journal.unsealed_bytes:
+            await self._journal.rotate()
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless told to finish."""
@@ -123,12 +130,6 @@ class Writer:
         if place.segment > self._place.segment:
             await self._journal.delete_before(place)
         self._place = place
-
-    async def _tidy(self) -> None:
-        """Delete from the journal what the database has, down to the last byte."""
-        if self._place >= self._journal.durable and self._journal.size_bytes:
-            await self._journal.rotate()
-            await self._advance(self._journal.durable)
 
 
 def _decoded(records: Sequence[bytes | None]) -> tuple[list[Exchange], list[Letter]]:

@@ -9,7 +9,8 @@ from gateway.ledger.tables import Table
 
 
 def difference(connection):
-    return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Table.metadata)
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return compare_metadata(context, Table.metadata)
 
 
 async def test_migrations_lead_to_the_tables(database):

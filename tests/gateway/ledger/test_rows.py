@@ -1,23 +1,20 @@
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
-from gateway.ledger.database import Database
 from gateway.ledger.exchanges import Exchanges
 from gateway.ledger.intake import Intake
-from gateway.ledger.tables import storable
+from gateway.ledger.tables import ExchangeRow, storable
 from tests.gateway.ledger.exchanges import PLAIN, exchange, exchanges, few
 
 
 @few
 @given(st.lists(exchanges(), min_size=1, max_size=4, unique_by=lambda told: told.id))
-async def test_any_exchanges_are_read_back_as_they_were_stored(told):
-    with TemporaryDirectory() as folder:
-        async with Database(f"sqlite:///{Path(folder) / 'ledger.db'}") as database:
-            await Intake(database).take(told)
-            found, _ = await Exchanges(database).after(0, 10)
+async def test_any_exchanges_are_read_back_as_they_were_stored(database, told):
+    async with database.write() as connection:
+        await connection.execute(delete(ExchangeRow))
+    await Intake(database).take(told)
+    found, _ = await Exchanges(database).after(0, 10)
     assert found == told
 
 

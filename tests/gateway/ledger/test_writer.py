@@ -1,0 +1,96 @@
+import asyncio
+
+import pytest
+
+from gateway.ledger import document
+from gateway.ledger.contract import LedgerUnavailable
+from gateway.ledger.journal import Journal
+from gateway.ledger.segments import numbers
+from gateway.ledger.writer import BATCH, Writer
+from tests.gateway.ledger.exchanges import exchange
+
+
+class Shelf:
+    """An intake that keeps what it took, and can be away."""
+
+    def __init__(self):
+        self.away = False
+        self.batches = []
+        self.letters = []
+
+    async def take(self, exchanges, letters=()):
+        if self.away:
+            raise LedgerUnavailable("away")
+        self.batches.append([one.id for one in exchanges])
+        self.letters += letters
+
+    @property
+    def ids(self):
+        return [name for batch in self.batches for name in batch]
+
+
+@pytest.fixture
+async def journal(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    await journal.open()
+    yield journal
+    await journal.close()
+
+
+async def finished(writer):
+    writer.finish()
+    await asyncio.wait_for(writer.run(), 10)
+
+
+async def test_what_the_journal_holds_is_stored_in_batches_and_in_order(journal):
+    names = [f"x{number}" for number in range(BATCH + 10)]
+    await asyncio.gather(*(journal.append(document.write(exchange(name))) for name in names))
+    shelf = Shelf()
+    await finished(Writer(shelf, journal))
+    assert shelf.ids == names
+    assert max(map(len, shelf.batches)) == BATCH
+
+
+async def test_what_is_stored_leaves_the_journal(journal):
+    await journal.append(document.write(exchange("x")))
+    await finished(Writer(Shelf(), journal))
+    assert numbers(journal._segments.directory) == []
+
+
+async def test_a_record_that_is_no_exchange_becomes_a_dead_letter(journal):
+    shelf = Shelf()
+    for record in (b'{"of":"another age"}', document.write(exchange("x"))):
+        await journal.append(record)
+    await finished(Writer(shelf, journal))
+    assert shelf.ids == ["x"]
+    assert [letter.document for letter in shelf.letters] == [b'{"of":"another age"}']
+
+
+async def test_while_the_database_is_away_the_journal_keeps_and_the_queue_drops(journal):
+    shelf = Shelf()
+    shelf.away = True
+    writer = Writer(shelf, journal, queue_limit=3)
+    running = asyncio.create_task(writer.run())
+    for number in range(5):
+        writer.offer(exchange(f"ordinary{number}", flagged=False))
+        await journal.append(document.write(exchange(f"flagged{number}")))
+        writer.wake()
+    await asyncio.sleep(0.1)
+    assert (writer.dropped, writer.trouble) == (2, "away")
+    shelf.away = False
+    await writer.settled()
+    assert set(shelf.ids) >= {f"flagged{number}" for number in range(5)}
+    assert shelf.ids.count("ordinary0") == 1
+    writer.finish()
+    await running
+
+
+async def test_a_writer_told_to_finish_does_not_wait_for_a_database_that_is_away(journal):
+    shelf = Shelf()
+    shelf.away = True
+    writer = Writer(shelf, journal)
+    writer.offer(exchange("ordinary", flagged=False))
+    await journal.append(document.write(exchange("flagged")))
+    await finished(writer)
+    assert writer.dropped == 1
+    assert numbers(journal._segments.directory)  # the flagged one waits for the next start
