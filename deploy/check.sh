@@ -2,9 +2,10 @@
 # Proves dashboard and alerts on a running stack: a real Prometheus scrapes it on loopback, then every query of the
 # dashboard and every rule is asked. One line each, tab-separated:  verdict  what  rows  (why an empty answer is right)
 #
-#   deploy/check.sh [-g HOST:PORT] [-r HOST:PORT] [-s SECONDS] [-p PORT]
+#   deploy/check.sh [-g HOST:PORT] [-r HOST:PORT] [-e HOST:PORT] [-s SECONDS] [-p PORT]
 #     -g  the gateway's metrics       (127.0.0.1:8081: its admin listener, as `trimtab up` opens it)
 #     -r  the reward server's         (127.0.0.1:8083)
+#     -e  the engine's                (127.0.0.1:8082)
 #     -s  how long to watch first     (30; traffic is the caller's: `trimtab demo`, or a few requests)
 #     -p  where this Prometheus binds (9190)
 #
@@ -13,14 +14,15 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-gateway=127.0.0.1:8081 rewardserve=127.0.0.1:8083 seconds=30 port=9190
-while getopts g:r:s:p: option; do
+gateway=127.0.0.1:8081 rewardserve=127.0.0.1:8083 engine=127.0.0.1:8082 seconds=30 port=9190
+while getopts g:r:e:s:p: option; do
   case $option in
     g) gateway=$OPTARG ;;
     r) rewardserve=$OPTARG ;;
+    e) engine=$OPTARG ;;
     s) seconds=$OPTARG ;;
     p) port=$OPTARG ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
 for tool in prometheus promtool curl jq; do
@@ -35,7 +37,7 @@ say() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4-}"; [ "$1" != FAIL ] || fa
 
 # The shipped configuration, with this machine's addresses and a scrape every second.
 configure() {
-  sed -e "s/gateway:8081/$gateway/" -e "s/rewardserve:8083/$rewardserve/" -e "s/localhost:9090/127.0.0.1:$port/" \
+  sed -e "s/gateway:8081/$gateway/" -e "s/rewardserve:8083/$rewardserve/" -e "s/engine:8082/$engine/" -e "s/localhost:9090/127.0.0.1:$port/" \
       -e 's/^\( *scrape_interval:\).*/\1 1s/' -e 's/^\( *scrape_timeout:\).*/\1 1s/' -e 's/^\( *evaluation_interval:\).*/\1 1s/' \
       "$here/prometheus/prometheus.pocket.yml" >"$work/prometheus.yml"
   cp "$here/prometheus/alerts.yml" "$work/alerts.yml"

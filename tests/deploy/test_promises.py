@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.engines.pocket.meter import Meter
 from gateway.metrics import Metrics as GatewayMetrics
 from rewardserve.metrics import Metrics as RewardMetrics
 from tests.deploy.places import (
@@ -30,9 +31,11 @@ OF_VLLM = {
     "vllm:time_to_first_token_seconds_bucket",
     "vllm:inter_token_latency_seconds_bucket",
     "vllm:request_queue_time_seconds_bucket",
+    "vllm:request_success_total",
 }
 OF_PROMETHEUS = {"up", "ALERTS"}
 OF_TARGETS = {"instance", "job"}  # labels that Prometheus adds
+REGISTRIES = (GatewayMetrics().registry, RewardMetrics().registry, Meter("a-model")._registry)
 METRIC = re.compile(r"\b(?:trimtab_\w+|vllm:\w+|up|ALERTS)\b")
 SELECTOR = re.compile(r"(trimtab_\w+)\{([^}]*)\}")
 GROUPED = re.compile(r"(?:sum|max|min|avg|count) (?:by) \(([^)]*)\) \((?:\w+\()?(trimtab_\w+)")
@@ -42,10 +45,10 @@ ASKED = [*asked_by_dashboard(), *asked_by_rules()]
 def exposed() -> dict[str, set[str]]:
     """Every series name that our servers can expose, and the labels it has."""
     names: dict[str, set[str]] = {}
-    for metrics in (GatewayMetrics(), RewardMetrics()):
-        for name, collector in metrics.registry._names_to_collectors.items():
+    for registry in REGISTRIES:
+        for name, collector in registry._names_to_collectors.items():
             names[name] = set(getattr(collector, "_labelnames", ())) | extra_labels(name)
-        process = {family.name for family in metrics.registry.collect() if "_process_" in family.name}
+        process = {family.name for family in registry.collect() if "_process_" in family.name}
         names |= {name: set() for family in process for name in (family, f"{family}_total")}
     return names
 
@@ -79,11 +82,7 @@ def test_every_label_matched_or_grouped_by_exists(asked: Asked) -> None:
 def test_every_metric_of_ours_is_shown_somewhere() -> None:
     """What is measured and never looked at is noise; `_created` and process details aside."""
     shown = " ".join(asked.expr for asked in ASKED)
-    families = {
-        family.name
-        for metrics in (GatewayMetrics(), RewardMetrics())
-        for family in metrics.registry.collect()
-    }
+    families = {family.name for registry in REGISTRIES for family in registry.collect()}
     assert not {name for name in families if not name.startswith("trimtab_process_") and name not in shown}
 
 

@@ -1,6 +1,8 @@
 """What compose files tell the services is what the services understand."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,8 @@ def test_the_gateway_asks_services_that_are_there(told: str) -> None:
 
 @on("rewardserve")
 def test_the_reward_server_understands_what_it_is_told(told: str) -> None:
-    assert read_settings().port == 8083
+    settings = read_settings()
+    assert (settings.host, settings.port) == ("0.0.0.0", 8083)
 
 
 @on("worker")
@@ -72,6 +75,12 @@ def test_the_worker_trains_no_rank_that_vllm_refuses(monkeypatch: pytest.MonkeyP
 def test_vllm_serves_the_name_that_the_gateway_asks_for() -> None:
     flags = document(DEPLOY / "compose.yaml")["services"]["vllm"]["command"]
     assert f"--served-model-name={load_settings(SAMPLE).base_model}" in flags
+
+
+def test_the_sample_would_start() -> None:
+    command = [sys.executable, "-m", "gateway", "gateway", "--check", "--config", str(SAMPLE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_everything_that_compose_asks_for_has_an_example() -> None:
