@@ -30,7 +30,7 @@ def create_app(scorer: Scorer[Measured], settings: RewardSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-text") as text_thread:
             async with Batcher(scorer.score, settings.limits, metrics.batch) as batcher:
-                metrics.watch(lambda: batcher.depth, lambda: batcher.failure is None)
+                metrics.watch(lambda: batcher.depth, lambda: batcher.ailment is None)
                 app.state.batcher = batcher
                 app.state.scoring = Scoring(scorer, batcher, text_thread)
                 yield
@@ -88,8 +88,8 @@ async def model(request: Request) -> ModelInfo:
 
 
 async def health(request: Request, response: Response) -> Health:
-    """Whether scoring is possible: red as soon as the batcher has died."""
-    reason: str | None = request.app.state.batcher.failure
+    """Whether scoring is possible: red once the batcher has died, or while the model only fails."""
+    reason: str | None = request.app.state.batcher.ailment
     response.status_code = 503 if reason else 200
     return Health(status="unhealthy" if reason else "ok", reason=reason)
 

@@ -19,6 +19,8 @@ from rewardserve.errors import BatcherClosed, Overloaded, ScoringError, ScoringF
 from rewardserve.scorer import ItemT
 
 log = logging.getLogger(__name__)
+# A model that fails this often in a row is broken, as after an assert on a GPU, and wants a restart.
+FAILURES_OF_A_BROKEN_MODEL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Batcher(Generic[ItemT]):
         self._waiting: deque[Waiting[ItemT]] = deque()
         self._arrival = asyncio.Event()
         self._closed = False
+        self._failures_in_a_row = 0
         self._task: asyncio.Task[None] | None = None
         # One thread of its own: a forward pass on changing threads would build a new OpenMP pool on each.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
@@ -82,6 +85,13 @@ class Batcher(Generic[ItemT]):
             return None
         error = None if self._task.cancelled() else self._task.exception()
         return f"the batcher died: {type(error).__name__}: {error}" if error else "the batcher was cancelled"
+
+    @property
+    def ailment(self) -> str | None:
+        """Why nobody is likely to be served: death, or a model that only fails; None while all is well."""
+        if self._failures_in_a_row >= FAILURES_OF_A_BROKEN_MODEL:
+            return self.failure or f"the reward model failed {self._failures_in_a_row} times in a row"
+        return self.failure
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._serve(), name="reward-batcher")
@@ -132,9 +142,11 @@ class Batcher(Generic[ItemT]):
         try:
             rewards = await self._run([waiting.item for waiting in batch])
             settle(batch, rewards)
+            self._failures_in_a_row = 0
         except Exception as error:  # delivered to exactly this batch's callers
             log.exception("a batch of %d could not be scored", len(batch))
             fail(batch, error)
+            self._failures_in_a_row += 1
         finally:
             close(batch)
         self._on_batch(account(batch, started))

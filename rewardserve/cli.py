@@ -55,7 +55,13 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     with listener_or_exit(settings) as listener:
         address, port = listener.getsockname()[:2]
         say.print(f"listening on http://{address}:{port}", highlight=False)
-        config = uvicorn.Config(create_app(scorer, settings), log_level="warning", lifespan="on")
+        config = uvicorn.Config(
+            create_app(scorer, settings),
+            log_level="warning",
+            lifespan="on",
+            timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
+            timeout_graceful_shutdown=30,
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 

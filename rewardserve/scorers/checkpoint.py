@@ -58,7 +58,10 @@ def refuse_odd_folder(model: str) -> None:
     folder = Path(model)
     if not folder.is_dir():
         if folder.is_absolute() or model.startswith((".", "~")):
-            raise ModelUnusable(f"there is no folder {model}")
+            raise ModelUnusable(
+                f"there is no folder {model}; give another --model, "
+                "or make the packaged one: trimtab pocket build"
+            )
         return
     if (folder / "config.json").is_file():
         return

@@ -246,6 +246,18 @@ async def test_death_answers_everyone_and_says_why() -> None:
         await batcher.__aexit__(None, None, None)
 
 
+async def test_a_model_that_only_fails_is_ailing_until_it_recovers() -> None:
+    scorer = FakeScorer(rule=lambda _: 1 / 0)
+    async with batching(scorer) as batcher:
+        for _ in range(5):
+            assert batcher.ailment is None
+            await asyncio.wait([asking(batcher, "a")])
+        assert batcher.ailment == "the reward model failed 5 times in a row"
+        scorer.rule = len
+        assert await batcher.score([item("abc")]) == [3.0]
+        assert batcher.ailment is None
+
+
 async def test_each_batch_is_accounted_for() -> None:
     seen: list[Served] = []
     async with batching(FakeScorer(), on_batch=seen.append) as batcher:

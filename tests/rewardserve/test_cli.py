@@ -65,6 +65,7 @@ def test_help_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+@pytest.mark.slow  # a process that imports torch
 def test_it_serves_until_it_is_told_to_stop(tiny: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [*COMMAND, "serve", "--model", str(tiny), "--port", "0"]
