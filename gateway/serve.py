@@ -67,11 +67,12 @@ def run(settings: GatewaySettings) -> None:
 async def serve(settings: GatewaySettings) -> None:
     """Open the tools, serve both apps with them, and close everything in turn."""
     from gateway.admin.app import create_admin  # noqa: PLC0415
+    from gateway.admin.following import operated  # noqa: PLC0415
     from gateway.app import create_app  # noqa: PLC0415
     from gateway.tools import open_tools  # noqa: PLC0415
 
     with listening(settings.listen) as public, listening(settings.admin) as private:
-        async with open_tools(settings) as tools:
+        async with open_tools(settings) as tools, operated(tools):
             grace = settings.limits.shutdown_seconds
             servers = (server_of(create_app(tools), grace), server_of(create_admin(tools), grace))
             stop_on_signals(servers)

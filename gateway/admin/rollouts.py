@@ -1,4 +1,4 @@
-"""Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by every gateway."""
+"""Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by gateways."""
 
 import math
 from collections.abc import Mapping

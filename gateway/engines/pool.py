@@ -94,8 +94,8 @@ class Pool:
         await asyncio.gather(*(self._check(replica) for replica in self._replicas))
 
     def adopt(self, adapters: Mapping[str, Path]) -> None:
-        """Say which adapters every replica should have, as after a restart; `check` loads them."""
-        self._adapters.update(adapters)
+        """Say which adapters every replica should have, no others; `check` loads what is missing."""
+        self._adapters = dict(adapters)
 
     def status(self) -> dict[str, bool]:
         """Whether each replica was healthy when last heard of."""

@@ -1,0 +1,87 @@
+"""The operator's app: FastAPI on a listener of its own, every route behind a key and a role."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from gateway.admin.access import Viewer
+from gateway.admin.keys import keys_router
+from gateway.admin.looking import looking_router
+from gateway.admin.policies import policies_router
+from gateway.admin.swapping import rollouts_router, versions_router
+from gateway.api.probes import PROMETHEUS
+from gateway.errors import ApiError, BadRequest, Conflict, NotFound, Unavailable
+from gateway.ledger.contract import LedgerConflict, LedgerFailed, NotInLedger
+from gateway.tools import Tools
+
+
+def create_admin(tools: Tools) -> FastAPI:
+    """The app of the operator's listener; it needs the whole ledger, not only a recorder."""
+    app = FastAPI(title="Trimtab admin", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.tools = tools
+    for router in ROUTERS:
+        app.include_router(router(tools))
+    app.add_exception_handler(ApiError, _tell)
+    app.add_exception_handler(LedgerFailed, _tell_ledger)
+    app.add_exception_handler(RequestValidationError, _tell_validation)
+    app.add_exception_handler(HTTPException, _tell_route)
+    return app
+
+
+def status_router(tools: Tools) -> APIRouter:
+    """How every part is, and the metrics."""
+    router = APIRouter()
+
+    @router.get("/admin/health")
+    async def health(caller: Viewer, response: Response) -> dict[str, object]:
+        """503 when a part that must not fail has failed; engines and reward server only degrade."""
+        ledger = tools.ledger.health if tools.ledger else None
+        broken = bool(tools.dead()) or (ledger is not None and not ledger.healthy)
+        response.status_code = 503 if broken else 200
+        return {
+            "status": "broken" if broken else "ok",
+            "engines": tools.engine.status(),
+            "ledger": None if ledger is None else {name: getattr(ledger, name) for name in ledger.__slots__},
+            "dead": tools.dead(),
+            "policy": tools.screens.current.policy.hash,
+        }
+
+    @router.get("/metrics")
+    async def metrics(caller: Viewer) -> Response:
+        return Response(tools.metrics.text(), media_type=PROMETHEUS)
+
+    return router
+
+
+ROUTERS = (
+    versions_router,
+    rollouts_router,
+    looking_router,
+    keys_router,
+    policies_router,
+    status_router,
+)
+
+
+async def _tell(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), error.status)
+
+
+async def _tell_ledger(request: Request, error: Exception) -> JSONResponse:
+    kinds: dict[type[Exception], type[ApiError]] = {NotInLedger: NotFound, LedgerConflict: Conflict}
+    return await _tell(request, kinds.get(type(error), Unavailable)(str(error), code="ledger"))
+
+
+async def _tell_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    field = ".".join(str(step) for step in first["loc"] if step not in {"body", "query", "path"})
+    return await _tell(request, BadRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
+
+
+async def _tell_route(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    missing = NotFound(f"there is no {request.method} {request.url.path[:200]} here", code="unknown_url")
+    return JSONResponse(missing.body(), error.status_code, headers=error.headers)

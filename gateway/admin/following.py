@@ -1,0 +1,78 @@
+"""Every gateway follows the ledger: routes within a second, and adapters back on engines that restarted."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.admin.policies import follow_policy
+from gateway.admin.rollouts import Rollouts, routes_of
+from gateway.admin.trail import Change
+from gateway.admin.versions import Version, Versions
+from gateway.errors import Conflict
+from gateway.ledger.contract import LedgerFailed
+from gateway.ledger.database import Database
+from gateway.routing import RoutesInvalid
+from gateway.settings import SettingsInvalid
+from gateway.tools import BASE_VERSION, Tools
+from guards.policy.load import GuardPolicy
+from guards.verdict import PolicyRefused
+
+EVERY_SECONDS = 0.5
+ACTOR = "gateway"
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
+    """Routes and policy as the ledger has them, now and for as long as the block lasts."""
+    assert tools.ledger is not None
+    database = tools.ledger.database
+    configured = tools.screens.current.policy
+    await first_version(tools, database)
+    await follow(tools, database)
+    await follow_policy(tools, database, configured)
+    task = asyncio.create_task(keep_following(tools, database, configured), name="routes")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def follow(tools: Tools, database: Database) -> None:
+    """Publish the ledger's routes, and say which adapters engines should have."""
+    routes, staged = await routes_of(database)
+    tools.engine.adopt({each.model: Path(each.path) for each in staged.values() if each.path})
+    if routes != tools.router.current:
+        tools.router.publish(routes)
+
+
+async def keep_following(tools: Tools, database: Database, configured: GuardPolicy) -> None:
+    """Follow until cancelled; while the database is away what was known last stays in force."""
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        try:
+            await follow(tools, database)
+            await follow_policy(tools, database, configured)
+        except (LedgerFailed, PolicyRefused, RoutesInvalid) as error:
+            log.warning("what the ledger says cannot be followed: %s", type(error).__name__)
+
+
+async def first_version(tools: Tools, database: Database) -> None:
+    """Register the base model, and lead the configured alias to it when the ledger knows none."""
+    settings = tools.settings
+    base = Version(BASE_VERSION, settings.base_model, None, None, {}, "staged", datetime.now(UTC))
+    try:
+        await Versions(database).register(base, ACTOR)
+    except Conflict:
+        told = "the ledger's versions rest on another base model; choose another home or ledger"
+        raise SettingsInvalid(f"base_model: {told}") from None
+    rollouts = Rollouts(database)
+    if settings.alias not in await rollouts.weights():
+        weights = {BASE_VERSION: 1.0}
+        change = Change("rollout", settings.alias, {}, dict(weights), "first start")
+        await rollouts.put(settings.alias, weights, change, ACTOR)

@@ -1,0 +1,89 @@
+"""The guard policy in force: shown, and replaced by one that passed every check; a bad one changes nothing.
+
+A replacement outlives a restart, until the configured policy that it stands in for is itself changed.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import delete, insert, select, update
+
+from gateway.admin.access import OperatorKey, Viewer
+from gateway.admin.trail import Change, note
+from gateway.admin.views import Json
+from gateway.errors import BadRequest
+from gateway.ledger.database import Database
+from gateway.ledger.tables import PolicyRow
+from gateway.tools import Tools
+from guards.policy.load import GuardPolicy, load_policy, read_policy
+from guards.screen import Screen
+from guards.verdict import PolicyRefused
+
+
+class NewPolicy(BaseModel):
+    """A policy document as YAML text, and why it should be in force."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: str = Field(min_length=1, max_length=1_000_000)
+    cause: str = Field(min_length=1, max_length=500)
+
+
+def policies_router(tools: Tools) -> APIRouter:
+    """The routes; a replacement needs the role operator."""
+    assert tools.ledger is not None
+    router, database = APIRouter(), tools.ledger.database
+
+    @router.get("/admin/policy")
+    async def policy(caller: Viewer) -> Json:
+        return policy_seen(tools.screens.current.policy)
+
+    @router.post("/admin/policy")
+    async def replace(new: NewPolicy, caller: OperatorKey) -> Json:
+        try:
+            screen = await asyncio.to_thread(screen_of, new.document)
+        except PolicyRefused as error:
+            raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
+        configured = await asyncio.to_thread(load_policy, tools.settings.guards.policy)
+        change = Change(
+            "policy", screen.policy.name, {"hash": tools.screens.current.policy.hash},
+            {"hash": screen.policy.hash}, new.cause,
+        )  # fmt: skip
+        row = {"digest": screen.policy.hash, "document": new.document, "replaced": configured.hash}
+        await keep(database, row, change, caller.id)
+        tools.screens.publish(screen)
+        return policy_seen(screen.policy)
+
+    return router
+
+
+def screen_of(document: str) -> Screen:
+    """The screen of a policy's text; files that it names are looked for nowhere but beside us."""
+    return Screen(read_policy(document, "policy", Path.cwd()))
+
+
+def policy_seen(policy: GuardPolicy) -> Json:
+    """A policy as JSON."""
+    document = policy.document.model_dump(mode="json", by_alias=True)
+    return {"name": policy.name, "version": policy.version, "hash": policy.hash, "document": document}
+
+
+async def keep(database: Database, row: Json, change: Change, actor: str) -> None:
+    """Make a replacement the only active one, and write down who wanted it and why."""
+    async with database.write() as connection:
+        await connection.execute(update(PolicyRow).values(active=False))
+        await connection.execute(delete(PolicyRow).where(PolicyRow.digest == row["digest"]))
+        await connection.execute(insert(PolicyRow).values(**row, active=True, created_at=datetime.now(UTC)))
+        await note(connection, change, actor)
+
+
+async def follow_policy(tools: Tools, database: Database, configured: GuardPolicy) -> None:
+    """Put the ledger's replacement in force, or the configured policy where there is none."""
+    async with database.read() as connection:
+        active = (PolicyRow.active, PolicyRow.replaced == configured.hash)
+        row = (await connection.execute(select(PolicyRow.digest, PolicyRow.document).where(*active))).first()
+    if row is not None and row.digest != tools.screens.current.policy.hash:
+        tools.screens.publish(await asyncio.to_thread(screen_of, row.document))
