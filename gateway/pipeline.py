@@ -81,6 +81,8 @@ def sticky_key(ask: Ask) -> str:
 async def sample(trip: Trip, model: str, tools: Tools) -> None:
     """One call to the engine for all candidates."""
     body = engine_body(trip, model)
+    body.pop("stream", None)  # an answer that must be whole before it is chosen is asked for whole
+    body.pop("stream_options", None)
     with trip.stage("engine"):
         try:
             async with asyncio.timeout(trip.seconds_left):

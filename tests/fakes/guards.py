@@ -76,13 +76,13 @@ name: words
 version: 1
 refusal: {{as: {shape}, text: "I'd rather not."}}
 stream: {{hold_back_chars: {hold_back}, overlap_chars: 64}}
-deadline_ms: 500
+deadline_ms: 5000
 guards:
   - id: words
     kind: words
     where: [prompt, reply]
     on_error: {on_error}
-    timeout_ms: 100
+    timeout_ms: {patience_ms}
     hazards:
       hte: {{action: refuse}}
       G.pii: {{action: redact}}
@@ -91,9 +91,13 @@ guards:
 
 
 def word_screen(
-    shape: str = "refuse", on_error: str = "closed", hold_back: int = 16, guard: WordGuard | None = None
+    shape: str = "refuse",
+    on_error: str = "closed",
+    hold_back: int = 16,
+    patience_ms: int = 100,
+    guard: WordGuard | None = None,
 ) -> Screen:
     """A screen whose only guard looks for words."""
-    text = POLICY.format(shape=shape, on_error=on_error, hold_back=hold_back)
+    text = POLICY.format(shape=shape, on_error=on_error, hold_back=hold_back, patience_ms=patience_ms)
     kinds: Mapping[str, Kind] = {"words": Words(guard)}
     return Screen(read_policy(text, "words.yaml", Path(), kinds), kinds)
