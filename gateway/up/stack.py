@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from gateway.settings import GatewaySettings, load_settings
 from gateway.up.service import Service, trimtab
 
+# Matrices this small gain nothing from more, and threads that wait for each other on a busy machine lose much.
+THREADS = "1"
 BASE_MODEL = "pocket"  # the pocket engine's own name for its policy model
 FIRST_PORT, LAST_PORT = 18080, 18400  # where a stack that does not care listens
 ALIGNMENT = {"strategy": "best_of_n", "n": 4}  # what a request gets that does not ask
@@ -93,14 +95,18 @@ def pocket_changes(told: GatewaySettings, home: Path | None, port: int | None) -
 def engine(settings: GatewaySettings) -> Service:
     """The pocket engine, serving the packaged policy."""
     at = urlsplit(settings.engines[0].url)
-    command = trimtab("engine", "--port", str(at.port), "--served-model-name", settings.base_model)
+    command = trimtab(
+        *("engine", "--port", str(at.port), "--served-model-name", settings.base_model),
+        *("--threads", THREADS),
+    )
     return Service("engine", command, f"{at.scheme}://{at.netloc}/health")
 
 
 def reward(settings: GatewaySettings) -> Service:
     """The reward server, scoring with the packaged reward model."""
     at = urlsplit(str(settings.reward.url))
-    return Service("reward", trimtab("reward", "serve", "--port", str(at.port)), f"{at.geturl()}/health")
+    command = trimtab("reward", "serve", "--port", str(at.port), "--cpu-threads", THREADS)
+    return Service("reward", command, f"{at.geturl()}/health")
 
 
 def gateway(settings: GatewaySettings, config: Path | None, changes: Mapping[str, Any]) -> Service:
