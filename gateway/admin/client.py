@@ -1,0 +1,221 @@
+"""The admin API for programs: typed calls, every page of a listing, errors told as they are.
+
+AdminFailed              the operator's surface did not do as asked; the message says why
+├── AdminUnavailable     it cannot be reached, or broke off: try again
+└── AdminRefused         it answered with an error: `status`, `code` and `param` as OpenAI's clients know them
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+Weights = dict[str, float]
+Json = dict[str, Any]
+T = TypeVar("T")
+PAGE = 200
+# Loading an adapter on every engine, and a drain, take as long as they take; everything else is quick.
+CONNECT_SECONDS, QUICK_SECONDS, PATIENT_SECONDS = 5.0, 30.0, 900.0
+
+
+class AdminFailed(Exception):
+    """The operator's surface did not do as asked."""
+
+
+class AdminUnavailable(AdminFailed):
+    """It cannot be reached, or broke off; whether it did as asked is not known, and asking again is safe."""
+
+
+class AdminRefused(AdminFailed):
+    """It answered with an error."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as the gateway knows it, and its share of each alias that leads to it."""
+
+    id: str
+    base: str
+    path: Path | None
+    parent: str | None
+    lineage: Json
+    state: str
+    created_at: datetime
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A version that every engine has loaded and that has answered; `seconds` is how long that took."""
+
+    version: str
+    seconds: float
+    probe: str  # why the probe's answer ended: stop or length
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """An alias's weights before and after a change, and how long it took to be in force."""
+
+    alias: str
+    before: Weights
+    after: Weights
+    seconds: float
+
+
+class AdminClient:
+    """One gateway's operator surface, asked with one key; use it as an async context manager."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=self._url, headers={"authorization": f"Bearer {key}"}, timeout=QUICK_SECONDS
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._http.aclose()
+
+    async def versions(self) -> list[Version]:
+        """Every version, oldest first."""
+        listed = await self._ask("GET", "/admin/versions")
+        return self._read(list[Version], listed.get("data"))
+
+    async def register(
+        self,
+        path: Path,
+        id: str | None = None,  # noqa: A002 - the wire's own name for it
+        parent: str | None = None,
+        lineage: Mapping[str, Any] | None = None,
+    ) -> Version:
+        """Make an adapter directory a version; again with the same content changes nothing."""
+        told: Json = {"path": str(path), "id": id, "lineage": dict(lineage or {})}
+        if parent is not None:
+            told["parent"] = parent
+        return self._read(Version, await self._ask("POST", "/admin/versions", told))
+
+    async def stage(self, version: str) -> Staged:
+        """Load it on every engine and have it answer; a failure leaves everything as it was."""
+        path = f"/admin/versions/{quote(version, safe='')}/stage"
+        return self._read(Staged, await self._ask("POST", path, {}, PATIENT_SECONDS))
+
+    async def retire(self, version: str, timeout_seconds: float = 30.0) -> None:
+        """Wait for its requests in flight, then unload it; refused while an alias leads to it."""
+        path = f"/admin/versions/{quote(version, safe='')}/retire"
+        await self._ask("POST", path, {"timeout_seconds": timeout_seconds}, PATIENT_SECONDS)
+
+    async def rollouts(self) -> dict[str, Weights]:
+        """Every alias's weights."""
+        told = await self._ask("GET", "/admin/rollouts")
+        return self._read(dict[str, Weights], told.get("aliases"))
+
+    async def transitions(self) -> list[Json]:
+        """The latest rollouts and rollbacks with their causes and evidence, the latest first."""
+        told = await self._ask("GET", "/admin/rollouts")
+        return self._read(list[Json], told.get("transitions"))
+
+    async def roll_out(
+        self, alias: str, weights: Weights, cause: str, evidence: Mapping[str, Any] | None = None
+    ) -> Rollout:
+        """Put weights in force, at once for every request that has not chosen yet."""
+        told = {"alias": alias, "weights": weights, "cause": cause, "evidence": dict(evidence or {})}
+        return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told))
+
+    async def roll_back(self, alias: str, cause: str) -> Rollout:
+        """Undo the alias's latest rollout that was not undone yet."""
+        told = {"alias": alias, "cause": cause}
+        return self._read(Rollout, await self._ask("POST", "/admin/rollback", told, PATIENT_SECONDS))
+
+    async def exchanges(self, **wanted: str | float | bool | datetime | None) -> AsyncIterator[Json]:
+        """All exchanges that the filters want, newest first, page after page as they are read."""
+        asked: Json = {name: value for name, value in wanted.items() if value is not None}
+        while True:
+            page = await self._ask("GET", "/admin/exchanges", {"limit": PAGE, **asked})
+            for exchange in self._read(list[Json], page.get("data")):
+                yield exchange
+            if page.get("cursor") is None:
+                return
+            asked["cursor"] = page["cursor"]
+
+    async def exchange(self, exchange: str) -> Json:
+        """One exchange; its texts when the key may read them."""
+        return await self._ask("GET", f"/admin/exchanges/{quote(exchange, safe='')}")
+
+    async def health(self) -> Json:
+        """How every part is; that something is broken is an answer too."""
+        return await self._ask("GET", "/admin/health", broken_is_an_answer=True)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        told: Json | None = None,
+        seconds: float = QUICK_SECONDS,
+        *,
+        broken_is_an_answer: bool = False,
+    ) -> Json:
+        limit = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        sent: Json = {"params": _query(told or {})} if method == "GET" else {"json": told or {}}
+        try:
+            answer = await self._http.request(method, path, timeout=limit, **sent)
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise AdminUnavailable(f"the admin API at {self._url} cannot be asked: {reason}") from error
+        if answer.status_code >= 400 and not (broken_is_an_answer and answer.status_code == 503):
+            raise _refused(answer)
+        return self._read(Json, _json(answer))
+
+    def _read(self, kind: type[T], told: Any) -> T:
+        try:
+            return TypeAdapter(kind).validate_python(told)
+        except ValidationError as error:
+            raise AdminFailed(f"{self._url} does not answer as an admin API does; is it one?") from error
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _refused(answer: httpx.Response) -> AdminRefused:
+    """The answer's own error, or its status where it has none."""
+    body = _json(answer)
+    told = body.get("error") if isinstance(body, dict) else None
+    error = told if isinstance(told, dict) else {}
+    message = str(error.get("message") or f"the admin API answered {answer.status_code}")
+    return AdminRefused(answer.status_code, message, code=error.get("code"), param=error.get("param"))
+
+
+def _query(wanted: Mapping[str, Any]) -> dict[str, str]:
+    """Filters as a query spells them."""
+    return {name: _word(value) for name, value in wanted.items()}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value).lower() if isinstance(value, bool) else str(value)
