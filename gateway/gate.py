@@ -12,7 +12,7 @@ from gateway.errors import ApiError, Unauthenticated
 from gateway.tools import Tools
 
 CHAT = "/v1/chat/completions"
-BEARER = "Bearer "
+BEARER = "bearer "
 log = logging.getLogger(__name__)
 
 
@@ -54,9 +54,8 @@ class Gate:
     def _admit(self, headers: list[tuple[bytes, bytes]], served: Served) -> Caller:
         given = [value for name, value in headers if name == b"authorization"]
         secret = str(given[0], "latin-1") if len(given) == 1 else ""
-        caller = (
-            self._tools.keys.authenticate(secret.removeprefix(BEARER)) if secret.startswith(BEARER) else None
-        )
+        bearer = secret[: len(BEARER)].lower() == BEARER
+        caller = self._tools.keys.authenticate(secret[len(BEARER) :]) if bearer else None
         if caller is None:
             raise Unauthenticated("a valid key is needed: Authorization: Bearer KEY", code="invalid_api_key")
         served.key = caller.id

@@ -48,6 +48,7 @@ async def answer(trip: Trip, tools: Tools) -> Json:
 async def screen_prompt(trip: Trip) -> None:
     """Show every text of the request to the guards, and cut out of it what the policy redacts."""
     found = parts.of_prompt(trip.body)
+    trip.context = parts.turns(trip.body)
     with trip.stage("screen_prompt"):
         trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context)
     trip.body = parts.put_back(trip.body, found, trip.prompt.segments)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway import parts
 from gateway.ask import Ask, Body
 from gateway.exchange import Candidate, Exchange, Usage
 from gateway.receipt import Receipt
@@ -26,7 +25,7 @@ class Trip:
     ask: Ask
     screen: Screener
     body: Body
-    context: Context
+    context: Context = field(default_factory=Context)  # the conversation, for guards
     started: float = field(default_factory=time.perf_counter)
     version: str = NOBODY_ANSWERED
     prompt: Screening | None = None
@@ -43,7 +42,7 @@ class Trip:
     @classmethod
     def begin(cls, ask: Ask, screen: Screener) -> "Trip":
         """Set out, with the guard policy of this moment for the whole way."""
-        return cls(ask, screen, ask.body, parts.turns(ask.body))
+        return cls(ask, screen, ask.body)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

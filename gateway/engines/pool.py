@@ -35,7 +35,7 @@ class Pool:
         """One chat completion from the first replica that can be reached."""
         for replica in self._in_turn():
             try:
-                return await replica.complete(body)
+                return await self._completed(replica, body)
             except EngineUnavailable as error:
                 self.mark(replica, up=False)
                 failed = error
@@ -46,7 +46,7 @@ class Pool:
         for replica in self._in_turn():
             begun = False
             try:
-                async with aclosing(replica.stream(body)) as chunks:
+                async with aclosing(self._streamed(replica, body)) as chunks:
                     async for chunk in chunks:
                         begun = True
                         yield chunk
@@ -58,6 +58,39 @@ class Pool:
             else:
                 return
         raise failed
+
+    async def _completed(self, replica: Named, body: Body) -> dict[str, Any]:
+        try:
+            return await replica.complete(body)
+        except EngineRefused as error:
+            if not await self._restored(replica, body, error):
+                raise
+            return await replica.complete(body)
+
+    async def _streamed(self, replica: Named, body: Body) -> AsyncGenerator[dict[str, Any], None]:
+        try:
+            async with aclosing(replica.stream(body)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except EngineRefused as error:  # which comes in place of a stream, never inside one
+            if not await self._restored(replica, body, error):
+                raise
+        else:
+            return
+        async with aclosing(replica.stream(body)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _restored(self, replica: Named, body: Body, error: EngineRefused) -> bool:
+        """Whether a replica that did not know an adapter, as after its restart, has got it again."""
+        path = self._adapters.get(str(body.get("model")))
+        if error.status != 404 or path is None:
+            return False
+        try:
+            await _load(replica, str(body["model"]), path)
+        except EngineFailed:
+            return False
+        return True
 
     async def models(self) -> tuple[str, ...]:
         """The names that every reachable replica serves; raises when none is reachable."""

@@ -101,6 +101,22 @@ async def test_a_replica_that_comes_back_gets_its_adapters_again(
     assert "v2" in fakes[0][0].adapters
 
 
+async def test_a_request_for_a_lost_adapter_brings_it_back(
+    fakes: list[tuple[FakeEngine, str]], pool: Pool, adapter: Path
+) -> None:
+    await pool.load_adapter("v2", adapter)
+    for fake, _ in fakes:
+        fake.adapters.clear()
+    assert (await pool.complete({"model": "v2", "messages": []}))["model"] == "v2"
+    assert await drained(pool.stream({"model": "v2", "messages": [], "stream": True}))
+    assert [list(fake.adapters) for fake, _ in fakes] == [["v2"], ["v2"]]
+
+
+async def test_an_unknown_model_is_refused_as_it_is(pool: Pool) -> None:
+    with pytest.raises(EngineRefused):
+        await pool.complete({"model": "nobody", "messages": []})
+
+
 async def test_a_sick_replica_is_found_and_its_recovery_too(
     fakes: list[tuple[FakeEngine, str]], pool: Pool
 ) -> None:
