@@ -24,7 +24,7 @@ from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
 from finetune.settings import Situation
 from finetune.watch import Watch
-from finetune.wiring import exam_room, opened
+from finetune.wiring import opened, reward_server, room_of
 from finetune.worker import this_worker, work
 from gateway.ledger.database import Database
 
@@ -91,8 +91,7 @@ class Logged(Silence):
 async def look(situation: Situation, database: Database) -> Preview:
     """The pairs that a retraining would learn now."""
     plan = situation.plan
-    async with exam_room(situation, Silence()) as room:
-        asked = room.prompts(plan.exam)
+    asked = room_of(situation, None, Silence()).prompts(plan.exam)
     return await PairSource(database, situation.settings.window).preview(plan.make, plan.filters, asked)
 
 
@@ -158,7 +157,8 @@ async def examined(
     situation: Situation, adapter: Path | None, plan: ExamPlan, progress: Progress
 ) -> Report | Comparison:
     """The report of the base model, or its comparison with an adapter."""
-    async with exam_room(situation, progress) as room:
+    async with reward_server(situation) as rewards:
+        room = room_of(situation, rewards, progress)
         progress.began("exam of the base model")
         before = await room.examine(None, plan)
         progress.ended("exam of the base model", before.told)

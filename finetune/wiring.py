@@ -4,46 +4,77 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import select
+
 from finetune.errors import FinetuneFailed
-from finetune.exams.contract import Policy
+from finetune.exams.contract import Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.exams.judge import RefusalJudge
+from finetune.pairs.draw import Drawer
 from finetune.pairs.sources import PairSource
 from finetune.progress import Progress
 from finetune.retrain import Tools
+from finetune.rollout.registry import GatewayRegistry
 from finetune.settings import Situation
+from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
+from gateway.ledger.tables import PolicyRow
+from guards.policy.load import load_policy, read_policy
+from guards.screen import Screen
+from guards.verdict import PolicyRefused
 from rewardserve.client import RewardClient
 
 
 @asynccontextmanager
 async def opened(situation: Situation, database: Database, progress: Progress) -> AsyncIterator[Tools]:
     """Everything a retraining touches; raises FinetuneFailed when something is not configured."""
-    from gateway.admin.client import AdminClient  # noqa: PLC0415
-
-    from finetune.rollout.registry import GatewayRegistry  # noqa: PLC0415
     from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
     if situation.admin_key is None:
         raise FinetuneFailed(
             "there is no admin key: start `trimtab up` with the same home, or set TRIMTAB_FINETUNE_ADMIN_KEY"
         )
+    screen = await screen_in_force(situation, database)
     async with (
         AdminClient(situation.admin_url, situation.admin_key) as admin,
-        exam_room(situation, progress) as examiner,
+        reward_server(situation) as rewards,
     ):
-        if examiner.rewards is None:
+        if rewards is None:
             raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
+        room = room_of(situation, rewards, progress)
         yield Tools(
-            pairs=PairSource(database, situation.settings.window),
+            pairs=PairSource(database, situation.settings.window, rewards),
+            drawer=Drawer(room.load, screen, rewards, situation.home / "drawn", progress),
             trainer=DpoTrainer(situation.base, situation.home / "adapters", progress),
-            examiner=examiner,
+            examiner=room,
             registry=GatewayRegistry(admin),
         )
 
 
+async def screen_in_force(situation: Situation, database: Database) -> Screen:
+    """The guards that the gateway enforces: the configured policy, or what an operator put over it."""
+    row = PolicyRow
+    try:
+        configured = load_policy(situation.gateway.guards.policy)
+        query = select(row.document).where(row.active, row.replaced == configured.hash)
+        async with database.read() as connection:
+            document = (await connection.execute(query)).scalars().first()
+        return Screen(read_policy(document, "the ledger", Path.cwd()) if document else configured)
+    except PolicyRefused as error:
+        raise FinetuneFailed(f"the guard policy cannot be used: {error}") from error
+
+
 @asynccontextmanager
-async def exam_room(situation: Situation, progress: Progress) -> AsyncIterator[ExamRoom]:
+async def reward_server(situation: Situation) -> AsyncIterator[Rewards | None]:
+    """The reward server, or None where none is configured."""
+    if situation.reward_url is None:
+        yield None
+        return
+    async with RewardClient(situation.reward_url, situation.settings.reward_timeout_seconds) as rewards:
+        yield rewards
+
+
+def room_of(situation: Situation, rewards: Rewards | None, progress: Progress) -> ExamRoom:
     """Where exams are held; without a reward server, without rewards."""
 
     def load(adapter: Path | None) -> Policy:
@@ -51,9 +82,4 @@ async def exam_room(situation: Situation, progress: Progress) -> AsyncIterator[E
 
         return load_policy(situation.base, adapter)
 
-    folder, judge = situation.home / "exams", RefusalJudge()
-    if situation.reward_url is None:
-        yield ExamRoom(load, None, folder, progress, judge)
-        return
-    async with RewardClient(situation.reward_url, situation.settings.reward_timeout_seconds) as rewards:
-        yield ExamRoom(load, rewards, folder, progress, judge)
+    return ExamRoom(load, rewards, situation.home / "exams", progress, RefusalJudge())

@@ -66,7 +66,6 @@ class Drained:
     """What became of the version that was live before."""
 
     version: str
-    retired: bool
     note: str
 
     @property
@@ -95,5 +94,5 @@ class Registry(Protocol):
         ...
 
     async def drain(self, old: Live) -> Drained:
-        """Retire the version that was live, once its requests in flight have ended."""
+        """Retire what nothing leads to any more, once requests in flight have ended."""
         ...

@@ -1,21 +1,11 @@
-"""An adapter directory that never changes: named by the SHA-256 of what is in it."""
+"""An adapter directory that never changes: named by the digest that the gateway knows versions by."""
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from finetune.train.servable import CONFIG, WEIGHTS
-
-
-def digest_of(adapter: Path) -> str:
-    """SHA-256 over the adapter's configuration and weights, each with its name and size."""
-    whole = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
-        data = (adapter / name).read_bytes()
-        whole.update(f"{name}:{len(data)}\n".encode())
-        whole.update(data)
-    return whole.hexdigest()
+from gateway.admin.versions import digest_of
 
 
 def keep(draft: Path, folder: Path) -> tuple[Path, str]:

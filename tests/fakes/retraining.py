@@ -120,4 +120,4 @@ class FakeRegistry:
 
     async def drain(self, old: Live) -> Drained:
         self.calls.note("drain")
-        return Drained(old.version, retired=False, note="the base model stays")
+        return Drained(old.version, "the base model stays")

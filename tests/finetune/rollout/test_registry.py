@@ -1,0 +1,173 @@
+"""Versions into traffic: a real gateway and ledger, an engine that can be told to fail."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.errors import RolloutFailed
+from finetune.rollout.contract import Live
+from finetune.rollout.registry import GatewayRegistry
+from gateway.admin.app import create_admin
+from gateway.admin.client import AdminClient, AdminUnavailable, Rollout, Staged
+from gateway.admin.following import operated
+from gateway.settings import load_settings
+from gateway.tenants.keys import KeyStore
+from gateway.tools import open_tools
+from tests.fakes.engine import FakeEngine, fake_engine
+from tests.serving import serving_opened
+
+LINEAGE = {"retraining": "rt-1", "parent": "base", "pairs": 7}
+
+
+def adapter(folder: Path, name: str) -> Path:
+    """A directory that the gateway takes for an adapter; the fake engine reads nothing of it."""
+    path = folder / hashlib.sha256(name.encode()).hexdigest()
+    path.mkdir()
+    (path / "adapter_config.json").write_text("{}")
+    (path / "adapter_model.safetensors").write_text(name)
+    return path
+
+
+class Scene:
+    """A gateway that can be asked, and the engine behind it."""
+
+    def __init__(self, engine: FakeEngine, url: str, key: str, folder: Path) -> None:
+        self.engine, self.folder = engine, folder
+        self.admin = AdminClient(url, key)
+        self.registry = GatewayRegistry(self.admin)
+
+    async def up_to_flip(self, name: str, parent: str = "base") -> None:
+        await self.registry.register(name, adapter(self.folder, name), LINEAGE | {"parent": parent})
+        await self.registry.stage(name)
+        await self.registry.flip("assistant", name, LINEAGE)
+
+    async def weights(self) -> dict[str, float]:
+        return (await self.admin.rollouts())["assistant"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEngine, Any]]:
+    """Gateways, each with a home of its own."""
+    with fake_engine() as (engine, behind):
+        yield engine, behind
+
+
+@pytest.fixture
+async def scene(served: tuple[FakeEngine, Any], tmp_path: Path) -> AsyncIterator[Scene]:
+    engine, behind = served
+    engine.adapters.clear()
+    engine.says()
+    settings = load_settings(home=tmp_path / "home", engines=[{"name": "one", "url": f"{behind.url}/v1"}])
+    secrets: list[str] = []
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Any]:
+        async with open_tools(settings) as tools, operated(tools):
+            assert tools.ledger is not None
+            secrets.append((await KeyStore(tools.ledger.database, "test").create("loop", "admin"))[1])
+            yield create_admin(tools)
+
+    with serving_opened(opening) as server:
+        await asyncio.sleep(0.6)  # the keyring follows the ledger
+        found = Scene(engine, server.url, secrets[0], tmp_path)
+        yield found
+        await found.admin.close()
+
+
+async def test_the_base_model_is_live_at_first(scene: Scene) -> None:
+    assert await scene.registry.live("assistant") == Live("base", None, {"base": 1.0})
+
+
+async def test_an_adapter_becomes_the_live_version(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    live = await scene.registry.live("assistant")
+    assert (live.version, live.weights) == ("v1", {"v1": 1.0})
+    assert live.adapter == Path(scene.engine.adapters["v1"])
+
+
+async def test_the_evidence_is_on_the_transition(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    change = (await scene.admin.transitions())[0]
+    assert change["evidence"] == LINEAGE
+    assert "rt-1" in change["cause"]
+
+
+async def test_every_call_may_be_repeated_after_a_kill(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    path = Path(scene.engine.adapters["v1"])
+    assert (await scene.registry.register("v1", path, LINEAGE)).version == "v1"
+    await scene.registry.stage("v1")
+    flipped = await scene.registry.flip("assistant", "v1", LINEAGE)
+    assert (flipped.before, flipped.after) == ({"base": 1.0}, {"v1": 1.0})
+    assert len([c for c in await scene.admin.transitions() if c["subject"] == "assistant"]) <= 2
+
+
+async def test_an_adapter_that_is_none_is_told(scene: Scene) -> None:
+    with pytest.raises(RolloutFailed, match=r"was not registered.*cannot be read"):
+        await scene.registry.register("v1", scene.folder / "nowhere", LINEAGE)
+
+
+async def test_an_engine_that_does_not_load_leaves_traffic_as_it_was(scene: Scene) -> None:
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
+    with pytest.raises(RolloutFailed, match="traffic is as it was"):
+        await scene.registry.stage("v1")
+    assert await scene.weights() == {"base": 1.0}
+
+
+async def test_a_version_that_falls_silent_once_live_is_rolled_back(scene: Scene) -> None:
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    await scene.registry.stage("v1")
+    scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
+    with pytest.raises(RolloutFailed, match="rolled back to base"):
+        await scene.registry.flip("assistant", "v1", LINEAGE)
+    assert await scene.weights() == {"base": 1.0}
+
+
+async def test_the_last_live_version_stays_loaded_and_older_ones_go(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.up_to_flip("v2", "v1")
+    first = await scene.registry.live("assistant")
+    await scene.up_to_flip("v3", "v2")
+    drained = await scene.registry.drain(first)
+    assert "v2 stays loaded for a rollback; v1 is retired" in drained.told
+    assert set(scene.engine.adapters) == {"v2", "v3"}
+
+
+async def test_an_alias_that_the_gateway_does_not_have_is_named(scene: Scene) -> None:
+    with pytest.raises(RolloutFailed, match="no alias 'helper'"):
+        await scene.registry.live("helper")
+
+
+async def test_a_gateway_that_is_away_is_told(scene: Scene) -> None:
+    async with AdminClient("http://127.0.0.1:9", "key") as nobody:
+        with pytest.raises(RolloutFailed, match="cannot be asked"):
+            await GatewayRegistry(nobody).live("assistant")
+
+
+class LostAnswer(AdminClient):
+    """Does as asked, and its answer never arrives."""
+
+    async def roll_out(self, *given: Any, **named: Any) -> Rollout:
+        await super().roll_out(*given, **named)
+        raise AdminUnavailable("connection reset")
+
+    async def stage(self, version: str) -> Staged:
+        return Staged(version, 0.0, "stop")
+
+
+async def test_a_rollout_whose_answer_got_lost_counts_as_done(scene: Scene) -> None:
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    await scene.registry.stage("v1")
+    async with LostAnswer(
+        str(scene.admin._http.base_url), scene.admin._http.headers["authorization"][7:]
+    ) as lossy:
+        flipped = await replace(scene.registry, admin=lossy).flip("assistant", "v1", LINEAGE)
+    assert flipped.before == {"base": 1.0}
+    assert await scene.weights() == {"v1": 1.0}

@@ -1,0 +1,58 @@
+"""What people see."""
+
+import io
+
+from rich.console import Console
+
+from finetune.display import Screen, cut, print_exam, print_outcome
+from finetune.exams.report import compare, report_of
+from finetune.retrain import Outcome
+from tests.fakes.retraining import marks
+
+
+def console() -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, width=160), out
+
+
+def test_a_promotion_names_the_version() -> None:
+    screen, out = console()
+    print_outcome(screen, Outcome("rt-1", promoted=True, reasons=(), version="policy-abc"))
+    assert "policy-abc is live" in out.getvalue()
+
+
+def test_every_reason_is_told_as_it_stands() -> None:
+    screen, out = console()
+    print_outcome(screen, Outcome("rt-1", promoted=False, reasons=("reward: [-1, +2]", "length: too long")))
+    assert "traffic is as it was" in out.getvalue()
+    assert "reward: [-1, +2]" in out.getvalue()
+    assert "length: too long" in out.getvalue()
+
+
+def test_an_exam_is_shown_with_intervals() -> None:
+    screen, out = console()
+    print_exam(screen, report_of(marks(0.6, 1.0)))
+    assert "60.0% [" in out.getvalue()
+    assert "not independent" in out.getvalue()
+
+
+def test_two_policies_are_shown_with_their_difference() -> None:
+    screen, out = console()
+    print_exam(screen, compare(marks(0.6, 0.0), marks(0.1, 1.0)))
+    assert "-50.0 points" in out.getvalue()
+
+
+def test_steps_leave_a_line_each() -> None:
+    screen, out = console()
+    with Screen(screen) as progress:
+        progress.began("train")
+        progress.advanced(3, 9, "loss 0.5")
+        progress.ended("train", "adapter [abc]")
+        progress.ended("exam", "fine", again=True)
+    assert "train  adapter [abc]" in out.getvalue()
+    assert "done before: exam" in out.getvalue()
+
+
+def test_long_texts_are_cut_to_one_line() -> None:
+    assert cut("a\nb") == "a b"
+    assert len(cut("word " * 50)) == 60
