@@ -12,7 +12,9 @@ import typer
 
 from gateway.settings import GatewaySettings, Listener, SettingsInvalid, load_settings
 
-app = typer.Typer(help="Serve the gateway: the data plane, and the operator's surface beside it.")
+app = typer.Typer(
+    add_completion=False, help="Serve the gateway: the data plane, and the operator's surface beside it."
+)
 
 
 @app.command()
