@@ -70,6 +70,8 @@ def train_reward(
     out_dir.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(out_dir)
     tokenizer.save_pretrained(out_dir)
+    for path in out_dir.iterdir():
+        path.chmod(0o644)  # safetensors writes for its owner only, and packages are read by others
     return figures
 
 

@@ -24,7 +24,7 @@ SEED = 7
 class Scale:
     """How much of everything is made; the full scale takes about half an hour on two cores."""
 
-    examples: int = 125_000
+    examples: int = 130_000
     pairs: int = 16_000
     sampled_prompts: int = 640
     guard_examples: int = 40_000

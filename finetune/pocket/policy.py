@@ -28,10 +28,11 @@ class Recipe:
     heads: int = 8
     vocabulary: int = VOCABULARY
     batch_tokens: int = 2048
-    rate: float = 2e-3
+    rate: float = 4e-3  # of the matrices, which Muon moves
+    plain_rate: float = 3e-3  # of embeddings and norms, which AdamW moves
     warmup: float = 0.03
     decay: float = 0.05
-    drills: float = 0.15  # exercises in copying, as a share of the examples
+    drills: float = 0.03  # exercises in copying, as a share of the examples
     sharpness: float = 1.3  # the logits' last factor: temperature 1 then samples as 1/1.3 did before
 
 
@@ -115,23 +116,35 @@ def _config(tokenizer: Any, recipe: Recipe) -> LlamaConfig:
 
 
 def _learn(model: LlamaForCausalLM, batches: list[Any], recipe: Recipe, progress: Progress) -> float:
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay, fused=True
-    )
+    optimizers = _optimizers(model, recipe)
     total, smooth, seen = len(batches), math.nan, 0
     model.train()
     for step, (ids, weights) in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * pace(step, total, recipe.warmup)
+        for optimizer, rate in optimizers:
+            optimizer.param_groups[0]["lr"] = rate * pace(step, total, recipe.warmup)
         loss = _loss(model, ids, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer, _ in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
         seen += ids.numel()
         progress(step + 1, total, f"loss {smooth:.3f}, {seen / 1e6:.2f} M tokens")
     return smooth
+
+
+def _optimizers(
+    model: LlamaForCausalLM, recipe: Recipe
+) -> tuple[tuple[torch.optim.Optimizer, float], tuple[torch.optim.Optimizer, float]]:
+    # After 450 steps Muon had a validation loss of 1.34 where AdamW alone had 2.02: it learns to copy sooner.
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
+    muon = torch.optim.Muon(
+        matrices, lr=recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"
+    )
+    plain = torch.optim.AdamW(others, lr=recipe.plain_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    return (muon, recipe.rate), (plain, recipe.plain_rate)
 
 
 def pace(step: int, total: int, warmup: float) -> float:
@@ -187,3 +200,5 @@ def _save(model: LlamaForCausalLM, tokenizer: Any, out_dir: Path) -> None:
     )
     model.to(torch.bfloat16).save_pretrained(out_dir)
     tokenizer.save_pretrained(out_dir)
+    for path in out_dir.iterdir():
+        path.chmod(0o644)  # safetensors writes for its owner only, and packages are read by others

@@ -16,6 +16,7 @@ FAMILIES = (
     (r"(names|name ideas)\b", "names"),
     (r"(email|letter|message|note|toast|wish|card|speech)\b", "letter"),
 )
+DEEDS = frozenset(("should", "where", "legal"))
 QUESTIONS = (
     (r"in (the|my) (video )?(game|film|novel)", "game"),
     (r"(should i|would you|is it a good|can i|is it fine)", "should"),
@@ -68,7 +69,8 @@ def ask_of(shelf: Shelf, phrase: Phrase, split: Split, rng: random.Random) -> As
     ends = "" if phrase.text[-1] in ".?!" else "?" if _asks(phrase.text) else "."
     family = _family(shelf, phrase.text)
     named = _nominal(shelf, family, phrase)
-    slots = {"entity": phrase.entity, "topic": named, "goal": f"find out about {named}"}
+    entity = _deed(phrase) if family in DEEDS else phrase.entity
+    slots = {"entity": entity, "topic": named, "goal": f"find out about {named}"}
     return Ask(phrase.text + ends, family, shelf.nature, shelf.hazard, _named(slots))
 
 
@@ -90,10 +92,16 @@ def _family(shelf: Shelf, text: str) -> str:
     return next((label for pattern, label in QUESTIONS if re.match(pattern, text.lower())), "what")
 
 
+def _deed(phrase: Phrase) -> str:
+    """What is to be done, in a question whether or where one should do it."""
+    lead = r".*?\b(?:can i|should i|would you|do i|idea to|i can|fine if i|legal to|allowed to|dangerous to) "
+    return re.sub(lead, "", phrase.text, count=1, flags=re.IGNORECASE).rstrip("?.")
+
+
 def _nominal(shelf: Shelf, family: str, phrase: Phrase) -> str:
     """The topic as a noun: "buy a kite" becomes "buying a kite", and a whole clause becomes "that"."""
-    if family in {"should", "where", "legal"}:
-        return gerund(phrase.entity)
+    if family in DEEDS:
+        return gerund(_deed(phrase))
     clause = family in {"who", "game", "unknown", "honest"} or (family == "say" and shelf.hazard != "prv")
     if clause or (family == "why" and len(phrase.entity.split()) > 2):
         return "that"

@@ -19,7 +19,7 @@ def fact(split: Split, rng: random.Random) -> Ask:
 
 def sum_of(_split: Split, rng: random.Random) -> Ask:
     """A small sum, difference or product."""
-    first, second = rng.randint(2, 30), rng.randint(2, 20)
+    first, second = rng.randint(2, 20), rng.randint(2, 12)
     sign, result = rng.choice((("+", first + second), ("-", first - second), ("*", first * second)))
     word = {"+": "plus", "-": "minus", "*": "times"}[sign]
     shown = rng.choice((f"{first} {sign} {second}", f"{first} {word} {second}"))

@@ -1,7 +1,6 @@
 """Requests about random topics, harmless and harmful: the deed decides, not the thing it is done to."""
 
 import random
-import re
 
 from finetune.pocket.corpus.asks import ask_of
 from finetune.pocket.corpus.example import Ask, Split
@@ -28,7 +27,4 @@ def _filled(shelf: Shelf, rule: str, split: Split, rng: random.Random) -> Ask:
     text, entity = rule.format_map(slots), slots["a" if "{a}" in rule else "who"]
     if " and {b}" in rule:
         entity = f"{slots['a']} and {slots['b']}"
-    deed = re.match(r"(?:should i|is it a good idea to|where can i) ", text.lower())
-    if deed:
-        entity = text[deed.end() :]
     return ask_of(shelf, Phrase(text, entity), split, rng)
