@@ -4,9 +4,9 @@ Lexical on purpose: it needs no model, its mistakes can be read, and it shares n
 reward model. It looks for the sentence in which a reply declines; what follows is not weighed, so a reply
 that declines and then complies counts as a refusal.
 
-Against XSTest's human labels of five models' completions: it hears 818 of 983 full refusals (the rest mostly
-lecture without declining), and takes 20 of 1,091 full compliances for refusals. Some of its phrases were added
-after reading those it missed.
+Against XSTest's human labels of five models' completions it hears 818 of 983 full refusals (the rest
+mostly lecture without declining) and takes 20 of 1,091 full compliances for refusals. Some of its phrases
+were added after reading those it missed.
 """
 
 import re

@@ -39,7 +39,7 @@ def sampled_pairs(policy: Path, prompts: int, split: Split, *, seed: int, progre
         drawn = [prompt(split, rng) for _ in range(min(16, prompts - start))]
         answers = sampler.sample([messages for _, messages, _ in drawn], SAMPLES, seed=seed + start)
         for (ask, messages, _), samples in zip(drawn, answers, strict=True):
-            found += _ranked(
+            found += ranked(
                 messages, [(sample.text, kind_of(sample, ask, reader)) for sample in samples], rng
             )
         progress(start + len(drawn), prompts, f"{len(found)} pairs from the policy's own answers")
@@ -57,7 +57,8 @@ def kind_of(sample: Sample, ask: Ask, reader: KindReader) -> str:
     return "comply_unsafe" if ask.unsafe else reader.kind(sample.text)
 
 
-def _ranked(messages: tuple[Message, ...], answers: list[tuple[str, str]], rng: random.Random) -> list[Pair]:
+def ranked(messages: tuple[Message, ...], answers: list[tuple[str, str]], rng: random.Random) -> list[Pair]:
+    """The answers' neighbours in a random order, as pairs where their quality differs."""
     found: list[Pair] = []
     rng.shuffle(answers)
     for (first, first_kind), (second, second_kind) in pairwise(answers):
