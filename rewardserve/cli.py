@@ -123,6 +123,7 @@ def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
         f"reads {card.max_tokens} tokens as {card.input}, "
         f"prefix sharing {'on' if card.prefix_sharing else 'off'}",
         highlight=False,
+        soft_wrap=True,
     )
     return scorer
 
@@ -148,5 +149,5 @@ def table_of(ranked: list[tuple[float, str]], name: str) -> Table:
 
 def give_up(message: str) -> NoReturn:
     """Say why on stderr and exit 2."""
-    say.print(message, style="red", markup=False, highlight=False)
+    say.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(2)

@@ -100,6 +100,15 @@ async def test_an_error_reaches_exactly_its_batch_and_serving_goes_on() -> None:
         assert await batcher.score([item("later")]) == [7.0]
 
 
+async def test_the_first_failure_takes_its_siblings_off_the_queue() -> None:
+    scorer = FakeScorer(rule=lambda _: 1 / 0)
+    async with batching(scorer) as batcher:
+        with pytest.raises(ScoringFailed):
+            await batcher.score([item(text) for text in "abcdef"])
+        await until(lambda: batcher.depth == 0)
+    assert scorer.batches == [list("abcd")]
+
+
 async def test_the_cause_of_a_failure_is_kept() -> None:
     scorer = FakeScorer(rule=lambda _: 1 / 0)
     async with batching(scorer) as batcher:
