@@ -49,4 +49,6 @@ def set_up_logs(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    for name in ("alembic", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # how they start and stop is nobody's news
     logging.getLogger("uvicorn.access").disabled = True  # paths may hold what clients typed
