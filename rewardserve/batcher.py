@@ -34,10 +34,11 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Waiting(Generic[ItemT]):
-    """One item, and the future on which its caller waits."""
+    """One item, and the future on which its caller waits, beside those of the caller's other items."""
 
     item: ItemT
     future: asyncio.Future[float]
+    siblings: Sequence[asyncio.Future[float]] = ()
     since: float = field(default_factory=perf_counter)
 
 
@@ -101,14 +102,11 @@ class Batcher(Generic[ItemT]):
         """The rewards of `items`, all or none; the first failure takes its siblings off the queue."""
         self.admit(len(items))
         loop = asyncio.get_running_loop()
-        arrivals = [Waiting(item, loop.create_future()) for item in items]
-        self._waiting.extend(arrivals)
+        futures: list[asyncio.Future[float]] = [loop.create_future() for _ in items]
+        pairs = zip(items, futures, strict=True)
+        self._waiting.extend(Waiting(item, future, futures) for item, future in pairs)
         self._arrival.set()
-        try:
-            return await asyncio.gather(*(arrival.future for arrival in arrivals))
-        finally:
-            for arrival in arrivals:
-                arrival.future.cancel()
+        return await asyncio.gather(*futures)
 
     def admit(self, count: int) -> None:
         """Raise unless `count` more items may wait."""
@@ -193,23 +191,25 @@ def settle(batch: Sequence[Waiting[ItemT]], rewards: Sequence[float]) -> None:
         if math.isfinite(reward):
             waiting.future.set_result(reward)
         else:
-            waiting.future.set_exception(
-                ScoringFailed(f"the reward model gave {reward}, not a finite reward")
-            )
+            refuse(waiting, ScoringFailed(f"the reward model gave {reward}, not a finite reward"))
 
 
 def fail(batch: Sequence[Waiting[ItemT]], error: Exception) -> None:
     """Tell everyone in the batch why it could not be scored, each with an exception of its own."""
-    message = (
-        error.message
-        if isinstance(error, ScoringError)
-        else f"the reward model raised {type(error).__name__}"
-    )
+    known = isinstance(error, ScoringError)
+    message = str(error) if known else f"the reward model raised {type(error).__name__}"
     for waiting in batch:
         if not waiting.future.done():
             failure = ScoringFailed(message)
             failure.__cause__ = error
-            waiting.future.set_exception(failure)
+            refuse(waiting, failure)
+
+
+def refuse(waiting: Waiting[ItemT], failure: ScoringFailed) -> None:
+    """Fail one item and, since its caller gets all or none, take the caller's others out of the queue."""
+    waiting.future.set_exception(failure)
+    for sibling in waiting.siblings:
+        sibling.cancel()
 
 
 def close(waiting: Sequence[Waiting[ItemT]] | deque[Waiting[ItemT]]) -> None:
