@@ -23,7 +23,7 @@ from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars
-from finetune.train.contract import Recipe
+from finetune.train.contract import POCKET, Recipe
 from gateway.settings import Count, GatewaySettings, Positive, SettingsInvalid, Url, load_settings
 from gateway.up.credentials import Credentials, CredentialsUnreadable
 from gateway.up.stack import plan as stack_plan
@@ -52,7 +52,7 @@ class FinetuneSettings(BaseSettings):
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
-    recipe: Recipe = Recipe()
+    recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
     exam: ExamPlan = ExamPlan()
     bars: Bars = Bars()
 
@@ -111,6 +111,8 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
     section = section_of(config)
 
     class Configured(FinetuneSettings):
+        recipe: Recipe = Recipe() if names_a_base(section) else POCKET
+
         @classmethod
         def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> Any:
             in_file = InitSettingsSource(settings_cls, section)
@@ -124,6 +126,12 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
         raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
+
+
+def names_a_base(section: dict[str, Any]) -> bool:
+    """Whether another model than the packaged one is to be trained."""
+    told = section.get("recipe")
+    return bool(os.environ.get(f"{PREFIX}RECIPE__BASE") or (isinstance(told, dict) and told.get("base")))
 
 
 def refuse_unknown_variables() -> None:

@@ -28,19 +28,19 @@ from rewardserve.client import RewardClient
 @asynccontextmanager
 async def opened(situation: Situation, database: Database, progress: Progress) -> AsyncIterator[Tools]:
     """Everything a retraining touches; raises FinetuneFailed when something is not configured."""
-    from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
-
     if situation.admin_key is None:
         raise FinetuneFailed(
             "there is no admin key: start `trimtab up` with the same home, or set TRIMTAB_FINETUNE_ADMIN_KEY"
         )
+    if situation.reward_url is None:
+        raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     screen = await screen_in_force(situation, database)
+    from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
+
     async with (
         AdminClient(situation.admin_url, situation.admin_key) as admin,
-        reward_server(situation) as rewards,
+        RewardClient(situation.reward_url, situation.settings.reward_timeout_seconds) as rewards,
     ):
-        if rewards is None:
-            raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
         room = room_of(situation, rewards, progress)
         yield Tools(
             pairs=PairSource(database, situation.settings.window, rewards),

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from finetune.train.servable import CONFIG, WEIGHTS
-from gateway.admin.versions import digest_of
+from gateway.admin.adapters import digest_of
 
 
 def keep(draft: Path, folder: Path) -> tuple[Path, str]:

@@ -19,16 +19,20 @@ class Recipe:
     rank: int = 16
     alpha: int = 32
     max_rank: int = 64  # what the engines were started with
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-5
     beta: float = 0.1
     epochs: float = 1.0
-    batch_size: int = 16
-    max_length: int = 256  # tokens of prompt and answer; longer pairs are cut
+    batch_size: int = 8
+    max_length: int = 1024  # tokens of prompt and answer; longer pairs are cut
     sft_weight: float = 0.1  # of the likelihood of chosen answers, beside the preference loss
     label_smoothing: float = 0.0  # the share of labels believed to be wrong
     warmup: float = 0.1  # share of the steps
     seed: int = 7
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+# A model of some million weights needs larger steps, and has shorter answers, than those that Recipe is for.
+POCKET = Recipe(learning_rate=1e-3, epochs=3, batch_size=16, max_length=256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from hypothesis import settings
 
 from gateway.ledger.database import Database
 
-
 # A busy machine is slow, not wrong.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

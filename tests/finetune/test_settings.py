@@ -1,11 +1,13 @@
 """The learning loop's settings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from finetune.plan import plan_from
 from finetune.settings import SettingsInvalid, load_finetune_settings, load_situation
+from finetune.train.contract import POCKET, Recipe
 from gateway.up.credentials import Credentials
 
 LEFT = Credentials("http://127.0.0.1:9000/v1", "sk-app", "http://127.0.0.1:9001", "sk-admin")
@@ -34,6 +36,16 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "8")
     told = load_finetune_settings(path)
     assert (told.fewest_pairs, told.recipe.rank, told.recipe.beta) == (7, 8, 0.2)
+
+
+def test_the_pocket_policy_has_a_recipe_of_its_own_that_can_be_changed_in_part(tmp_path: Path) -> None:
+    told = load_finetune_settings(written(tmp_path, "finetune: {recipe: {rank: 4}}"))
+    assert told.recipe == replace(POCKET, rank=4)
+
+
+def test_another_base_model_has_the_recipe_for_large_models(tmp_path: Path) -> None:
+    told = load_finetune_settings(written(tmp_path, "finetune: {recipe: {base: some/model, rank: 4}}"))
+    assert told.recipe == Recipe(base="some/model", rank=4)
 
 
 @pytest.mark.parametrize(

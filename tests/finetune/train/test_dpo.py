@@ -11,7 +11,7 @@ from finetune.pairs.dataset import Dataset, freeze
 from finetune.progress import Silence
 from finetune.train.contract import Logged, Recipe
 from finetune.train.dpo import DpoTrainer, health_of
-from gateway.admin.versions import digest_of
+from gateway.admin.adapters import digest_of
 
 RECIPE = Recipe(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=8, max_length=64, device="cpu")
 
