@@ -1,0 +1,1 @@
+"""Guard models: one file a family; inference here needs no torch."""
