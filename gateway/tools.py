@@ -1,5 +1,6 @@
 """Everything outside of a request that a journey touches, opened and closed in one place."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,7 +53,10 @@ class Tools:
     keys: Keys
     metrics: Metrics
     ledger: Ledger | None = None  # the whole of what `recorder` is a part of, for the operator's surface
-    vital: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    vital: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    # Held while versions, routes or policy change, in the ledger and here and while the ledger is followed:
+    # else a follower could put in force what has just been replaced.
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def dead(self) -> list[str]:
         """The background tasks that have ended and should not have."""

@@ -1,11 +1,11 @@
-"""The operator's app: FastAPI on a listener of its own, every route behind a key and a role."""
+"""The operator's app: FastAPI on a listener of its own, every route but /metrics behind a key and a role."""
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.admin.access import Viewer
+from gateway.admin.access import Viewer, at_least
 from gateway.admin.keys import keys_router
 from gateway.admin.looking import looking_router
 from gateway.admin.policies import policies_router
@@ -14,14 +14,18 @@ from gateway.api.probes import PROMETHEUS
 from gateway.errors import ApiError, BadRequest, Conflict, NotFound, Unavailable
 from gateway.ledger.contract import LedgerConflict, LedgerFailed, NotInLedger
 from gateway.tools import Tools
+from rewardserve.client import RewardClient
 
 
 def create_admin(tools: Tools) -> FastAPI:
     """The app of the operator's listener; it needs the whole ledger, not only a recorder."""
-    app = FastAPI(title="Trimtab admin", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Trimtab admin", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     app.state.tools = tools
     for router in ROUTERS:
-        app.include_router(router(tools))
+        app.include_router(router(tools), dependencies=[Depends(at_least("viewer"))])
+    app.include_router(metrics_router(tools))
     app.add_exception_handler(ApiError, _tell)
     app.add_exception_handler(LedgerFailed, _tell_ledger)
     app.add_exception_handler(RequestValidationError, _tell_validation)
@@ -30,7 +34,7 @@ def create_admin(tools: Tools) -> FastAPI:
 
 
 def status_router(tools: Tools) -> APIRouter:
-    """How every part is, and the metrics."""
+    """How every part is."""
     router = APIRouter()
 
     @router.get("/admin/health")
@@ -38,17 +42,32 @@ def status_router(tools: Tools) -> APIRouter:
         """503 when a part that must not fail has failed; engines and reward server only degrade."""
         ledger = tools.ledger.health if tools.ledger else None
         broken = bool(tools.dead()) or (ledger is not None and not ledger.healthy)
+        reward = await reward_health(tools)
+        degraded = reward is False or not await tools.engine.healthy()
         response.status_code = 503 if broken else 200
         return {
-            "status": "broken" if broken else "ok",
+            "status": "broken" if broken else "degraded" if degraded else "ok",
             "engines": tools.engine.status(),
+            "reward": reward,
             "ledger": None if ledger is None else {name: getattr(ledger, name) for name in ledger.__slots__},
             "dead": tools.dead(),
             "policy": tools.screens.current.policy.hash,
         }
 
+    return router
+
+
+async def reward_health(tools: Tools) -> bool | None:
+    """Whether the reward server can serve; None where there is none."""
+    return await tools.rewards.healthy() if isinstance(tools.rewards, RewardClient) else None
+
+
+def metrics_router(tools: Tools) -> APIRouter:
+    """The metrics, for whoever reaches this listener: no text of people, and Prometheus needs no key."""
+    router = APIRouter()
+
     @router.get("/metrics")
-    async def metrics(caller: Viewer) -> Response:
+    async def metrics() -> Response:
         return Response(tools.metrics.text(), media_type=PROMETHEUS)
 
     return router

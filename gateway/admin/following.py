@@ -20,7 +20,7 @@ from gateway.tools import BASE_VERSION, Tools
 from guards.policy.load import GuardPolicy
 from guards.verdict import PolicyRefused
 
-EVERY_SECONDS = 0.5
+FOLLOW_SECONDS = 0.5
 ACTOR = "gateway"
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
     await first_version(tools, database)
     await follow(tools, database)
     await follow_policy(tools, database, configured)
-    task = asyncio.create_task(keep_following(tools, database, configured), name="routes")
+    await tools.engine.check()  # what a restarted engine has lost is loaded before anyone asks for it
+    task = asyncio.create_task(keep_following(tools, database, configured), name="ledger follower")
+    tools.vital["ledger follower"] = lambda: not task.done()
     try:
         yield task
     finally:
@@ -53,13 +55,18 @@ async def follow(tools: Tools, database: Database) -> None:
 
 async def keep_following(tools: Tools, database: Database, configured: GuardPolicy) -> None:
     """Follow until cancelled; while the database is away what was known last stays in force."""
+    lost: str | None = None
     while True:
-        await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.sleep(FOLLOW_SECONDS)
         try:
-            await follow(tools, database)
-            await follow_policy(tools, database, configured)
+            async with tools.changing:
+                await follow(tools, database)
+                await follow_policy(tools, database, configured)
+            lost = None
         except (LedgerFailed, PolicyRefused, RoutesInvalid) as error:
-            log.warning("what the ledger says cannot be followed: %s", type(error).__name__)
+            if lost != type(error).__name__:  # told once, not twice a second
+                lost = type(error).__name__
+                log.warning("what the ledger says cannot be followed: %s", lost)
 
 
 async def first_version(tools: Tools, database: Database) -> None:
@@ -73,6 +80,5 @@ async def first_version(tools: Tools, database: Database) -> None:
         raise SettingsInvalid(f"base_model: {told}") from None
     rollouts = Rollouts(database)
     if settings.alias not in await rollouts.weights():
-        weights = {BASE_VERSION: 1.0}
-        change = Change("rollout", settings.alias, {}, dict(weights), "first start")
-        await rollouts.put(settings.alias, weights, change, ACTOR)
+        change = Change("rollout", settings.alias, {}, {}, "first start")
+        await rollouts.put(settings.alias, {BASE_VERSION: 1.0}, change, ACTOR)

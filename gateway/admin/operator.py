@@ -1,20 +1,22 @@
 """What an operator does to versions: stage, roll out, roll back, retire; the safest step comes first.
 
-A hot swap is: load on every engine → verify in its model list → one real answer → flip the weights in one
-transaction → wait for requests in flight → unload. Nothing here ever loads in place.
+A hot swap is: load on every engine → verify in its model list → real answers → flip the weights in one
+transaction → wait for requests in flight → unload. Nothing here ever loads in place, or deletes a file.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.admin.following import follow
-from gateway.admin.rollouts import Rollouts, Weights, checked, routes_of
+from gateway.admin.adapters import check_unchanged
+from gateway.admin.following import FOLLOW_SECONDS, follow
+from gateway.admin.rollouts import Rollouts, Weights
 from gateway.admin.trail import Change
-from gateway.admin.versions import Version, Versions
+from gateway.admin.versions import Version, Versions, staged_in
 from gateway.engines.contract import EngineFailed
-from gateway.errors import BadRequest, Conflict, UpstreamFailed
+from gateway.errors import ApiError, BadRequest, Conflict, UpstreamFailed
 from gateway.ledger.database import Database
 from gateway.tools import Tools
 
@@ -56,14 +58,17 @@ class Operator:
     async def stage(self, version_id: str) -> dict[str, Any]:
         """Load a version on every engine and have it answer; a failure leaves everything as it was."""
         version = await self.versions.get(version_id)
-        if version.state == "retired":
-            raise Conflict(f"{version.id} is retired; register it under a new name", param="version")
         started = time.perf_counter()
-        probe = await self._loaded_and_asked(version)
+        try:
+            await check_unchanged(version)
+            probe = await self._loaded_and_asked(version)
+        except ApiError:
+            self.tools.metrics.swaps.labels("failed").inc()
+            raise
         evidence = {"seconds": time.perf_counter() - started, "probe": probe}
-        if version.state == "registered":
+        async with self.tools.changing:
             await self.versions.move(version, "staged", self.actor, evidence)
-        await self.follow()
+            await follow(self.tools, self.database)
         return {"version": version.id, **evidence}
 
     async def roll_out(
@@ -71,53 +76,59 @@ class Operator:
     ) -> Rollout:
         """Put an alias's weights in force, here at once and on other gateways within a second."""
         started = time.perf_counter()
-        _, staged = await routes_of(self.database)
-        after = checked(alias, weights, staged)
-        before = (await self.rollouts.weights()).get(alias, {})
-        change = Change(kind, alias, before, after, cause, evidence)
+        change = Change(kind, alias, {}, {}, cause, evidence)
         try:
-            await self.rollouts.put(alias, after, change, self.actor)
-            await self.follow()
+            async with self.tools.changing:
+                before = await self.rollouts.put(alias, weights, change, self.actor)
+                await follow(self.tools, self.database)
         except BaseException:
             self.tools.metrics.swaps.labels("failed").inc()
             raise
         self.tools.metrics.swaps.labels("done").inc()
+        after = {version: weight for version, weight in weights.items() if weight > 0}
         return Rollout(alias, before, after, time.perf_counter() - started)
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:
-        """Go back to the weights from before the last rollout."""
-        earlier = await self.rollouts.before(alias)
+        """Undo the latest rollout that was not undone yet; what was retired since is loaded again first."""
+        earlier = await self.rollouts.earlier(alias)
+        staged = staged_in(await self.versions.all())
+        for version in earlier:
+            if version not in staged:
+                await self.stage(version)
         return await self.roll_out(alias, earlier, cause, {}, kind="rollback")
 
     async def retire(self, version_id: str, timeout_seconds: float) -> dict[str, Any]:
-        """Wait for what is in flight, then unload; refuses while any alias leads to the version."""
+        """Let no request begin on it, wait for those in flight, then unload; refused while routed."""
         version = await self.versions.get(version_id)
-        routed = [alias for alias, told in (await self.rollouts.weights()).items() if version.id in told]
-        if routed:
-            raise Conflict(f"{version.id} still answers for {', '.join(routed)}", param="version")
         if version.path is None:
             raise BadRequest("the base model cannot be retired: adapters rest on it", param="version")
-        if not await self.tools.router.drained(version.id, timeout_seconds):
-            raise Conflict(f"{version.id} still has requests in flight; try again", param="version")
-        if version.state != "retired":
+        async with self.tools.changing:
             await self.versions.move(version, "retired", self.actor, {})
-        await self.follow()
+            await follow(self.tools, self.database)
+        if not self.database.sqlite:
+            await asyncio.sleep(2 * FOLLOW_SECONDS)  # other gateways may still lead requests to it
+        if not await self.tools.router.drained(version.id, timeout_seconds):
+            left = self.tools.router.in_flight(version.id)
+            told = (
+                f"{version.id} takes no new requests, but {left} are in flight and it stays loaded: ask again"
+            )
+            raise Conflict(told, param="version", code="in_flight")
         await self.tools.engine.unload_adapter(version.model)
         return {"version": version.id, "state": "retired"}
 
-    async def follow(self) -> None:
-        """Publish what the ledger says now, and have engines load what they lack of it."""
-        await follow(self.tools, self.database)
-
     async def _loaded_and_asked(self, version: Version) -> str:
+        """Why the probe's answer ended. What already serves is asked, but neither loaded nor unloaded."""
+        engine, fresh = self.tools.engine, version.state != "staged" and version.path is not None
         try:
-            if version.path is not None:
-                await self.tools.engine.load_adapter(version.model, Path(version.path))
-            if version.model not in await self.tools.engine.models():
-                raise UpstreamFailed(f"not every engine lists {version.model}", code="not_staged")
-            answer = await self.tools.engine.complete({"model": version.model, **PROBE})
-            return str(answer["choices"][0]["finish_reason"])
-        except (EngineFailed, KeyError, IndexError, UpstreamFailed) as error:
-            if version.path is not None and version.state == "registered":
-                await self.tools.engine.unload_adapter(version.model)
+            if fresh:
+                await engine.load_adapter(version.model, Path(str(version.path)))
+            if version.model not in await engine.models():
+                raise EngineFailed(f"not every engine lists {version.model}")
+            for _ in engine.status():  # requests take turns, so that each engine is asked once
+                answer = await engine.complete({"model": version.model, **PROBE})
+                reason = str(answer["choices"][0]["finish_reason"])
+        except (EngineFailed, KeyError, IndexError, TypeError) as error:
+            if fresh:
+                await engine.unload_adapter(version.model)
             raise UpstreamFailed(f"{version.id} was not staged: {error}", code="not_staged") from error
+        return reason

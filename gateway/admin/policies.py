@@ -48,13 +48,12 @@ def policies_router(tools: Tools) -> APIRouter:
         except PolicyRefused as error:
             raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
         configured = await asyncio.to_thread(load_policy, tools.settings.guards.policy)
-        change = Change(
-            "policy", screen.policy.name, {"hash": tools.screens.current.policy.hash},
-            {"hash": screen.policy.hash}, new.cause,
-        )  # fmt: skip
         row = {"digest": screen.policy.hash, "document": new.document, "replaced": configured.hash}
-        await keep(database, row, change, caller.id)
-        tools.screens.publish(screen)
+        async with tools.changing:
+            before, after = {"hash": tools.screens.current.policy.hash}, {"hash": screen.policy.hash}
+            change = Change("policy", screen.policy.name, before, after, new.cause)
+            await keep(database, row, change, caller.id)
+            tools.screens.publish(screen)
         return policy_seen(screen.policy)
 
     return router
@@ -85,5 +84,10 @@ async def follow_policy(tools: Tools, database: Database, configured: GuardPolic
     async with database.read() as connection:
         active = (PolicyRow.active, PolicyRow.replaced == configured.hash)
         row = (await connection.execute(select(PolicyRow.digest, PolicyRow.document).where(*active))).first()
-    if row is not None and row.digest != tools.screens.current.policy.hash:
+    if row is None or row.digest == tools.screens.current.policy.hash:
+        return
+    try:
         tools.screens.publish(await asyncio.to_thread(screen_of, row.document))
+    except PolicyRefused as error:
+        told = "the policy that was put in force through the admin API no longer passes; any change of the"
+        raise PolicyRefused(f"{told} configured policy replaces it: {error}") from error

@@ -1,20 +1,24 @@
 """Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by gateways."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.trail import Change, note, trail
-from gateway.admin.versions import Version, Versions
+from gateway.admin.versions import Version, staged_in, versions_in
 from gateway.errors import BadRequest, Conflict
 from gateway.ledger.database import Database
 from gateway.ledger.tables import RouteRow
 from gateway.routing import Routes, Share
 
 Weights = dict[str, float]
+MOVES = ("rollout", "rollback")
+# Of an alias's moves, how many a rollback looks at.
+MEMORY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +29,73 @@ class Rollouts:
 
     async def weights(self) -> dict[str, Weights]:
         """Alias → version → weight."""
-        found: dict[str, Weights] = {}
         async with self.database.read() as connection:
-            for row in await connection.execute(select(*RouteRow.__table__.columns)):
-                found.setdefault(row.alias, {})[row.version] = row.weight
-        return found
+            return await weights_in(connection)
 
-    async def put(self, alias: str, weights: Weights, change: Change, actor: str) -> None:
-        """Replace an alias's weights, and write down why, in one transaction."""
+    async def put(self, alias: str, weights: Weights, change: Change, actor: str) -> Weights:
+        """Replace an alias's weights and write down why, in one transaction; the weights before.
+
+        Raises BadRequest naming the field when these cannot be put in force.
+        """
         async with self.database.write() as connection:
-            await connection.execute(delete(RouteRow).where(RouteRow.alias == alias))
-            for version, weight in weights.items():
-                row = {"alias": alias, "version": version, "weight": weight}
-                await connection.execute(insert(RouteRow).values(**row))
-            await note(connection, change, actor)
+            after = checked(alias, weights, staged_in(await versions_in(connection)))
+            before = (await weights_in(connection)).get(alias, {})
+            if before != after:
+                await connection.execute(delete(RouteRow).where(RouteRow.alias == alias))
+                rows = [{"alias": alias, "version": name, "weight": share} for name, share in after.items()]
+                await connection.execute(insert(RouteRow), rows)
+                await note(connection, replace(change, before=before, after=after), actor)
+        return before
 
-    async def before(self, alias: str) -> Weights:
-        """The weights that were in force before the current ones; raises Conflict when there were none."""
-        for change in await trail(self.database, "rollout", alias, 1):
-            if change["before"]:
-                return dict(change["before"])
-        raise Conflict(f"{alias} has no earlier weights to go back to", param="alias")
+    async def earlier(self, alias: str) -> Weights:
+        """The weights that a rollback restores; raises Conflict when there are none."""
+        weights = undone(await trail(self.database, MOVES, alias, MEMORY))
+        if not weights:
+            raise Conflict(f"{alias} has no earlier weights to go back to", param="alias")
+        return weights
+
+
+def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:
+    """Where an alias stood before its latest rollout that no rollback has undone; moves come latest first."""
+    to_skip = 0
+    for move in moves:
+        if move["kind"] == "rollback":
+            to_skip += 1
+        elif to_skip:
+            to_skip -= 1
+        else:
+            return dict(move["before"])
+    return {}
+
+
+async def weights_in(connection: AsyncConnection) -> dict[str, Weights]:
+    """Alias → version → weight, within a transaction."""
+    found: dict[str, Weights] = {}
+    for row in await connection.execute(select(*RouteRow.__table__.columns)):
+        found.setdefault(row.alias, {})[row.version] = row.weight
+    return found
 
 
 async def routes_of(database: Database) -> tuple[Routes, dict[str, Version]]:
-    """What the ledger says now: the routes, and every version that engines should have."""
-    versions = {each.id: each for each in await Versions(database).all() if each.state == "staged"}
-    weights = await Rollouts(database).weights()
-    order = list(versions)  # oldest first: the established version keeps the low end of the interval
+    """What the ledger says at one moment: the routes, and every version that engines should have."""
+    async with database.read() as connection:
+        staged = staged_in(await versions_in(connection))
+        weights = await weights_in(connection)
+    order = list(staged)  # oldest first: the established version keeps the low end of the interval
     aliases = {
         alias: tuple(Share(version, told[version]) for version in sorted(told, key=order.index))
         for alias, told in weights.items()
     }
-    return Routes(aliases, {each.id: each.model for each in versions.values()}), versions
+    return Routes(aliases, {each.id: each.model for each in staged.values()}), staged
 
 
-def checked(alias: str, weights: Mapping[str, Any], staged: Mapping[str, Version]) -> Weights:
+def checked(alias: str, weights: Mapping[str, float], staged: Mapping[str, Version]) -> Weights:
     """Weights that may be put in force; raises BadRequest naming the field."""
     if not alias or not weights:
         raise BadRequest("weights: at least one version", param="weights")
-    told = {version: float(weight) for version, weight in weights.items()}
-    if any(not 0 <= weight <= 1 for weight in told.values()) or not math.isclose(sum(told.values()), 1):
+    whole = math.isclose(sum(weights.values()), 1, abs_tol=1e-6)
+    if not whole or not all(0 <= weight <= 1 for weight in weights.values()):
         raise BadRequest("weights: each between 0 and 1, together 1", param="weights")
-    missing = [version for version in told if version not in staged]
-    if missing:
+    if missing := [version for version in weights if version not in staged]:
         raise BadRequest(f"weights: not staged: {', '.join(missing)[:200]}", param="weights")
-    return {version: weight for version, weight in told.items() if weight > 0}
+    return {version: weight for version, weight in weights.items() if weight > 0}

@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.access import Admin, Viewer
+from gateway.admin.adapters import version_of
 from gateway.admin.operator import Operator
-from gateway.admin.rollouts import Rollouts
+from gateway.admin.rollouts import MOVES, Rollouts
 from gateway.admin.trail import trail
-from gateway.admin.versions import Versions, version_of
+from gateway.admin.versions import Versions
 from gateway.admin.views import Json, version_seen
 from gateway.callers import Caller
 from gateway.ledger.database import Database
@@ -78,7 +79,7 @@ def versions_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/versions", status_code=201)
     async def register(new: NewVersion, caller: Admin) -> Json:
-        version = version_of(new.path, tools.settings.base_model, new.id, new.parent, new.lineage)
+        version = await version_of(new.path, tools.settings.base_model, new.id, new.parent, new.lineage)
         return version_seen(await Versions(database).register(version, caller.id), {})
 
     @router.post("/admin/versions/{version}/stage")
@@ -99,9 +100,7 @@ def rollouts_router(tools: Tools) -> APIRouter:
     @router.get("/admin/rollouts")
     async def rollouts(caller: Viewer) -> Json:
         weights = await Rollouts(database).weights()
-        history = [await trail(database, kind, None, TRAIL) for kind in ("rollout", "rollback")]
-        changes = sorted((each for part in history for each in part), key=lambda each: -int(each["id"]))
-        return {"aliases": weights, "transitions": changes[:TRAIL]}
+        return {"aliases": weights, "transitions": await trail(database, MOVES, None, TRAIL)}
 
     @router.post("/admin/rollouts")
     async def roll_out(new: NewWeights, caller: Admin) -> Json:

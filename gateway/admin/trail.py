@@ -1,5 +1,6 @@
 """The audit trail: who or what changed something that matters, from what to what, and on which evidence."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -30,9 +31,11 @@ async def note(connection: AsyncConnection, change: Change, actor: str) -> None:
     )
 
 
-async def trail(database: Database, kind: str, subject: str | None, limit: int) -> list[dict[str, Any]]:
-    """The latest changes of a kind, the latest first."""
-    query = select(*TransitionRow.__table__.columns).where(TransitionRow.kind == kind)
+async def trail(
+    database: Database, kinds: Sequence[str], subject: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """The latest changes of some kinds, the latest first."""
+    query = select(*TransitionRow.__table__.columns).where(TransitionRow.kind.in_(kinds))
     if subject is not None:
         query = query.where(TransitionRow.subject == subject)
     async with database.read() as connection:

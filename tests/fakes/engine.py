@@ -51,6 +51,7 @@ class FakeEngine:
     requests: list[Asked] = field(default_factory=list)
     adapters: dict[str, str] = field(default_factory=dict)
     healthy: bool = True
+    refuse_adapters: str | None = None  # why, as vLLM tells of a rank that is too large
 
     def says(self, *texts: str, **how: Any) -> None:
         """Script the next answers, and forget the earlier requests."""
@@ -89,7 +90,9 @@ class FakeEngine:
 
     async def _load(self, body: dict[str, Any], sender: "Sender") -> None:
         name, path = body["lora_name"], body["lora_path"]
-        if name in self.adapters:
+        if self.refuse_adapters:
+            await sender.error(500, self.refuse_adapters, "InternalServerError")
+        elif name in self.adapters:
             await sender.error(400, f"The lora adapter '{name}' has already been loaded.")
         elif not (Path(path) / "adapter_config.json").is_file():
             await sender.error(404, f"Loading lora {name} failed: No adapter found for {path}")

@@ -1,0 +1,234 @@
+"""Versions on their way into traffic and out again, through the typed client."""
+
+import asyncio
+import itertools
+import threading
+
+import pytest
+
+from gateway.admin.client import AdminRefused
+from tests.gateway.admin.conftest import in_time
+
+NAMES = map("policy-{}".format, itertools.count())
+
+
+@pytest.fixture
+async def admin(house):
+    async with house.admin() as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+async def base_again(house):
+    """Each test finds the alias on the base model."""
+    yield
+    house.engine.says()
+    house.engine.refuse_adapters = None
+    async with house.admin() as client:
+        await client.roll_out("assistant", {"base": 1.0}, "the test is over")
+
+
+async def staged(house, admin, **given):
+    name = next(NAMES)
+    await admin.register(house.adapter(name), name, **given)
+    await admin.stage(name)
+    return name
+
+
+async def test_a_new_gateway_leads_its_alias_to_the_base_model(admin):
+    [base, *_] = await admin.versions()
+    assert (base.id, base.base, base.path, base.state) == ("base", "base", None, "staged")
+    assert base.weights == {"assistant": 1.0}
+
+
+async def test_a_version_without_a_name_is_named_by_its_content(house, admin):
+    first = await admin.register(house.adapter("content a"))
+    again = await admin.register(first.path)
+    other = await admin.register(house.adapter("content b"))
+    assert first == again
+    assert first.id.startswith("version-")
+    assert first.id != other.id
+
+
+async def test_a_version_keeps_where_it_comes_from(house, admin):
+    parent = await admin.register(house.adapter("parent"), "parent")
+    child = await admin.register(house.adapter("child"), "child", parent.id, {"dataset": "abc"})
+    assert (child.parent, child.lineage["dataset"]) == ("parent", "abc")
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "field"),
+    [
+        ("nowhere", {}, "path"),
+        ("content a", {"id": "../x"}, "id"),
+        ("content a", {"id": "base"}, "id"),
+        ("content a", {"parent": "nobody"}, "parent"),
+    ],
+)
+async def test_what_is_no_version_is_refused_by_its_field(house, admin, path, given, field):
+    with pytest.raises(AdminRefused) as refused:
+        await admin.register(house.folder / "adapters" / path, **{"id": "unheard-of", **given})
+    assert (refused.value.status, refused.value.param) == (400, field)
+
+
+async def test_a_name_stands_for_one_content(house, admin):
+    await admin.register(house.adapter("one"), "one")
+    with pytest.raises(AdminRefused, match="a version never changes") as refused:
+        await admin.register(house.adapter("two"), "one")
+    assert refused.value.status == 409
+
+
+async def test_a_staged_version_is_loaded_and_has_answered_and_gets_no_traffic(house, admin):
+    name = await staged(house, admin)
+    assert house.engine.adapters[name].endswith(name)
+    assert house.engine.asked.body["model"] == name
+    assert house.ask().headers["x-trimtab-version"] == "base"
+
+
+async def test_staging_again_asks_again_and_loads_nothing(house, admin):
+    name = await staged(house, admin)
+    assert (await admin.stage(name)).probe == "stop"
+
+
+@pytest.mark.parametrize("how", ["load", "answer"])
+async def test_a_version_that_fails_to_stage_leaves_everything_as_it_was(house, admin, how):
+    name = next(NAMES)
+    folder = house.adapter(name)
+    await admin.register(folder, name)
+    before = await admin.rollouts()
+    if how == "load":
+        house.engine.refuse_adapters = "LoRA rank 16 is greater than max_lora_rank 8."
+    else:
+        house.engine.says(refuse=(500, {"error": {"message": "broken weights"}}))
+    with pytest.raises(AdminRefused, match="was not staged") as refused:
+        await admin.stage(name)
+    assert refused.value.status == 502
+    assert name not in house.engine.adapters
+    assert await admin.rollouts() == before
+    assert {each.id: each.state for each in await admin.versions()}[name] == "registered"
+
+
+async def test_files_that_changed_since_are_not_staged(house, admin):
+    name = next(NAMES)
+    folder = house.adapter(name)
+    await admin.register(folder, name)
+    (folder / "adapter_model.safetensors").write_text("other weights")
+    with pytest.raises(AdminRefused, match="have changed") as refused:
+        await admin.stage(name)
+    assert refused.value.status == 409
+    assert name not in house.engine.adapters
+
+
+async def test_a_rollout_moves_traffic_at_once_and_tells_why(house, admin):
+    name = await staged(house, admin)
+    moved = await admin.roll_out("assistant", {name: 1.0}, "passed the gate", {"exam": 0.9})
+    assert (moved.before, moved.after) == ({"base": 1.0}, {name: 1.0})
+    assert house.ask().headers["x-trimtab-version"] == name
+    [latest, *_] = await admin.transitions()
+    assert (latest["cause"], latest["evidence"], latest["kind"]) == (
+        "passed the gate",
+        {"exam": 0.9},
+        "rollout",
+    )
+    assert latest["actor"].startswith("key-")
+
+
+async def test_a_rollout_that_changes_nothing_is_no_transition(admin):
+    before = await admin.transitions()
+    await admin.roll_out("assistant", {"base": 1.0}, "again")
+    assert await admin.transitions() == before
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{}, {"base": 0.5}, {"base": 1.5, "x": -0.5}, {"nobody": 1.0}, {"base": 0.0}],
+)
+async def test_weights_that_cannot_be_in_force_change_nothing(house, admin, weights):
+    with pytest.raises(AdminRefused) as refused:
+        await admin.roll_out("assistant", weights, "a mistake")
+    assert (refused.value.status, refused.value.param) == (400, "weights")
+    assert house.ask().headers["x-trimtab-version"] == "base"
+
+
+async def test_traffic_goes_to_nothing_that_was_not_staged(house, admin):
+    name = next(NAMES)
+    await admin.register(house.adapter(name), name)
+    with pytest.raises(AdminRefused, match=f"not staged: {name}"):
+        await admin.roll_out("assistant", {name: 1.0}, "in a hurry")
+
+
+async def test_a_canary_gets_its_share(house, admin):
+    name = await staged(house, admin)
+    await admin.roll_out("assistant", {"base": 0.5, name: 0.5}, "canary")
+    seen = {house.ask(f"question {number}").headers["x-trimtab-version"] for number in range(20)}
+    assert seen == {"base", name}
+
+
+async def test_each_rollback_undoes_one_rollout_more(house, admin):
+    first, second = await staged(house, admin), await staged(house, admin)
+    await admin.roll_out("other", {"base": 1.0}, "start")
+    await admin.roll_out("other", {first: 1.0}, "better")
+    await admin.roll_out("other", {second: 1.0}, "better still")
+    assert (await admin.roll_back("other", "worse")).after == {first: 1.0}
+    assert (await admin.roll_back("other", "worse too")).after == {"base": 1.0}
+    with pytest.raises(AdminRefused, match="no earlier weights"):
+        await admin.roll_back("other", "enough")
+
+
+async def test_a_rollback_loads_again_what_was_retired(house, admin):
+    old, new = await staged(house, admin), await staged(house, admin)
+    await admin.roll_out("assistant", {old: 1.0}, "first")
+    await admin.roll_out("assistant", {new: 1.0}, "second")
+    await admin.retire(old)
+    assert old not in house.engine.adapters
+    await admin.roll_back("assistant", "second was worse")
+    assert old in house.engine.adapters
+    assert house.ask().headers["x-trimtab-version"] == old
+
+
+async def test_a_version_that_answers_for_an_alias_is_not_retired(house, admin):
+    name = await staged(house, admin)
+    await admin.roll_out("assistant", {"base": 0.9, name: 0.1}, "canary")
+    with pytest.raises(AdminRefused, match="still answers for assistant") as refused:
+        await admin.retire(name)
+    assert refused.value.status == 409
+    assert name in house.engine.adapters
+
+
+async def test_the_base_model_is_not_retired(admin):
+    await admin.roll_out("assistant", {"base": 1.0}, "as ever")
+    with pytest.raises(AdminRefused, match="adapters rest on it"):
+        await admin.retire("base")
+
+
+async def test_retiring_waits_for_what_is_in_flight(house, admin):
+    name = await staged(house, admin)
+    await admin.roll_out("assistant", {name: 1.0}, "in")
+    house.engine.says("slow", before_answer=1.0)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(house.ask()))
+    asking.start()
+    await in_time(lambda: house.tools.router.in_flight(name))
+    await admin.roll_out("assistant", {"base": 1.0}, "out")
+    with pytest.raises(AdminRefused, match="1 are in flight") as refused:
+        await admin.retire(name, timeout_seconds=0)
+    assert refused.value.code == "in_flight"
+    await admin.retire(name, timeout_seconds=20)
+    await asyncio.to_thread(asking.join)
+    assert (answers[0].status_code, answers[0].headers["x-trimtab-version"]) == (200, name)
+    assert name not in house.engine.adapters
+
+
+async def test_retiring_twice_is_retiring_once(house, admin):
+    name = await staged(house, admin)
+    await admin.retire(name)
+    await admin.retire(name)
+    assert {each.id: each.state for each in await admin.versions()}[name] == "retired"
+
+
+async def test_an_engine_that_restarted_gets_its_adapters_back(house, admin):
+    name = await staged(house, admin)
+    await admin.roll_out("assistant", {name: 1.0}, "in")
+    house.engine.adapters.clear()
+    await in_time(lambda: name in house.engine.adapters)
+    assert house.ask().headers["x-trimtab-version"] == name
