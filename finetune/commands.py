@@ -1,5 +1,6 @@
 """What the commands of `trimtab finetune` do, once their settings are read."""
 
+import asyncio
 import dataclasses
 import json
 import logging
@@ -27,6 +28,8 @@ from finetune.watch import Watch
 from finetune.wiring import opened, reward_server, room_of
 from finetune.worker import this_worker, work
 from gateway.ledger.database import Database
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -72,12 +75,14 @@ async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) 
 
         async def once(how: How) -> Outcome:
             outcome = await retrain_with(situation, database, Logged(), how)
-            logging.getLogger(__name__).info(
-                "run %s: %s", outcome.run, outcome.version or "; ".join(outcome.reasons)
-            )
+            log.info("run %s: %s", outcome.run, outcome.version or "; ".join(outcome.reasons))
             return outcome
 
-        await Watch(every_seconds, min_new_pairs, pending, left_behind, once).forever()
+        log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
+        try:
+            await Watch(every_seconds, min_new_pairs, pending, left_behind, once).forever()
+        except asyncio.CancelledError:
+            log.info("stopped; a run that was under way is gone on with at the next start")
 
 
 class Logged(Silence):
@@ -85,7 +90,7 @@ class Logged(Silence):
 
     def ended(self, step: str, told: str, *, again: bool = False) -> None:
         """One line for a step."""
-        logging.getLogger(__name__).info("%s: %s%s", step, told, " (done before)" if again else "")
+        log.info("%s: %s%s", step, told, " (done before)" if again else "")
 
 
 async def look(situation: Situation, database: Database) -> Preview:

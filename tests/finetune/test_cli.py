@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,18 @@ def test_a_run_without_an_admin_key_says_where_to_get_one() -> None:
 def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "many")
     assert "finetune.recipe.rank" in asked("status", code=1)
+
+
+def test_watch_stops_in_good_order_when_told_to(home: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "finetune", "watch", "--every", "1h"]
+    with subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline() for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+    assert "40 new pairs; 200 are needed" in lines[1]
+    assert "stopped" in rest
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

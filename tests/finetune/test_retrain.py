@@ -1,4 +1,4 @@
-"""The journey with all real but the gateway: ledger, pairs, DPO, exam; on a policy of some thousand weights."""
+"""The journey with all real but the gateway: ledger, pairs, DPO and exam, on a policy of random weights."""
 
 import json
 from collections.abc import Sequence
