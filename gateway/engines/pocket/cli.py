@@ -32,7 +32,9 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     max_num_seqs: Annotated[int, typer.Option(help="Choices in flight.")] = 64,
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more get a 503.")] = 256,
     max_lora_rank: Annotated[int, typer.Option(help="Adapters of a larger rank are refused.")] = 64,
-    threads: Annotated[int | None, typer.Option(help="Processor threads of the model.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Processor threads; by default 1 for a small model.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Makes requests without a seed repeatable, in order.")
     ] = None,
@@ -43,17 +45,17 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     from gateway.engines.pocket.app import Serving, create_app
     from gateway.engines.pocket.schedule import Limits
 
-    listening = listen(host, port)
     limits = Limits(rows=max_num_seqs, tokens=max_batch_tokens, waiting=max_waiting)
     serving = Serving(served_model_name, model, limits, max_lora_rank, seed)
-    loaded = load(model, device=device, dtype=dtype, context=max_model_len, threads=threads)
-    typer.echo(
-        f"{served_model_name} ({loaded.context} tokens) at http://{host}:{listening.getsockname()[1]}/v1"
-    )
-    config = uvicorn.Config(
-        create_app(loaded, serving, version("trimtab")), log_level="warning", timeout_graceful_shutdown=5
-    )
-    uvicorn.Server(config).run(sockets=[listening])
+    with listen(host, port) as listening:
+        loaded = load(model, device=device, dtype=dtype, context=max_model_len, threads=threads)
+        typer.echo(
+            f"{served_model_name} ({loaded.context} tokens) at http://{host}:{listening.getsockname()[1]}/v1"
+        )
+        config = uvicorn.Config(
+            create_app(loaded, serving, version("trimtab")), log_level="warning", timeout_graceful_shutdown=5
+        )
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:

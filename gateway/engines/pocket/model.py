@@ -5,7 +5,8 @@ are merged into tensors of their own. So versions never touch each other, and ea
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from jinja2 import TemplateError
 from peft import PeftModel
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from gateway.engines.pocket.adapters import check_adapter
 from gateway.engines.pocket.decode import decode_all
@@ -25,6 +27,7 @@ from gateway.engines.pocket.schedule import Limits
 from gateway.engines.pocket.text import bytes_of
 
 Message = Mapping[str, Any]
+SMALL = 30_000_000  # parameters
 WITHOUT_A_LIMIT = 1_000_000  # a tokenizer or a configuration that knows no context writes a huge number
 
 
@@ -64,10 +67,10 @@ class PocketModel:
         threads: int | None = None,
     ) -> "PocketModel":
         """From a directory, or by its name from the hub where that is reachable."""
-        if threads:
-            torch.set_num_threads(threads)
-        net = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype)).to(device).eval()
+        with _no_progress_bars():
+            net = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype)).to(device).eval()
         net.requires_grad_(requires_grad=False)
+        torch.set_num_threads(threads or _worthwhile_threads(net))
         return cls(Weights(net, str(source)), AutoTokenizer.from_pretrained(source), context)
 
     def adapter(self, path: Path, *, name: str = "adapter", max_rank: int = 64) -> Weights:
@@ -170,6 +173,23 @@ class PocketModel:
             raise UnsupportedModel(f"{self.base.path} needs a cache of its own kind; serve it with vLLM")
 
 
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """A bar for two seconds of loading is noise in a server's log."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _worthwhile_threads(net: PreTrainedModel) -> int:
+    """A small model's matrices are too small to share: a second thread gains a tenth and takes a core."""
+    return 1 if net.num_parameters() < SMALL else torch.get_num_threads()
+
+
 def _ids(found: int | list[int] | None) -> frozenset[int]:
     return frozenset() if found is None else frozenset([found] if isinstance(found, int) else found)
 
@@ -178,7 +198,8 @@ def _context(net: PreTrainedModel) -> int:
     """The longest sequence that full attention can read; the engine's cache offers no other."""
     config = net.config.get_text_config()
     limits = [getattr(config, "max_position_embeddings", None)]
-    if any("full" not in kind for kind in getattr(config, "layer_types", None) or ["full"]):
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
+    if any("full" not in kind for kind in kinds):
         limits.append(getattr(config, "sliding_window", None))
     return min((limit for limit in limits if limit), default=WITHOUT_A_LIMIT)
 

@@ -115,6 +115,8 @@ def report(scores: Tensor, tokens: list[int], rows: Sequence[Row]) -> list[Drawn
     told = []
     for i, row in enumerate(rows):
         count = row.job.sampling.logprobs
-        top = tuple(zip(places[i], values[i], strict=True))[: count or 0]
-        told.append(Drawn(tokens[i], chosen[i], top))
+        if count is None:
+            told.append(Drawn(tokens[i]))
+        else:
+            told.append(Drawn(tokens[i], chosen[i], tuple(zip(places[i], values[i], strict=True))[:count]))
     return told
