@@ -6,7 +6,6 @@ Whatever carries text and is not known here is refused: what no guard reads is n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -34,6 +33,7 @@ TEXTLESS = frozenset({"role", "tool_calls", "function_call"})
 KIND_OF_FIELD = {"role": str, "tool_calls": list, "function_call": dict}
 LABELS = frozenset({"finish_reason", "stop_reason", "matched_stop"})
 OF_FUNCTION = frozenset({"name", "arguments", "input"})
+DEEPEST_TOOL = 64
 TEXTLESS_OF_CALL = frozenset({"id", "type", "index", "function", "custom"})
 
 
@@ -123,14 +123,16 @@ def put_back(whole: Json, parts: Sequence[Part], safe: Sequence[Segment]) -> Jso
         for part, segment in zip(parts, safe, strict=True)
         if segment.text != part.segment.text
     ]
-    if not changes:
-        return whole
-    copy = deepcopy(dict(whole))
     for path, text in changes:
-        holder: Any = copy
-        for step in path[:-1]:
-            holder = holder[step]
-        holder[path[-1]] = text
+        whole = _with(whole, path, text)
+    return whole
+
+
+def _with(holder: Any, path: Path, text: str) -> Any:
+    """A copy with one text replaced; what lies beside the path is shared with the original."""
+    copy = dict(holder) if isinstance(holder, Mapping) else list(holder)
+    step, rest = path[0], path[1:]
+    copy[step] = _with(copy[step], rest, text) if rest else text  # type: ignore[index]
     return copy
 
 
@@ -213,6 +215,8 @@ def _of_function(function: Any, path: Path, where: Where) -> Iterator[Part]:
 
 
 def _descriptions(tools: Any, path: Path) -> Iterator[Part]:
+    if len(path) > DEEPEST_TOOL:
+        raise BadRequest("a tool may not be nested so deeply", param=_dotted(path[:2]))
     items = tools.items() if isinstance(tools, dict) else enumerate(tools) if isinstance(tools, list) else ()
     for key, value in items:
         if key == "description" and isinstance(value, str) and value:

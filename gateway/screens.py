@@ -1,6 +1,5 @@
 """The guard policy in force: replaced as a whole, and only by one that could be built."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -36,11 +35,6 @@ class Screens:
     def publish(self, screener: Screener) -> None:
         """Put another policy in force for every request that has not begun."""
         self.current = screener
-
-    async def reload(self, path: Path | None) -> GuardPolicy:
-        """Put the policy of a file in force; when it is refused (PolicyRefused), the old one stays."""
-        self.publish(await asyncio.to_thread(open_screen, path))
-        return self.current.policy
 
 
 def open_screen(path: Path | None) -> Screen:

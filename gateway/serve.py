@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.settings import GatewaySettings, Listener, SettingsInvalid, load_settings
+
+MANY_FILES = 65_536
 
 app = typer.Typer(
     add_completion=False, help="Serve the gateway: the data plane, and the operator's surface beside it."
@@ -62,8 +65,21 @@ def run(settings: GatewaySettings) -> None:
     """Serve on uvloop where there is one."""
     import uvloop  # noqa: PLC0415
 
+    allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: each stream takes two."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(MANY_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def serve(settings: GatewaySettings) -> None:

@@ -1,0 +1,114 @@
+"""Texts taken out of requests and replies, and put back: none is missed, nothing else is touched."""
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import parts
+from gateway.errors import BadRequest
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "a"}}
+BODY: dict[str, Any] = {
+    "messages": [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": [{"type": "text", "text": "u"}]},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "content": "t", "tool_call_id": "c"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}],
+}
+
+
+def test_every_text_of_a_request_is_found_with_its_part() -> None:
+    found = [(part.segment.part, part.segment.text) for part in parts.of_prompt(BODY)]
+    assert found == [
+        ("system", "s"),
+        ("content", "u"),
+        ("tool_name", "f"),
+        ("tool_arguments", "a"),
+        ("tool_result", "t"),
+        ("tool_definition", "d"),
+    ]
+
+
+def test_put_back_changes_the_texts_and_nothing_else() -> None:
+    before, found = deepcopy(BODY), parts.of_prompt(BODY)
+    safe = [replace(part.segment, text=part.segment.text.upper()) for part in found]
+    after = parts.put_back(BODY, found, safe)
+    assert [part.segment.text for part in parts.of_prompt(after)] == ["S", "U", "F", "A", "T", "D"]
+    assert before == BODY
+    assert after["messages"][3]["tool_call_id"] == "c"
+
+
+def test_put_back_of_the_same_texts_is_the_same_object() -> None:
+    found = parts.of_prompt(BODY)
+    assert parts.put_back(BODY, found, [part.segment for part in found]) is BODY
+
+
+texts = st.text(min_size=1)
+messages = st.fixed_dictionaries(
+    {"role": st.just("assistant")},
+    optional={
+        "content": texts | st.none(),
+        "reasoning": texts,
+        "refusal": texts,
+        "tool_calls": st.lists(
+            st.fixed_dictionaries({"function": st.fixed_dictionaries({"name": texts, "arguments": texts})})
+        ),
+    },
+)
+
+
+def strings(value: Any) -> list[str]:
+    """Every string under a value, keys and roles aside."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [each for key, inner in value.items() if key != "role" for each in strings(inner)]
+    return [each for inner in value for each in strings(inner)] if isinstance(value, list) else []
+
+
+@given(messages)
+def test_no_string_of_a_reply_escapes(message: dict[str, Any]) -> None:
+    assert sorted(part.segment.text for part in parts.of_reply(message)) == sorted(strings(message))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"audio": {"data": "x"}},
+        {"annotations": [{"text": "x"}]},
+        {"content": ["x"]},
+        {"tool_calls": [{"function": {"name": "f", "note": "x"}}]},
+        {"tool_calls": [{"said": "x"}]},
+        {"tool_calls": ["x"]},
+        {"tool_calls": "x"},
+        {"function_call": "x"},
+    ],
+)
+def test_what_no_guard_reads_is_unscannable(message: dict[str, Any]) -> None:
+    with pytest.raises(parts.Unscannable):
+        parts.of_reply({"role": "assistant", **message})
+    with pytest.raises(parts.Unscannable):
+        parts.delta_of({"delta": message})
+
+
+def test_empty_fields_are_no_obstacle() -> None:
+    message = {"role": "assistant", "content": "x", "audio": None, "annotations": [], "tool_calls": []}
+    assert [part.segment.text for part in parts.of_reply(message)] == ["x"]
+
+
+def test_a_tool_nested_beyond_reason_is_refused() -> None:
+    tool: dict[str, Any] = {}
+    for _ in range(500):
+        tool = {"inner": tool}
+    with pytest.raises(BadRequest, match="nested"):
+        parts.of_prompt({"messages": [], "tools": [tool]})
+
+
+def test_guards_are_told_the_turns() -> None:
+    assert parts.turns(BODY).turns[:2] == (("system", "s"), ("user", "u"))
