@@ -63,7 +63,8 @@ async def retrain_with(situation: Situation, database: Database, progress: Progr
 
 async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) -> None:
     """Look for ever."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
+    logging.getLogger("finetune").setLevel(logging.INFO)
     async with ledger(situation) as database:
 
         async def left_behind() -> bool:
