@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.admin.client import AdminClient
 from openai import AsyncOpenAI
 
 from finetune.commands import retrain_with
@@ -27,6 +26,7 @@ from finetune.exams.report import UNSAFE_KINDS, Marked
 from finetune.history import history
 from finetune.progress import Progress
 from finetune.settings import Situation, load_situation
+from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
 from gateway.up.launch import Running, launched
 from gateway.up.stack import Stack
