@@ -7,7 +7,6 @@ import phonenumbers
 from stdnum import iban as account
 from stdnum.us import ssn
 
-
 # By a number's first digit: 3 is American Express and Diners, 4 Visa, 2 and 5 Mastercard, 6 Discover and others.
 CARD_LENGTHS = {2: (16,), 3: (14, 15, 16), 4: (13, 16, 19), 5: (16,), 6: (16, 17, 18, 19)}
 
