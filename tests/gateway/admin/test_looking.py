@@ -53,3 +53,24 @@ async def test_an_exchange_that_never_was_is_told(house):
         with pytest.raises(AdminRefused, match="there is no exchange") as refused:
             await admin.exchange("nobody")
     assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_the_policy_redacts_is_on_no_disk(house, stream):
+    house.engine.says("Your word is s3cret, I think.")
+    body = {
+        "model": "assistant",
+        "stream": stream,
+        "messages": [{"role": "user", "content": "Mine is s3cret."}],
+    }
+    before = house.tools.ledger.health.stored
+    with house.http() as client:
+        answer = client.post("/v1/chat/completions", json=body)
+    assert "I think" in answer.text
+    assert until(lambda: house.tools.ledger.health.stored > before, seconds=20)
+    async with house.admin() as admin:
+        kept = await admin.exchange(answer.headers["x-trimtab-exchange"])
+    assert kept["messages"][0]["content"] == "Mine is [secret removed]."
+    assert kept["answer"] == kept["candidates"][0]["text"] == "Your word is [secret removed], I think."
+    files = [path for path in (house.folder / "home").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"s3cret" in path.read_bytes()]
