@@ -1,7 +1,7 @@
 """The gate: nobody comes in without a key, whatever the route, the spelling or the header."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import openai
@@ -141,6 +141,15 @@ def test_what_is_not_here_is_told_in_openais_shape(
 def test_health_says_what_the_engine_is_like(gateway: Running) -> None:
     with httpx.Client(base_url=gateway.server.url) as nobody:
         assert nobody.get("/health").json() == {"status": "ok", "engine": True, "dead": []}
+
+
+def test_health_goes_red_when_a_background_task_has_died(gateway: Running) -> None:
+    vital: dict[str, Callable[[], bool]] = gateway.tools.vital  # type: ignore[assignment]
+    vital["a task"] = lambda: False
+    with httpx.Client(base_url=gateway.server.url) as nobody:
+        answer = nobody.get("/health")
+    del vital["a task"]
+    assert (answer.status_code, answer.json()["dead"]) == (503, ["a task"])
 
 
 def test_a_keys_secret_is_in_no_log_and_no_metric(gateway: Running, caplog: pytest.LogCaptureFixture) -> None:
