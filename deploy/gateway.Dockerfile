@@ -1,4 +1,4 @@
-# The gateway: guards, strategies, ledger, admin. No torch, no model server, about 220 MB over Python's own image.
+# The gateway: guards, strategies, ledger, admin. No torch, no model server.
 #   docker build -f deploy/gateway.Dockerfile -t trimtab-gateway .        (BuildKit: Docker 23 or newer)
 ARG PYTHON=3.11
 

@@ -35,6 +35,8 @@ COPY --from=build /opt/trimtab /opt/trimtab
 ENV PATH=/opt/trimtab/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HF_HOME=/var/lib/trimtab/huggingface
 WORKDIR /var/lib/trimtab
 USER 10001:10001
+# For `trimtab up` in one container: a port that is published is reached from outside of loopback.
+ENV TRIMTAB_HOME=/var/lib/trimtab TRIMTAB_LISTEN__HOST=0.0.0.0 TRIMTAB_ADMIN__HOST=0.0.0.0
 EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health', timeout=2)"]
