@@ -155,6 +155,7 @@ async def test_who_cancels_hangs_up(server: Serving, client: RewardClient, score
         b'{"rewards": [[1.0, null]]}',
         b'{"rewards": [["x", 1.0]]}',
         b'{"rewards": [[1e999, 1.0]]}',
+        b'{"rewards": [["nan", 1.0]]}',
     ],
 )
 async def test_an_answer_without_proper_rewards_is_a_failure(body: bytes) -> None:

@@ -66,6 +66,18 @@ def test_batching_changes_no_reward(make: Make, family: str, config: dict[str, A
     assert one_by_one(scorer) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("sharing", [False, True], ids=["plain", "shared"])
+def test_a_text_that_ends_in_its_pad_token_is_read_where_transformers_reads_it(
+    make: Make, sharing: bool
+) -> None:
+    folder = make(template=CHATML.replace("<|im_end|>\n", "<|im_end|>"), pad_token_id=4)
+    twice = ["Take flour.", "Take flour."]
+    scorer = scorer_of(folder, prefix_sharing=sharing)
+    assert rewards(scorer, twice) == pytest.approx(
+        [by_transformers(folder, answer) for answer in twice], abs=1e-4
+    )
+
+
 def test_batching_changes_no_reward_of_an_encoder(make: Make) -> None:
     scorer = scorer_of(make("deberta-v2", template=None))
     assert rewards(scorer) == pytest.approx(one_by_one(scorer), abs=1e-4)
