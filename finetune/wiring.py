@@ -59,7 +59,8 @@ async def screen_in_force(situation: Situation, database: Database) -> Screen:
         query = select(row.document).where(row.active, row.replaced == configured.hash)
         async with database.read() as connection:
             document = (await connection.execute(query)).scalars().first()
-        return Screen(read_policy(document, "the ledger", Path.cwd()) if document else configured)
+        beside = (situation.gateway.guards.policy or Path()).parent
+        return Screen(read_policy(document, "the ledger", beside) if document else configured)
     except PolicyRefused as error:
         raise FinetuneFailed(f"the guard policy cannot be used: {error}") from error
 

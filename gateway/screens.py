@@ -31,6 +31,7 @@ class Screens:
 
     def __init__(self, screener: Screener) -> None:
         self.current = screener
+        self.configured = screener.policy  # what this process was started with
 
     def publish(self, screener: Screener) -> None:
         """Put another policy in force for every request that has not begun."""

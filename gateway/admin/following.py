@@ -17,7 +17,6 @@ from gateway.ledger.database import Database
 from gateway.routing import RoutesInvalid
 from gateway.settings import SettingsInvalid
 from gateway.tools import BASE_VERSION, Tools
-from guards.policy.load import GuardPolicy
 from guards.verdict import PolicyRefused
 
 FOLLOW_SECONDS = 0.5
@@ -30,12 +29,11 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
     """Routes and policy as the ledger has them, now and for as long as the block lasts."""
     assert tools.ledger is not None
     database = tools.ledger.database
-    configured = tools.screens.current.policy
     await first_version(tools, database)
     await follow(tools, database)
-    await follow_policy(tools, database, configured)
+    await follow_policy(tools, database)
     await tools.engine.check()  # what a restarted engine has lost is loaded before anyone asks for it
-    task = asyncio.create_task(keep_following(tools, database, configured), name="ledger follower")
+    task = asyncio.create_task(keep_following(tools, database), name="ledger follower")
     tools.vital["ledger follower"] = lambda: not task.done()
     try:
         yield task
@@ -53,7 +51,7 @@ async def follow(tools: Tools, database: Database) -> None:
         tools.router.publish(routes)
 
 
-async def keep_following(tools: Tools, database: Database, configured: GuardPolicy) -> None:
+async def keep_following(tools: Tools, database: Database) -> None:
     """Follow until cancelled; while the database is away what was known last stays in force."""
     lost: str | None = None
     while True:
@@ -61,7 +59,7 @@ async def keep_following(tools: Tools, database: Database, configured: GuardPoli
         try:
             async with tools.changing:
                 await follow(tools, database)
-                await follow_policy(tools, database, configured)
+                await follow_policy(tools, database)
             lost = None
         except (LedgerFailed, PolicyRefused, RoutesInvalid) as error:
             if lost != type(error).__name__:  # told once, not twice a second

@@ -117,18 +117,17 @@ class Operator:
         return {"version": version.id, "state": "retired"}
 
     async def _loaded_and_asked(self, version: Version) -> str:
-        """Why the probe's answer ended. What already serves is asked, but neither loaded nor unloaded."""
+        """Why the engines' answers ended. What already serves is asked, but neither loaded nor unloaded."""
         engine, fresh = self.tools.engine, version.state != "staged" and version.path is not None
         try:
             if fresh:
                 await engine.load_adapter(version.model, Path(str(version.path)))
             if version.model not in await engine.models():
                 raise EngineFailed(f"not every engine lists {version.model}")
-            for _ in engine.status():  # requests take turns, so that each engine is asked once
-                answer = await engine.complete({"model": version.model, **PROBE})
-                reason = str(answer["choices"][0]["finish_reason"])
+            answers = await engine.probe({"model": version.model, **PROBE})
+            reasons = {str(answer["choices"][0]["finish_reason"]) for answer in answers}
         except (EngineFailed, KeyError, IndexError, TypeError) as error:
             if fresh:
                 await engine.unload_adapter(version.model)
             raise UpstreamFailed(f"{version.id} was not staged: {error}", code="not_staged") from error
-        return reason
+        return ", ".join(sorted(reasons))

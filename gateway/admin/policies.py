@@ -18,7 +18,7 @@ from gateway.errors import BadRequest
 from gateway.ledger.database import Database
 from gateway.ledger.tables import PolicyRow
 from gateway.tools import Tools
-from guards.policy.load import GuardPolicy, load_policy, read_policy
+from guards.policy.load import GuardPolicy, read_policy
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
 
@@ -44,11 +44,11 @@ def policies_router(tools: Tools) -> APIRouter:
     @router.post("/admin/policy")
     async def replace(new: NewPolicy, caller: OperatorKey) -> Json:
         try:
-            screen = await asyncio.to_thread(screen_of, new.document)
+            screen = await asyncio.to_thread(screen_of, new.document, tools)
         except PolicyRefused as error:
             raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
-        configured = await asyncio.to_thread(load_policy, tools.settings.guards.policy)
-        row = {"digest": screen.policy.hash, "document": new.document, "replaced": configured.hash}
+        replaced = tools.screens.configured.hash
+        row = {"digest": screen.policy.hash, "document": new.document, "replaced": replaced}
         async with tools.changing:
             before, after = {"hash": tools.screens.current.policy.hash}, {"hash": screen.policy.hash}
             change = Change("policy", screen.policy.name, before, after, new.cause)
@@ -59,9 +59,9 @@ def policies_router(tools: Tools) -> APIRouter:
     return router
 
 
-def screen_of(document: str) -> Screen:
-    """The screen of a policy's text; files that it names are looked for nowhere but beside us."""
-    return Screen(read_policy(document, "policy", Path.cwd()))
+def screen_of(document: str, tools: Tools) -> Screen:
+    """The screen of a policy's text; files that it names are looked for beside the configured policy."""
+    return Screen(read_policy(document, "policy", (tools.settings.guards.policy or Path()).parent))
 
 
 def policy_seen(policy: GuardPolicy) -> Json:
@@ -79,15 +79,15 @@ async def keep(database: Database, row: Json, change: Change, actor: str) -> Non
         await note(connection, change, actor)
 
 
-async def follow_policy(tools: Tools, database: Database, configured: GuardPolicy) -> None:
-    """Put the ledger's replacement in force, or the configured policy where there is none."""
+async def follow_policy(tools: Tools, database: Database) -> None:
+    """Put the ledger's replacement for the configured policy in force, where there is one."""
     async with database.read() as connection:
-        active = (PolicyRow.active, PolicyRow.replaced == configured.hash)
+        active = (PolicyRow.active, PolicyRow.replaced == tools.screens.configured.hash)
         row = (await connection.execute(select(PolicyRow.digest, PolicyRow.document).where(*active))).first()
     if row is None or row.digest == tools.screens.current.policy.hash:
         return
     try:
-        tools.screens.publish(await asyncio.to_thread(screen_of, row.document))
+        tools.screens.publish(await asyncio.to_thread(screen_of, row.document, tools))
     except PolicyRefused as error:
         told = "the policy that was put in force through the admin API no longer passes; any change of the"
         raise PolicyRefused(f"{told} configured policy replaces it: {error}") from error

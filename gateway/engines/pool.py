@@ -92,6 +92,10 @@ class Pool:
             return False
         return True
 
+    async def probe(self, body: Body) -> list[dict[str, Any]]:
+        """One chat completion from every replica, each asked itself; raises when any fails."""
+        return list(await asyncio.gather(*(replica.complete(body) for replica in self._replicas)))
+
     async def models(self) -> tuple[str, ...]:
         """The names that every reachable replica serves; raises when none is reachable."""
         listed = await asyncio.gather(
@@ -157,7 +161,7 @@ class Pool:
             served = await replica.models()
             for name, path in list(self._adapters.items()):
                 if name not in served:
-                    await replica.load_adapter(name, path)
+                    await _load(replica, name, path)
         except EngineFailed:
             return False
         return True

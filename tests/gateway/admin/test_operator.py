@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import threading
 
 import pytest
 
@@ -203,20 +202,25 @@ async def test_the_base_model_is_not_retired(admin):
 
 async def test_retiring_waits_for_what_is_in_flight(house, admin):
     name = await staged(house, admin)
-    await admin.roll_out("assistant", {name: 1.0}, "in")
-    house.engine.says("slow", before_answer=1.0)
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(house.ask()))
-    asking.start()
-    await in_time(lambda: house.tools.router.in_flight(name))
-    await admin.roll_out("assistant", {"base": 1.0}, "out")
+    lease = house.tools.router.lease(name)  # a request that began on it
+    house.server.call(lease.__enter__)
     with pytest.raises(AdminRefused, match="1 are in flight") as refused:
         await admin.retire(name, timeout_seconds=0)
     assert refused.value.code == "in_flight"
-    await admin.retire(name, timeout_seconds=20)
-    await asyncio.to_thread(asking.join)
-    assert (answers[0].status_code, answers[0].headers["x-trimtab-version"]) == (200, name)
+    assert name in house.engine.adapters
+    retiring = asyncio.create_task(admin.retire(name, timeout_seconds=60))
+    await asyncio.sleep(0.2)
+    assert not retiring.done()
+    house.server.call(lambda: lease.__exit__(None, None, None))
+    await retiring
     assert name not in house.engine.adapters
+
+
+async def test_what_is_being_retired_takes_no_new_requests(house, admin):
+    name = await staged(house, admin)
+    assert house.ask(model=name).status_code == 200
+    await admin.retire(name)
+    assert house.ask(model=name).status_code == 404
 
 
 async def test_retiring_twice_is_retiring_once(house, admin):
