@@ -1,4 +1,4 @@
-from gateway.engines.pocket.decode import decode_all
+from gateway.engines.pocket.inflight import decode_all
 from gateway.engines.pocket.job import Job, Sampling
 from gateway.engines.pocket.schedule import Limits
 from tests.fakes.counting_model import CountingModel

@@ -46,7 +46,7 @@ class Serving:
 def create_app(model: Model, serving: Serving, version: str) -> FastAPI:
     """The server around a loaded model; its batcher runs for the life of the application."""
     meter = Meter(serving.name)
-    batcher = Batcher(decode.Decoder(model), serving.limits, meter)
+    batcher = Batcher(model, serving.limits, meter)
     base = Served(serving.name, model.base, serving.root or serving.name)
     versions = Versions(base, model, serving.max_lora_rank)
     chat = Chat(model, versions, batcher, serving.seed)

@@ -1,13 +1,12 @@
 """The batch in flight: rows that share a version share a forward pass, and join or leave between steps."""
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from gateway.engines.pocket.job import Delta, Drawn, Job, Row, Version
-from gateway.engines.pocket.schedule import Limits, Share, schedule
+from gateway.engines.pocket.schedule import Share
 
 
 class Lane(Protocol):
@@ -105,30 +104,3 @@ class Decoder:
                 finished.append(row)
         if finished:
             lane.drop(finished)
-
-
-def decode_all(model: Model, jobs: Sequence[Job], limits: Limits) -> list[list[str]]:
-    """The texts of every job's choices, in this thread; the first failure is raised."""
-    decoder, waiting = Decoder(model), deque(jobs)
-    texts = {job: [""] * job.n for job in jobs}
-    while unfinished := [job for job in jobs if job.finished < job.n]:
-        shares = schedule(waiting, [job for job in unfinished if job.started], limits)
-        start(shares)
-        outcome = decoder.step(shares, ())
-        for error in outcome.failures.values():
-            raise error
-        for job, deltas in outcome.deltas.items():
-            job.finished += count_finished(deltas)
-            for delta in deltas:
-                texts[job][delta.index] += delta.text
-    return [texts[job] for job in jobs]
-
-
-def start(shares: Iterable[Share]) -> None:
-    """Account for choices that join the batch now."""
-    for share in shares:
-        share.job.started += share.count
-
-
-def count_finished(deltas: Iterable[Delta]) -> int:
-    return sum(delta.finish_reason is not None for delta in deltas)

@@ -1,6 +1,6 @@
 """What a caller asked of the model, and what comes back: a job, its rows, and one delta per token."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -63,14 +63,12 @@ class Job:
     sampling: Sampling
     seed: int
     n: int = 1
-    deliver: Callable[[list[Delta] | Exception], None] = lambda event: None  # noqa: ARG005 - nobody listens yet
     started: int = 0
     finished: int = 0
-    gone: bool = False  # its caller left, or it was answered with an error
 
     @property
     def waiting(self) -> int:
-        return 0 if self.gone else self.n - self.started
+        return self.n - self.started
 
     @property
     def running(self) -> int:

@@ -1,11 +1,9 @@
 """What the engine counts, under the names that vLLM gives the same things: one dashboard reads both."""
 
-from collections.abc import Iterable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.engines.pocket.decode import Outcome
-from gateway.engines.pocket.job import Delta, Job
+from gateway.engines.pocket.job import Job
 
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -44,24 +42,19 @@ class Meter:
         for rows in outcome.batches:
             self._batch.observe(rows)
         self._generated.inc(sum(map(len, outcome.deltas.values())))
-        self._ended(delta for deltas in outcome.deltas.values() for delta in deltas)
+        for reason in (delta.finish_reason for deltas in outcome.deltas.values() for delta in deltas):
+            if reason:
+                self.ended(reason, 1)
         self._waiting.set(waiting)
         self._running.set(running)
 
-    def failed(self, job: Job) -> None:
-        self._finished.labels(self._model, "error").inc(job.n - job.finished)
-
-    def aborted(self, job: Job) -> None:
-        self._finished.labels(self._model, "abort").inc(job.n - job.finished)
+    def ended(self, reason: str, choices: int) -> None:
+        """Choices that came to an end otherwise than by the model's own doing: `error`, or `abort` by the caller."""
+        self._finished.labels(self._model, reason).inc(choices)
 
     def text(self) -> bytes:
         """Everything, in Prometheus's text format."""
         return generate_latest(self._registry)
-
-    def _ended(self, deltas: Iterable[Delta]) -> None:
-        for delta in deltas:
-            if delta.finish_reason:
-                self._finished.labels(self._model, delta.finish_reason).inc()
 
     def _gauge(self, name: str, what: str, model: str) -> Gauge:
         return Gauge(name, what, ["model_name"], registry=self._registry).labels(model)

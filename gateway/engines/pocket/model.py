@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging
 
 from gateway.engines.pocket.adapters import check_adapter
-from gateway.engines.pocket.decode import decode_all
 from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong
+from gateway.engines.pocket.inflight import decode_all
 from gateway.engines.pocket.job import Job, Sampling, Version
 from gateway.engines.pocket.lane import Lane
 from gateway.engines.pocket.schedule import Limits

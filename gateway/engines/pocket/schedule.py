@@ -36,8 +36,6 @@ def schedule(waiting: Iterable[Job], running: Collection[Job], limits: Limits) -
     longest = max((job.longest for job in running), default=0)
     widest = 0
     for job in waiting:
-        if not job.waiting:
-            continue
         widest = max(widest, len(job.prompt))
         if shares and widest * (len(shares) + 1) > limits.prefill:
             break

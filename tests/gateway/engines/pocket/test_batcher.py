@@ -7,7 +7,6 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from gateway.engines.pocket.batcher import Batcher
-from gateway.engines.pocket.decode import Decoder
 from gateway.engines.pocket.errors import EngineClosed, GenerationFailed, Overloaded
 from gateway.engines.pocket.job import Job, Sampling
 from gateway.engines.pocket.meter import Meter
@@ -22,7 +21,7 @@ def model() -> CountingModel:
 
 @asynccontextmanager
 async def batching(model: CountingModel, limits: Limits | None = None) -> AsyncIterator[Batcher]:
-    async with Batcher(Decoder(model), limits or Limits(), Meter("m")) as batcher:
+    async with Batcher(model, limits or Limits(), Meter("m")) as batcher:
         yield batcher
 
 
@@ -124,7 +123,7 @@ async def test_a_caller_who_left_while_waiting_is_never_read(model: CountingMode
 
 async def test_a_full_queue_refuses(model: CountingModel) -> None:
     model.may_go.clear()
-    async with batching(model, Limits(rows=1, waiting=2)) as batcher:
+    async with batching(model, Limits(rows=1, waiting=3)) as batcher:
         asked = [asyncio.create_task(told(batcher, job())) for _ in range(2)]
         await asyncio.sleep(0.01)
         asked.append(asyncio.create_task(told(batcher, job())))
@@ -156,7 +155,7 @@ async def test_a_dead_worker_answers_everyone_and_shows(model: CountingModel) ->
         def text(self, tokens: object) -> str:
             raise AssertionError("not the model, but our own accounting")
 
-    batcher = await Batcher(Decoder(Broken()), Limits(), Meter("m")).__aenter__()
+    batcher = await Batcher(Broken(), Limits(), Meter("m")).__aenter__()
     with pytest.raises(EngineClosed):
         await told(batcher, job())
     assert not batcher.alive

@@ -48,12 +48,6 @@ def test_one_prompt_is_read_however_long_it_is() -> None:
     assert counts([job(prompt=500)], [], Limits(prefill=100)) == [1]
 
 
-def test_who_left_is_passed_over() -> None:
-    left = job(5)
-    left.gone = True
-    assert counts([left, job()], [], Limits(rows=1)) == [1]
-
-
 JOBS = some.lists(
     some.builds(job, some.integers(1, 9), some.integers(1, 50), some.integers(1, 50)), min_size=1, max_size=8
 )

@@ -1,0 +1,75 @@
+"""Jobs that wait and jobs that run, on one model: every step decides who joins, decodes, and accounts.
+
+It belongs to one thread; whoever talks to it from another sends messages (batcher.py).
+"""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+
+from gateway.engines.pocket.decode import Decoder, Model, Outcome
+from gateway.engines.pocket.job import Job
+from gateway.engines.pocket.schedule import Limits, schedule
+
+
+class InFlight:
+    """Every job that was added and is not yet answered in full."""
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self._decoder = Decoder(model)
+        self._limits = limits
+        self.waiting: deque[Job] = deque()
+        self.running: list[Job] = []
+        self._gone: list[Job] = []
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting or self.running or self._gone)
+
+    def add(self, job: Job) -> None:
+        """Queue a job; it joins the batch when there is room."""
+        self.waiting.append(job)
+
+    def leave(self, job: Job) -> None:
+        """Its caller reads no more; its rows are dropped at the next step."""
+        self._forget({job})
+        self._gone.append(job)
+
+    def step(self) -> Outcome:
+        """Admit who fits, draw one token for every row, and account for those who are done."""
+        shares = schedule(self.waiting, self.running, self._limits)
+        for share in shares:
+            share.job.started += share.count
+            if share.job not in self.running:
+                self.running.append(share.job)
+        self.waiting = deque(job for job in self.waiting if job.waiting)
+        gone, self._gone = self._gone, []
+        outcome = self._decoder.step(shares, gone)
+        self._account(outcome)
+        return outcome
+
+    def _account(self, outcome: Outcome) -> None:
+        for job, deltas in outcome.deltas.items():
+            job.finished += sum(delta.finish_reason is not None for delta in deltas)
+        if outcome.failures:
+            self._forget(outcome.failures.keys())
+        self.running = [job for job in self.running if job.running]
+
+    def _forget(self, jobs: Collection[Job]) -> None:
+        self.waiting = deque(job for job in self.waiting if job not in jobs)
+        self.running = [job for job in self.running if job not in jobs]
+
+
+def decode_all(model: Model, jobs: Sequence[Job], limits: Limits) -> list[list[str]]:
+    """The texts of every job's choices, in this thread; the first failure is raised."""
+    flight = InFlight(model, limits)
+    texts = {job: [""] * job.n for job in jobs}
+    for job in jobs:
+        flight.add(job)
+    while flight.busy:
+        outcome = flight.step()
+        for error in outcome.failures.values():
+            raise error
+        for job, deltas in outcome.deltas.items():
+            for delta in deltas:
+                texts[job][delta.index] += delta.text
+    return [texts[job] for job in jobs]
