@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.admin.access import Viewer, at_least
+from gateway.admin.audit import audit_router
 from gateway.admin.keys import keys_router
 from gateway.admin.looking import looking_router
 from gateway.admin.policies import policies_router
@@ -77,6 +78,7 @@ ROUTERS = (
     versions_router,
     rollouts_router,
     looking_router,
+    audit_router,
     keys_router,
     policies_router,
     status_router,

@@ -105,8 +105,7 @@ class Operator:
         async with self.tools.changing:
             await self.versions.move(version, "retired", self.actor, {})
             await follow(self.tools, self.database)
-        if not self.database.sqlite:
-            await asyncio.sleep(2 * FOLLOW_SECONDS)  # other gateways may still lead requests to it
+        await asyncio.sleep(2 * FOLLOW_SECONDS)  # until then, other gateways may lead requests to it
         if not await self.tools.router.drained(version.id, timeout_seconds):
             left = self.tools.router.in_flight(version.id)
             told = (

@@ -73,7 +73,8 @@ def open_house(folder: Path, engine_url: str, engine: FakeEngine, **changes: Any
         async with open_tools(settings) as tools:
             if "guards" not in changes:
                 tools.screens.publish(word_screen())
-            keys = {role: await KeyStore(tools.ledger.database, "test").create(role, role) for role in ROLES}
+            store = KeyStore(tools.ledger.database, "test")
+            keys = {role: await store.create(role, role) for role in ROLES}
             await tools.keys.refresh()
             async with operated(tools):
                 made.extend([tools, {role: secret for role, (_, secret) in keys.items()}])

@@ -76,6 +76,9 @@ def test_a_good_policy_is_in_force_at_once_and_its_cause_is_written_down(configu
         assert answer_to(house, "a haddock") == "Not here."
         assert answer_to(house, "a herring") == "Hello there."
         assert house.ask("x").headers["x-trimtab-policy"] == in_force(house)["hash"]
+        with house.http("viewer") as client:
+            [change] = client.get("/admin/transitions?kind=policy").json()["data"]
+        assert (change["cause"], change["after"]["hash"]) == ("a complaint", in_force(house)["hash"])
 
 
 def test_a_replacement_outlives_a_restart(configured):
