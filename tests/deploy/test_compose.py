@@ -115,12 +115,17 @@ def test_our_services_run_with_no_privilege(name: str) -> None:
 @each_file
 def test_what_serves_says_whether_it_can_and_comes_back(name: str) -> None:
     for at, service in services(name).items():
-        if service.get("profiles") or at in {"worker", "keys"}:
+        if service.get("profiles") or at == "keys":
             continue
         dockerfile = service.get("build", {}).get("dockerfile")
         by_image = dockerfile and "HEALTHCHECK --" in (Path(DEPLOY.parent) / dockerfile).read_text()
         assert service.get("healthcheck", {}).get("test") or by_image, at
         assert service["restart"] == "unless-stopped", at
+
+
+def test_only_a_gateway_is_asked_what_the_pocket_image_asks_a_gateway() -> None:
+    for at, service in ours("compose.pocket.yaml"):
+        assert at == "gateway" or "healthcheck" in service, at
 
 
 @each_file
