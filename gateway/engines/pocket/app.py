@@ -1,6 +1,7 @@
 """The pocket engine's HTTP surface: vLLM's routes, bodies and status codes."""
 
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -118,11 +119,16 @@ def add_condition(app: FastAPI, batcher: Batcher, meter: Meter, version: str) ->
         return Response(meter.text(), media_type="text/plain; version=0.0.4")
 
 
-def explained(fault: Mapping[str, Any]) -> BadRequest:
-    """The first thing that is wrong with a body, naming the field."""
+# pydantic also puts the types it tried into the place of an error: `str`, `list[Part]`; and `body` says nothing.
+FIELD_OR_INDEX = re.compile(r"(?!(body|str)$)\w+")
+
+
+def explained(faults: Sequence[Mapping[str, Any]]) -> BadRequest:
+    """What is wrong with a body, naming the field; of a choice of types, the one whose value was nearly right."""
+    fault = next((one for one in faults if not one["type"].endswith("_type")), faults[0])
     if fault["type"] == "json_invalid":
         return BadRequest("The body is not valid JSON.")
-    place = [str(step) for step in fault["loc"] if step != "body"]
+    place = [str(step) for step in fault["loc"] if FIELD_OR_INDEX.fullmatch(str(step))]
     if not place:
         return BadRequest("The body must be a JSON object, sent with content-type application/json.")
     return BadRequest(f"{'.'.join(place)}: {fault['msg']}", param=place[0])
@@ -138,7 +144,7 @@ def speak_openai_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        return JSONResponse(explained(error.errors()[0]).body(), 400)
+        return JSONResponse(explained(error.errors()).body(), 400)
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:

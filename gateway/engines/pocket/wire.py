@@ -6,20 +6,14 @@ honoured are refused by name: an answer that silently disobeys is worse than non
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 MOST_CHOICES = 128
 MOST_LOGPROBS = 20
 MOST_STOPS = 4
 
 
-def _not_empty(stop: str) -> str:
-    if not stop:
-        raise ValueError("a stop string must not be empty")
-    return stop
-
-
-Stop = Annotated[str, AfterValidator(_not_empty)]
+Stop = Annotated[str, Field(min_length=1)]
 
 
 class Body(BaseModel):

@@ -1,10 +1,15 @@
 import asyncio
+from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import ValidationError
 
 from gateway.engines.pocket.app import explained
 from gateway.engines.pocket.errors import Overloaded
+from gateway.engines.pocket.wire import ChatBody
+
+HELLO = [{"role": "user", "content": "hello"}]
 
 
 async def test_a_serving_engine_is_healthy(http: aiohttp.ClientSession) -> None:
@@ -45,10 +50,31 @@ async def metrics(http: aiohttp.ClientSession) -> dict[str, float]:
     }
 
 
-def test_a_fault_in_a_body_names_its_field() -> None:
-    fault = {"type": "missing", "loc": ("body", "messages", 0, "role"), "msg": "Field required"}
-    error = explained(fault)
-    assert (error.message, error.param) == ("messages.0.role: Field required", "messages")
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "messages: Field required"),
+        ({"messages": [{"content": "hi"}]}, "messages.0.role: Field required"),
+        (
+            {"messages": [{"role": "user", "content": 5}]},
+            "messages.0.content: Input should be a valid string",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages.0.content.0.type: Input should be 'text'",
+        ),
+        ({"messages": HELLO, "stop": list("abcde")}, "stop: List should have at most 4 items"),
+        ({"messages": HELLO, "stop": ["a", ""]}, "stop.1: String should have at least 1 character"),
+        ({"messages": HELLO, "stop": 5}, "stop: Input should be a valid string"),
+        ({"messages": HELLO, "n": "many"}, "n: Input should be a valid integer"),
+    ],
+)
+def test_a_fault_in_a_body_names_its_field(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ChatBody.model_validate(asked)
+    error = explained(refused.value.errors())
+    assert error.message.startswith(said)
+    assert error.param == said.split(":", maxsplit=1)[0].split(".", maxsplit=1)[0]
 
 
 def test_an_error_body_carries_its_status_as_code() -> None:

@@ -116,6 +116,7 @@ async def test_a_caller_who_left_while_waiting_is_never_read(model: CountingMode
         second = asyncio.create_task(told(batcher, job()))
         await asyncio.sleep(0.01)
         second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
         model.may_go.set()
         await first
     assert model.admitted == [1]
