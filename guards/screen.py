@@ -139,10 +139,9 @@ def findings_of(verdict: Verdict, rule: Rule, segment: Segment) -> list[Finding]
     """The hazards whose probability reached the rule's threshold."""
     found = []
     for hazard, probability in verdict.scores.items():
-        response = rule.response(hazard)
-        if response is None or response.does is Action.ALLOW or probability < response.threshold:
+        action = rule.answer(hazard, probability)
+        if action is Action.ALLOW:
             continue
-        action = response.does
         if action is Action.REDACT and not any(span.hazard == hazard for span in verdict.spans):
             action = Action.REFUSE  # found, but nobody can say where: it cannot be cut out, so it cannot pass
         found.append(Finding(rule.id, hazard, probability, action, segment.part))

@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from guards.hazards import HAZARDS
 from guards.verdict import Action, Where
@@ -72,6 +80,14 @@ class Response(Strict):
         return Action[self.action.upper()]
 
 
+def as_several(said: Any) -> Any:
+    """A single response as the list that it may also be written as."""
+    return [said] if isinstance(said, dict) else said
+
+
+Responses = Annotated[tuple[Response, ...], BeforeValidator(as_several), Field(min_length=1)]
+
+
 class Rule(Strict):
     """One guard of the policy: what it looks at, what its findings lead to, and what its failure means."""
 
@@ -81,7 +97,7 @@ class Rule(Strict):
     skip_parts: tuple[str, ...] = ()
     on_error: Literal["closed", "open"]
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
-    hazards: dict[Hazard, Response] = Field(min_length=1)
+    hazards: dict[Hazard, Responses] = Field(min_length=1)
     config: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("where")
@@ -99,9 +115,14 @@ class Rule(Strict):
             raise ValueError("skip_parts is for prompts only: every part of a reply is screened")
         return self
 
-    def response(self, hazard: str) -> Response | None:
+    def responses(self, hazard: str) -> tuple[Response, ...]:
         """What the rule says of a hazard: its own entry, else the one for `*`."""
-        return self.hazards.get(hazard) or self.hazards.get("*")
+        return self.hazards.get(hazard) or self.hazards.get("*") or ()
+
+    def answer(self, hazard: str, probability: float) -> Action:
+        """The strictest action whose threshold the probability reaches."""
+        reached = [one.does for one in self.responses(hazard) if probability >= one.threshold]
+        return max(reached, default=Action.ALLOW)
 
     @property
     def when_failing(self) -> Action:

@@ -61,8 +61,11 @@ def reach_for(action: str, plan: Plan) -> Reach:
 
 def hazards_with(action: str, plan: Plan) -> frozenset[str]:
     """The hazards, among those that the guard can report, that the rule answers with this action."""
-    responses = {hazard: plan.rule.response(hazard) for hazard in reported_by(plan)}
-    return frozenset(hazard for hazard, said in responses.items() if said and said.action == action)
+    return frozenset(
+        hazard
+        for hazard in reported_by(plan)
+        if any(response.action == action for response in plan.rule.responses(hazard))
+    )
 
 
 def reported_by(plan: Plan) -> frozenset[str]:

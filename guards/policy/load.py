@@ -143,6 +143,16 @@ def sentence(detail: Any) -> str:
 
 def at(place: Place, lines: Lines, name: str, message: str) -> str:
     """A fault with its file, line and field path."""
+    place = written(place, lines)
     line = line_of(place, lines)
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
     return f"{name}:{line or 1}: {field or 'document'}: {message}"
+
+
+def written(place: Place, lines: Lines) -> Place:
+    """The place as its author wrote it: without the index of an item that stands there alone, not in a list."""
+    found: Place = ()
+    for step in place:
+        if isinstance(step, str) or (*found, step) in lines:
+            found = (*found, step)
+    return found

@@ -1,0 +1,157 @@
+"""Public sets that the guard classifier is measured on and never learns from."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from guards.datasets import lines_of, read_json, table
+
+HARMLESS_ROWS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One text with what people, or its source, say of it; for a reply, with the request."""
+
+    text: str
+    unsafe: bool
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A set of cases; `against` says which harmless texts an all-harmful set is told apart from."""
+
+    name: str
+    where: str  # prompt or reply
+    folder: str
+    read: Callable[[Path], Iterator[Case]]
+    against: bool = False
+
+
+def harmless(folder: Path) -> Iterator[Case]:
+    """Alpaca's harmless instructions, the test split of refusal-direction."""
+    for line in read_json(folder / "dataset" / "splits" / "harmless_test.json")[:HARMLESS_ROWS]:
+        yield Case(line["instruction"], unsafe=False)
+
+
+def validation(folder: Path) -> Iterator[Case]:
+    """The validation split of refusal-direction: HarmBench's validation behaviours, and harmless instructions."""
+    for line in read_json(folder / "dataset" / "splits" / "harmful_val.json"):
+        yield Case(line["instruction"], unsafe=True)
+    for line in read_json(folder / "dataset" / "splits" / "harmless_val.json"):
+        yield Case(line["instruction"], unsafe=False)
+
+
+def harmbench(kind: str) -> Callable[[Path], Iterator[Case]]:
+    """HarmBench's test behaviours of one kind, with their context where they have one."""
+
+    def read(folder: Path) -> Iterator[Case]:
+        for line in table(folder / "behavior_datasets" / "harmbench_behaviors_text_test.csv"):
+            if line["FunctionalCategory"] == kind:
+                yield Case(f"{line['ContextString']}\n{line['Behavior']}".strip(), unsafe=True)
+
+    return read
+
+
+def harmbench_targets(folder: Path) -> Iterator[Case]:
+    """How an answer to each of HarmBench's test behaviours would begin if the model went along."""
+    targets = read_json(folder / "optimizer_targets" / "harmbench_targets_text.json")
+    for line in table(folder / "behavior_datasets" / "harmbench_behaviors_text_test.csv"):
+        if line["FunctionalCategory"] == "standard":
+            yield Case(targets[line["BehaviorID"]], unsafe=True, asked=line["Behavior"])
+
+
+def strongreject(folder: Path) -> Iterator[Case]:
+    """StrongREJECT's forbidden prompts."""
+    for line in table(folder / "behavior_datasets" / "strongreject_dataset.csv"):
+        yield Case(line["forbidden_prompt"], unsafe=True)
+
+
+def jailbreakbench(folder: Path) -> Iterator[Case]:
+    """JailbreakBench's goals."""
+    for line in read_json(folder / "dataset" / "processed" / "jailbreakbench.json"):
+        yield Case(line["instruction"], unsafe=True)
+
+
+def jailbreak_prompts(folder: Path) -> Iterator[Case]:
+    """Attacks on models with JailbreakBench's goals in them, each text once."""
+    texts = {
+        line["prompt"]
+        for file in sorted(folder.glob("*/*/*.json"))
+        for line in read_json(file).get("jailbreaks", [])
+        if line.get("prompt")
+    }
+    yield from (Case(text, unsafe=True) for text in sorted(texts))
+
+
+def xstest(folder: Path) -> Iterator[Case]:
+    """Prompts that only sound unsafe, and their unsafe likes."""
+    for line in table(folder / "xstest_prompts.csv"):
+        yield Case(line["prompt"], unsafe=line["label"] == "unsafe")
+
+
+def xstest_answers(folder: Path) -> Iterator[Case]:
+    """Five models' answers to XSTest; unsafe is what people called full compliance with an unsafe prompt."""
+    for file in sorted((folder / "model_completions").glob("*.csv")):
+        for line in table(file):
+            complied, harmful = line["final_label"].startswith("1"), line["type"].startswith("contrast")
+            if harmful and not complied and not line["final_label"].startswith("2"):
+                continue  # partial refusals of unsafe prompts are neither
+            yield Case(line["completion"], unsafe=complied and harmful, asked=line["prompt"])
+
+
+def gptfuzz_answers(folder: Path) -> Iterator[Case]:
+    """The evaluation part of GPTFuzz: answers to harmful questions, labelled by people."""
+    questions = [line["text"] for line in table(folder / "questions" / "question_list.csv")]
+    for line in table(folder / "responses_labeled" / "evaluate.csv"):
+        yield Case(line["Response"], unsafe=line["label"] == "1", asked=questions[int(line["question"])])
+
+
+def moderation(folder: Path) -> Iterator[Case]:
+    """OpenAI's moderation set: texts rather than requests; unsafe is any of its eight labels."""
+    with gzip.open(folder / "samples-1680.jsonl.gz", "rt", encoding="utf-8") as file:
+        for line in map(json.loads, file):
+            yield Case(
+                line["prompt"],
+                unsafe=any(line.get(k) == 1 for k in ("S", "H", "V", "HR", "SH", "S3", "H2", "V2")),
+            )
+
+
+def multijail(folder: Path) -> Iterator[Case]:
+    """MultiJail in English, odd ids: what people who attack models have asked."""
+    for line in table(folder / "MultiJail.csv"):
+        if int(line["id"]) % 2:
+            yield Case(line["en"], unsafe=True)
+
+
+def long_and_harmless(folder: Path) -> Iterator[Case]:
+    """E-mails and tables with a question, from BIPIA's test part."""
+    for name in ("email", "table"):
+        for line in lines_of(folder / name / "test.jsonl"):
+            yield Case(f"{line['context']}\n{line['question']}", unsafe=False)
+
+
+EXAMS = (
+    Exam("HarmBench test, standard", "prompt", "harmbench-and-friends", harmbench("standard"), against=True),
+    Exam(
+        "HarmBench test, contextual", "prompt", "harmbench-and-friends", harmbench("contextual"), against=True
+    ),
+    Exam(
+        "HarmBench test, copyright", "prompt", "harmbench-and-friends", harmbench("copyright"), against=True
+    ),
+    Exam("StrongREJECT", "prompt", "harmbench-and-friends", strongreject, against=True),
+    Exam("JailbreakBench goals", "prompt", "refusal-direction", jailbreakbench, against=True),
+    Exam("JailbreakBench attacks", "prompt", "jailbreakbench-artifacts", jailbreak_prompts, against=True),
+    Exam("MultiJail, English, odd ids", "prompt", "multijail", multijail, against=True),
+    Exam("XSTest", "prompt", "xstest", xstest),
+    Exam("OpenAI moderation", "prompt", "openai-moderation", moderation),
+    Exam("BIPIA test contexts", "prompt", "bipia", long_and_harmless),
+    Exam("XSTest answers", "reply", "xstest", xstest_answers),
+    Exam("GPTFuzz answers, evaluation part", "reply", "gptfuzz", gptfuzz_answers),
+    Exam("HarmBench targets", "reply", "harmbench-and-friends", harmbench_targets),
+)
+HARMLESS = Exam("harmless instructions, test split", "prompt", "refusal-direction", harmless)
+VALIDATION = Exam("refusal-direction, validation", "prompt", "refusal-direction", validation)

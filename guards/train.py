@@ -1,0 +1,209 @@
+"""Trains the guard classifier: two heads over hashed n-grams.
+
+Each head is trained once on everything, and before that once for each fold without the sources of that fold. What
+those say of the sources that they have not seen calibrates the head, and tells the reply head how sure it may be
+of requests: scores of rows that a model has learnt by heart would promise too much.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save as serialized
+from torch import nn
+
+from guards.datasets import found_sets, read_rows
+from guards.lessons import PROMPT_LABELS, REPLY_LABELS, Example, gather, prompt_lessons, reply_lessons
+from guards.models.ngram import SIDE_SIZE, WEIGHTS, side_of
+from guards.schooling import Floats, School, calibrated, rounds, school
+
+Progress = Callable[[int, int, str], None]
+Bag = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+FORGOTTEN_REQUESTS = 0.15  # of the replies are shown without their request, as a guard may see them
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How both heads are made."""
+
+    prompt_rows: int = 1 << 17
+    reply_rows: int = 1 << 16
+    width: int = 24
+    hidden: int = 64
+    epochs: int = 4
+    batch: int = 256
+    table_rate: float = 0.02
+    layer_rate: float = 0.004
+    dropped_grams: float = 0.3
+    contrasts: int = 30_000
+
+
+SHIPPED = Recipe()
+
+
+class HeadNet(nn.Module):
+    """A bag of n-gram rows, whose last column goes straight to `unsafe`, and a hidden layer."""
+
+    def __init__(self, rows: int, labels: int, side: int, recipe: Recipe) -> None:
+        super().__init__()
+        self.rows = rows
+        self.table = nn.EmbeddingBag(rows, recipe.width + 1, mode="sum", sparse=True)
+        nn.init.normal_(self.table.weight, std=0.05)
+        with torch.no_grad():
+            self.table.weight[:, -1] = 0
+        self.hidden = nn.Linear(recipe.width + side, recipe.hidden)
+        self.out = nn.Linear(recipe.hidden, labels)
+        self.rest = nn.Dropout(0.2)
+
+    def forward(self, bag: Bag, side: torch.Tensor) -> torch.Tensor:
+        """One logit for each bag and label."""
+        buckets, offsets, weights = bag
+        summed = self.table(buckets & (self.rows - 1), offsets, per_sample_weights=weights)
+        seen = torch.cat([summed[:, :-1], side], dim=1)
+        logits = self.out(self.rest(torch.relu(self.hidden(seen))))
+        return torch.cat([logits[:, :1] + summed[:, -1:], logits[:, 1:]], dim=1)
+
+
+def train(
+    examples: Iterable[Example],
+    out_dir: Path,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    extra: Path | None = None,
+    recipe: Recipe = SHIPPED,
+) -> dict[str, Any]:
+    """Writes the weights and says what they were made from; `extra` is a folder with public data sets."""
+    started, threads = time.monotonic(), torch.get_num_threads()
+    tell = progress or (lambda *_: None)
+    torch.set_num_threads(1)  # the work is many small steps; and one thread always adds up in one order
+    try:
+        sets = found_sets(extra)
+        rows = gather(
+            examples, read_rows(extra, sets) if extra else (), seed=seed, contrasts=recipe.contrasts
+        )
+        prompts = school(prompt_lessons(rows))
+        tell(1, 4, f"{len(prompts.bags):,} prompts")
+        prompt, unseen = taught(prompts, recipe.prompt_rows, seed, recipe)
+        replies = school(reply_lessons(rows))
+        replies = with_sides(replies, prompt, dict(zip(prompts.texts, unseen[:, 0], strict=True)))
+        tell(2, 4, f"{len(replies.bags):,} replies")
+        reply, heard = taught(replies, recipe.reply_rows, seed, recipe)
+        tell(3, 4, "weights")
+        save(out_dir, {"prompt": (prompt, prompts, unseen), "reply": (reply, replies, heard)})
+    finally:
+        torch.set_num_threads(threads)
+    tell(4, 4, "done")
+    counts = {"prompts": len(prompts.bags), "replies": len(replies.bags)}
+    return {
+        "seed": seed,
+        **counts,
+        "sets": [one.name for one in sets],
+        "seconds": round(time.monotonic() - started),
+    }
+
+
+def taught(lessons: School, rows: int, seed: int, recipe: Recipe) -> tuple[HeadNet, Floats]:
+    """A head trained on all lessons, and each lesson's logits by a head that has not seen its source."""
+    unseen = np.zeros(lessons.labels.shape, np.float32)
+    for fold in sorted(set(lessons.folds.tolist())):
+        apart = lessons.folds == fold
+        if apart.all():
+            break
+        unseen[apart] = judged(learn(lessons.some(~apart), rows, seed, recipe), lessons.some(apart))
+    return learn(lessons, rows, seed, recipe), unseen
+
+
+def learn(lessons: School, rows: int, seed: int, recipe: Recipe) -> HeadNet:
+    """One head, from nothing."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    net = HeadNet(rows, lessons.labels.shape[1], lessons.sides.shape[1], recipe)
+    table = torch.optim.SparseAdam([net.table.weight], lr=recipe.table_rate)
+    layers = torch.optim.Adam([*net.hidden.parameters(), *net.out.parameters()], lr=recipe.layer_rate)
+    steps = rounds(len(lessons.bags), recipe.epochs, recipe.batch, rng)
+    net.train()
+    for done, chosen in enumerate(steps):
+        for group in table.param_groups:
+            group["lr"] = recipe.table_rate * (1 - done / len(steps))
+        loss = loss_on(net, lessons, chosen, rng, recipe)
+        table.zero_grad()
+        layers.zero_grad()
+        loss.backward()
+        table.step()
+        layers.step()
+    return net.eval()
+
+
+def loss_on(
+    net: HeadNet, lessons: School, chosen: NDArray[np.int64], rng: np.random.Generator, recipe: Recipe
+) -> torch.Tensor:
+    """Cross-entropy over all labels that are known, each bag with some of its n-grams dropped."""
+    bags = [lessons.bags[at] for at in chosen]
+    thinned = [bag[rng.random(len(bag)) > recipe.dropped_grams] if len(bag) > 3 else bag for bag in bags]
+    sides = lessons.sides[chosen].copy()
+    if sides.shape[1]:
+        forgotten = rng.random(len(chosen)) < FORGOTTEN_REQUESTS
+        sides[forgotten, 0] = sides[forgotten, 2] = 0
+    logits = net(bag_of(thinned), torch.from_numpy(sides))
+    weights = torch.from_numpy(lessons.weights[chosen])
+    labels = torch.from_numpy(lessons.labels[chosen])
+    summed = nn.functional.binary_cross_entropy_with_logits(logits, labels, weight=weights, reduction="sum")
+    return summed / len(chosen)
+
+
+def bag_of(bags: Sequence[NDArray[np.int32]]) -> Bag:
+    """Bags end to end, as an embedding bag takes them; each n-gram weighs one over the root of their number."""
+    sizes = np.array([len(bag) for bag in bags])
+    offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    weights = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
+    together = np.concatenate(bags).astype(np.int64)
+    return torch.from_numpy(together), torch.from_numpy(offsets), torch.from_numpy(weights)
+
+
+@torch.no_grad()
+def judged(net: HeadNet, lessons: School) -> Floats:
+    """The net's logits for all lessons."""
+    found = [np.zeros((0, lessons.labels.shape[1]), np.float32)]
+    for start in range(0, len(lessons.bags), 512):
+        sides = torch.from_numpy(lessons.sides[start : start + 512])
+        found.append(net(bag_of(lessons.bags[start : start + 512]), sides).numpy())
+    return np.concatenate(found)
+
+
+def with_sides(replies: School, prompt: HeadNet, unseen: dict[str, Any]) -> School:
+    """The replies with what their head is told beside the words: see `NgramModel.part_logits`."""
+    said = judged(prompt, replies.alone(len(PROMPT_LABELS)))[:, 0]
+    unknown = replies.asked_alone(known=unseen, labels=len(PROMPT_LABELS))
+    others = dict(zip(unknown.texts, judged(prompt, unknown)[:, 0].tolist(), strict=True))
+    sides = np.zeros((len(replies.bags), SIDE_SIZE), np.float32)
+    for at, (asked, own) in enumerate(zip(replies.asked, said, strict=True)):
+        sides[at] = side_of(float(unseen.get(asked, others.get(asked, 0.0))), float(own), known=bool(asked))
+    return replies.beside(sides)
+
+
+def save(out_dir: Path, heads: dict[str, tuple[HeadNet, School, Floats]]) -> None:
+    """The weights as `guards.models.ngram` reads them."""
+    tensors: dict[str, Any] = {}
+    for name, (net, lessons, unseen) in heads.items():
+        slope, shift = calibrated(unseen, lessons.labels, lessons.weights)
+        parts = {
+            "table": net.table.weight.detach().numpy().astype(np.float16),
+            "hidden": net.hidden.weight.detach().numpy(),
+            "hidden_bias": net.hidden.bias.detach().numpy(),
+            "out": net.out.weight.detach().numpy(),
+            "out_bias": net.out.bias.detach().numpy(),
+            "slope": slope,
+            "shift": shift,
+        }
+        tensors |= {f"{name}.{part}": np.ascontiguousarray(value) for part, value in parts.items()}
+    out_dir.mkdir(parents=True, exist_ok=True)
+    labels = json.dumps({"prompt": PROMPT_LABELS, "reply": REPLY_LABELS})
+    (out_dir / WEIGHTS).write_bytes(serialized(tensors, metadata={"guard": labels}))
