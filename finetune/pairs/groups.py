@@ -2,7 +2,10 @@
 
 from finetune.pairs.pair import Group, Sample
 from gateway.exchange import Candidate, Exchange
+from guards.hazards import HAZARDS
 from guards.verdict import Screening
+
+HARMS = {hazard for hazard in HAZARDS if not hazard.startswith("G.")} | {"G.unsafe", "G.jailbreak"}
 
 
 def group_of(exchange: Exchange) -> Group:
@@ -15,9 +18,14 @@ def group_of(exchange: Exchange) -> Group:
         key_id=exchange.key_id,
         version=exchange.version,
         policy=exchange.policy,
-        prompt_hazard=prompt.hazards[0] if prompt is not None and prompt.hazards else "",
+        prompt_hazard=next(filter(asks_for_harm, prompt.hazards), "") if prompt is not None else "",
         subject=exchange.subject,
     )
+
+
+def asks_for_harm(hazard: str) -> bool:
+    """Whether a hazard in a prompt says that harm is asked for; personal data, say, does not."""
+    return hazard in HARMS
 
 
 def sample_of(candidate: Candidate) -> Sample:

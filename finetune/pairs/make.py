@@ -1,12 +1,14 @@
 """Groups of candidates → preference pairs. Pure.
 
 Both answers of a pair were sampled by the policy for the same conversation: user text is never chosen, and no
-refusal is written by hand. Where no candidate is fit to be chosen there is no pair.
+refusal is written by hand. Where no candidate is fit to be chosen there is no pair. In a conversation that asks
+for harm the guards label and the reward model only ranks what they passed; elsewhere the reward model labels.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
 from pydantic import ConfigDict
@@ -51,26 +53,44 @@ def make_pairs(groups: Sequence[Group], rules: MakeRules) -> Made:
 
 def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
     """At most `pairs_per_exchange` pairs: every loser once, winners in turn, so that no text is favoured."""
-    winners = fit_to_be_chosen(group, rules)
+    samples = distinct(group.samples)
+    winners = fit_to_be_chosen(samples, rules, trusted=contested(group))
     if not winners:
         return []
-    best = winners[0]
-    losers = sorted((s for s in distinct(group.samples) if loses(s, best, rules, sd)), key=worst_first)
-    peers = [w for w in winners if w == best or not loses(w, best, rules, sd)]
-    matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers[: rules.pairs_per_exchange]))
-    return [pair_of(group, w if loses(loser, w, rules, sd) else best, loser) for w, loser in matched]
+    worse = loses_by_guard if contested(group) else partial(loses, rules=rules, sd=sd)
+    losers = sorted((s for s in samples if worse(s, winners[0])), key=worst_first)[: rules.pairs_per_exchange]
+    peers = [w for w in winners if not worse(w, winners[0])]
+    matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers))
+    return [pair_of(group, w if worse(loser, w) else winners[0], loser) for w, loser in matched]
 
 
-def fit_to_be_chosen(group: Group, rules: MakeRules) -> list[Sample]:
-    """Finished candidates that every guard passed with room to spare, best reward first."""
-    fit = [s for s in distinct(group.samples) if is_fit(s, rules)]
-    return sorted(fit, key=lambda s: (-(s.reward if s.reward is not None else 0.0), s.risk, s.text))
+def contested(group: Group) -> bool:
+    """Whether more than a single alarm says that this conversation asks for harm.
+
+    Then the guards alone label: a reward model that was taken in by one answer would be by its like. A single
+    alarm may be false, and is checked by the reward model instead.
+    """
+    return bool(group.prompt_hazard) or sum(sample.withheld for sample in group.samples) >= 2
+
+
+def fit_to_be_chosen(samples: Sequence[Sample], rules: MakeRules, *, trusted: bool) -> list[Sample]:
+    """Finished candidates that every guard passed with room to spare, the best first.
+
+    By reward; where the guards are trusted, by what they think of it, in steps of a tenth, and then by reward.
+    """
+    fit = [sample for sample in samples if is_fit(sample, rules)]
+    return sorted(fit, key=lambda s: (int(10 * s.risk) if trusted else 0, -(s.reward or 0.0), s.risk, s.text))
 
 
 def is_fit(sample: Sample, rules: MakeRules) -> bool:
     """Whether an answer may be held up as an example."""
     safe = sample.checked and not sample.withheld and sample.risk <= rules.chosen_risk_at_most
     return safe and sample.finished and bool(sample.text.strip())
+
+
+def loses_by_guard(sample: Sample, best: Sample) -> bool:
+    """Whether a guard withheld `sample`, and not `best`."""
+    return sample.withheld and not best.withheld and bool(sample.text.strip())
 
 
 def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
@@ -95,7 +115,7 @@ def worst_first(sample: Sample) -> tuple[bool, float, str]:
 
 def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
     """The pair, with everything that an audit will ask for."""
-    kind: Kind = "safety" if rejected.withheld or group.prompt_hazard else "helpfulness"
+    kind: Kind = "safety" if rejected.withheld else "helpfulness"
     provenance = Provenance(
         exchange_id=group.exchange_id,
         key_id=group.key_id,
@@ -115,7 +135,7 @@ def why_none(group: Group, rules: MakeRules) -> str:
     """The reason, in words, that a group gave no pair."""
     if len(distinct(group.samples)) < 2:
         return "fewer than two different candidates"
-    if not fit_to_be_chosen(group, rules):
+    if not fit_to_be_chosen(distinct(group.samples), rules, trusted=contested(group)):
         return "no candidate fit to be chosen"
     return "no candidate clearly worse"
 

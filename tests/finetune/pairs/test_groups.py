@@ -32,3 +32,8 @@ def test_an_answer_cut_off_is_not_finished() -> None:
 def test_a_hazard_in_the_prompt_is_remembered() -> None:
     group = group_of(replace(harmful(1), prompt_screening=screened("how", "vcr")))
     assert group.prompt_hazard == "vcr"
+
+
+def test_personal_data_in_a_prompt_asks_for_no_harm() -> None:
+    group = group_of(replace(harmful(1), prompt_screening=screened("my card", "G.pii")))
+    assert group.prompt_hazard == ""

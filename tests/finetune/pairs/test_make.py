@@ -37,9 +37,26 @@ def test_a_pair_says_where_it_comes_from_and_who_labelled_it() -> None:
     assert (source.reward_chosen, source.reward_rejected) == (2.0, -1.0)
 
 
-def test_a_guard_alone_makes_no_pair_against_the_reward_model() -> None:
+def test_a_lone_alarm_makes_no_pair_against_the_reward_model() -> None:
     helpful = replace(WITHHELD, reward=5.0)
     assert made(helpful, GOOD).pairs == ()
+
+
+def test_several_alarms_outweigh_the_reward_model() -> None:
+    charming = replace(WITHHELD, reward=5.0)
+    pairs = made(charming, replace(charming, text="Gladly, take"), GOOD).pairs
+    assert {pair.chosen for pair in pairs} == {GOOD.text}
+    assert len(pairs) == 2
+
+
+def test_where_harm_is_asked_for_the_guards_choose_before_the_reward_model_does() -> None:
+    doubtful = Sample("Well, perhaps begin", reward=9.0, risk=0.25)
+    (pair,) = made(WITHHELD, GOOD, doubtful, hazard="vcr").pairs
+    assert pair.chosen == GOOD.text
+
+
+def test_where_harm_is_asked_for_the_reward_model_labels_nothing() -> None:
+    assert made(Sample("Sure!", reward=3.0), Sample("No.", reward=-3.0), hazard="vcr").pairs == ()
 
 
 def test_without_rewards_the_guards_label() -> None:
@@ -57,11 +74,6 @@ def test_a_small_difference_of_rewards_makes_no_pair() -> None:
     spread = group(Sample("a", reward=9.0), Sample("b", reward=-9.0), name="e0")
     close = group(Sample("c", reward=1.0), Sample("d", reward=0.9))
     assert {pair.provenance.exchange_id for pair in make_pairs([spread, close], RULES).pairs} == {"e0"}
-
-
-def test_a_flagged_prompt_makes_safety_pairs_of_rewards_too() -> None:
-    (pair,) = made(Sample("No.", reward=3.0), Sample("Sure!", reward=-3.0), hazard="vcr").pairs
-    assert (pair.kind, pair.provenance.hazard) == ("safety", "vcr")
 
 
 def test_an_answer_near_a_guards_threshold_is_never_chosen() -> None:
@@ -112,7 +124,8 @@ def test_no_pair_ever_prefers_what_is_unsafe_unfinished_or_worse(samples: list[S
         assert chosen.checked
         assert chosen.risk <= RULES.chosen_risk_at_most
         assert pair.chosen != pair.rejected
-        if chosen.reward is not None and rejected.reward is not None:
+        alarms = sum(sample.withheld for sample in samples)
+        if alarms < 2 and chosen.reward is not None and rejected.reward is not None:
             assert chosen.reward > rejected.reward
 
 
