@@ -25,7 +25,7 @@ LABEL org.opencontainers.image.title="trimtab gateway" \
 # A fixed number, so that volumes shared with the worker agree on the owner.
 RUN groupadd --gid 10001 trimtab \
     && useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/trimtab --shell /usr/sbin/nologin trimtab \
-    && install -d -o 10001 -g 10001 /var/lib/trimtab/adapters /keys
+    && install -d -o 10001 -g 10001 /var/lib/trimtab/adapters
 COPY --from=build /opt/trimtab /opt/trimtab
 # The root file system may be read-only: nothing is written but under /var/lib/trimtab.
 ENV PATH=/opt/trimtab/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
