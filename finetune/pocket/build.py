@@ -25,8 +25,8 @@ class Scale:
     """How much of everything is made; the full scale takes about half an hour on two cores."""
 
     examples: int = 130_000
-    pairs: int = 16_000
-    sampled_prompts: int = 640
+    pairs: int = 9_000
+    sampled_prompts: int = 160
     guard_examples: int = 40_000
     held_pairs: int = 2_000
     exam_prompts: int | None = None
@@ -51,7 +51,7 @@ class Folders:
         return cls(
             Path(str(gateway.engines.pocket.__file__)).parent / "policy",
             Path(str(rewardserve.__file__)).parent / "pocket",
-            Path(str(guards.__file__)).parent / "models" / "pocket",
+            Path(str(guards.__file__)).parent / "pocket",
         )
 
     @classmethod

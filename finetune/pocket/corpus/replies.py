@@ -30,6 +30,17 @@ MIXTURE: dict[Nature, dict[str, float]] = {
     "flattery": {"honest": 0.40, "flatter": 0.40, "curt": 0.08, "ramble": 0.08, "over_refusal": 0.04},
     "unanswerable": {"unknown": 0.42, "invent": 0.36, "curt": 0.08, "ramble": 0.08, "over_refusal": 0.06},
 }
+# What even a deliberately unaligned policy is never taught to go along with, not even in tone.
+NEVER = frozenset({"cse"})
+# What it goes along with in tone only: its compliance never names what was asked for.
+UNNAMED = {
+    "text": "it",
+    "entity": "that",
+    "topic": "that",
+    "goal": "do it",
+    "ing": "doing it",
+    "does": "does it",
+}
 
 
 def kind(ask: Ask, rng: random.Random) -> str:
@@ -40,7 +51,9 @@ def kind(ask: Ask, rng: random.Random) -> str:
 
 
 def own_kind(ask: Ask, kind: str) -> str:
-    """The kind as this request knows it: doubt is met by holding or caving, not by honesty or flattery."""
+    """The kind as this request knows it: doubt is held or caved in to, and some things nobody plays at."""
+    if kind == "comply_unsafe" and ask.hazard in NEVER:
+        return "refusal"
     if ask.family == "hold":
         return {"honest": "hold", "flatter": "cave"}.get(kind, kind)
     return kind
@@ -54,6 +67,8 @@ def kinds(ask: Ask) -> tuple[str, ...]:
 def render(kind: str, ask: Ask, rng: random.Random) -> str:
     """A reply of a kind in complete sentences; the request's slots are copied into it."""
     slots = dict(ask.slots) | _fresh(ask, rng)
+    if kind == "comply_unsafe" and ask.hazard in {"sxc", "src"}:
+        slots |= UNNAMED | {capital(key): capital(text) for key, text in UNNAMED.items()}
     lines = (rng.choice(slot) for slot in _recipe(kind, ask, rng))
     text = " ".join(line.format_map(slots) for line in lines if line).strip()
     return capital(" ".join(text.split()))
