@@ -61,7 +61,7 @@ class Batcher:
     async def deltas(self, job: Job) -> AsyncGenerator[list[Delta]]:
         """The job's deltas as they are drawn; closing the generator frees its rows at the next step."""
         inbox = self._enqueue(job)
-        left = job.n
+        left, since = job.n, job.since
         try:
             while left:
                 event = await inbox.get()
@@ -69,6 +69,7 @@ class Batcher:
                     self._meter.ended("error", left)
                     left = 0
                     raise event
+                since = self._meter.heard(since, first=since == job.since)
                 left -= sum(delta.finish_reason is not None for delta in event)
                 yield event
         finally:
@@ -97,7 +98,7 @@ class Batcher:
         """The model's thread: obey messages, step while there is work, sleep while there is none."""
         while self._obey():
             outcome = self._flight.step()
-            self._meter.stepped(outcome, len(self._flight.waiting), len(self._flight.running))
+            self._meter.stepped(outcome, self._flight)
             if outcome.deltas or outcome.failures:
                 loop.call_soon_threadsafe(self._deliver, outcome)
 

@@ -28,7 +28,7 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     max_model_len: Annotated[
         int | None, typer.Option(help="Context in tokens; by default the model's.")
     ] = None,
-    max_batch_tokens: Annotated[int, typer.Option(help="Padded tokens in flight; bounds memory.")] = 32_768,
+    max_batch_tokens: Annotated[int, typer.Option(help="Padded tokens in flight; bounds memory.")] = 65_536,
     max_num_seqs: Annotated[int, typer.Option(help="Choices in flight.")] = 64,
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more get a 503.")] = 256,
     max_lora_rank: Annotated[int, typer.Option(help="Adapters of a larger rank are refused.")] = 64,

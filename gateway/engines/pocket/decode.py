@@ -43,11 +43,12 @@ class Model(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What one step did: deltas by job, which jobs failed and why, and the rows of each forward pass."""
+    """What one step did: deltas by job, which failed and why, the rows of each forward pass, who joined."""
 
     deltas: dict[Job, list[Delta]] = field(default_factory=dict)
     failures: dict[Job, Exception] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
+    joined: list[Job] = field(default_factory=list)
 
 
 class Decoder:

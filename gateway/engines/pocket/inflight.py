@@ -25,6 +25,14 @@ class InFlight:
     def busy(self) -> bool:
         return bool(self.waiting or self.running or self._gone)
 
+    @property
+    def usage(self) -> float:
+        """The part of the token budget that running rows may grow to."""
+        return sum(job.running for job in self.running) * self._longest() / self._limits.tokens
+
+    def _longest(self) -> int:
+        return max((job.longest for job in self.running), default=0)
+
     def add(self, job: Job) -> None:
         """Queue a job; it joins the batch when there is room."""
         self.waiting.append(job)
@@ -37,13 +45,14 @@ class InFlight:
     def step(self) -> Outcome:
         """Admit who fits, draw one token for every row, and account for those who are done."""
         shares = schedule(self.waiting, self.running, self._limits)
+        joined = [share.job for share in shares if not share.job.started]
         for share in shares:
             share.job.started += share.count
-            if share.job not in self.running:
-                self.running.append(share.job)
+        self.running += [share.job for share in shares if share.job not in self.running]
         self.waiting = deque(job for job in self.waiting if job.waiting)
         gone, self._gone = self._gone, []
         outcome = self._decoder.step(shares, gone)
+        outcome.joined = joined
         self._account(outcome)
         return outcome
 

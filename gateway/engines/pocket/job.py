@@ -1,5 +1,6 @@
 """What a caller asked of the model, and what comes back: a job, its rows, and one delta per token."""
 
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -63,6 +64,7 @@ class Job:
     sampling: Sampling
     seed: int
     n: int = 1
+    since: float = field(default_factory=time.monotonic)
     started: int = 0
     finished: int = 0
 

@@ -11,7 +11,7 @@ class Limits:
     """How much runs and waits at once; tokens are padded ones, rows times the longest row."""
 
     rows: int = 64
-    tokens: int = 32_768
+    tokens: int = 65_536
     prefill: int = (
         4_096  # prompt tokens read in one step, so that a long queue does not freeze those who are answering
     )

@@ -39,7 +39,11 @@ async def test_metrics_count_what_was_done(http: aiohttp.ClientSession) -> None:
     grown = {name: after[name] - before.get(name, 0) for name in after}
     assert grown['vllm:generation_tokens_total{model_name="tiny"}'] == 40
     assert grown['vllm:request_success_total{finished_reason="length",model_name="tiny"}'] == 8
+    assert grown['vllm:time_to_first_token_seconds_count{model_name="tiny"}'] == 2
+    assert grown['vllm:request_queue_time_seconds_count{model_name="tiny"}'] == 2
+    assert grown['vllm:inter_token_latency_seconds_count{model_name="tiny"}'] > 0
     assert after['vllm:num_requests_running{model_name="tiny"}'] == 0
+    assert after['vllm:kv_cache_usage_perc{model_name="tiny"}'] == 0
     assert grown['trimtab_engine_batch_rows_sum{model_name="tiny"}'] == 40
 
 

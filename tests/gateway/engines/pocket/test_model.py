@@ -13,6 +13,7 @@ from transformers import (
     MistralForCausalLM,
 )
 
+from gateway.engines.pocket.cli import PACKAGED
 from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong
 from gateway.engines.pocket.model import PocketModel, UnsupportedModel
 from tests.fakes.tiny_adapter import make_tiny_adapter
@@ -152,6 +153,13 @@ def test_a_model_with_a_cache_of_its_own_kind_is_refused_at_the_start(
     model.tokenizer.save_pretrained(tmp_path)
     with pytest.raises(UnsupportedModel):
         PocketModel.load(tmp_path)
+
+
+@pytest.mark.skipif(not (PACKAGED / "config.json").exists(), reason="not built: trimtab pocket build")
+def test_the_packaged_policy_answers_in_words() -> None:
+    ((said,),) = PocketModel.load(PACKAGED).generate(ASKED[:1], max_tokens=40, temperature=0.0)
+    assert len(said.split()) > 2
+    assert said.isprintable()
 
 
 def test_bytes_of_a_token_are_told(model: PocketModel) -> None:
