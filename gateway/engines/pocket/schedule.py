@@ -12,9 +12,8 @@ class Limits:
 
     rows: int = 64
     tokens: int = 65_536
-    prefill: int = (
-        4_096  # prompt tokens read in one step, so that a long queue does not freeze those who are answering
-    )
+    # Prompt tokens read in one step: a long queue must not freeze those who are being answered.
+    prefill: int = 1_024
     waiting: int = 256
 
 
