@@ -79,6 +79,12 @@ def test_every_label_matched_or_grouped_by_exists(asked: Asked) -> None:
         assert set(re.split(r",\s*", labels)) <= EXPOSED[name] | OF_TARGETS, name
 
 
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.where)
+def test_no_sum_of_rewards_is_taken_for_a_counter(asked: Asked) -> None:
+    """Rewards may be negative: their sums fall, which rate() and increase() would read as a restart."""
+    assert not re.search(r"(?:rate|increase)\(trimtab_reward_(?:sampled|chosen|rewards)_sum", asked.expr)
+
+
 def test_every_metric_of_ours_is_shown_somewhere() -> None:
     """What is measured and never looked at is noise; `_created` and process details aside."""
     shown = " ".join(asked.expr for asked in ASKED)
