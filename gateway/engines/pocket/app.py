@@ -146,6 +146,11 @@ def speak_openai_errors(app: FastAPI) -> None:
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
         return JSONResponse(explained(error.errors()).body(), 400)
 
+    @app.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> JSONResponse:
+        # Starlette logs it and raises it again once this is sent.
+        return JSONResponse(PocketError(f"The engine failed: {type(error).__name__}.").body(), 500)
+
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:
         told = PocketError(str(error.detail)).body()["error"]

@@ -1,7 +1,7 @@
 """POST /v1/chat/completions: body → version → prompt → job → answer or stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
 from typing import Any, Protocol
@@ -30,8 +30,10 @@ from gateway.engines.pocket.wire import ChatBody, SamplingBody, unsupported
 class Prompts(Protocol):
     """The model's tokenizer and its limits."""
 
+    vocabulary: int
+
     def render(
-        self, messages: Sequence[dict[str, Any]], *, go_on: bool, prompt: bool, **template: Any
+        self, messages: Sequence[dict[str, Any]], *, go_on: bool, prompt: bool, template: Mapping[str, Any]
     ) -> tuple[int, ...]: ...
 
     def room(self, prompt: Sequence[int], wanted: int) -> int: ...
@@ -70,7 +72,7 @@ class Chat:
             [message.plain() for message in body.messages],
             go_on=body.continue_final_message,
             prompt=body.add_generation_prompt,
-            **(body.chat_template_kwargs or {}),
+            template=body.chat_template_kwargs or {},
         )
 
     def _sampling(self, body: ChatBody, prompt: Sequence[int]) -> Sampling:
@@ -79,6 +81,10 @@ class Chat:
         if body.min_tokens > wanted:
             raise BadRequest(
                 f"min_tokens must be at most max_tokens={wanted}, got {body.min_tokens}.", param="min_tokens"
+            )
+        if not all(0 <= token < self._prompts.vocabulary for token in body.stop_token_ids or ()):
+            raise BadRequest(
+                f"stop_token_ids must be from 0 to {self._prompts.vocabulary - 1}.", param="stop_token_ids"
             )
         return sampling_of(body, wanted, body.reported)
 

@@ -8,7 +8,9 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -49,6 +51,7 @@ class PocketModel:
     def __init__(self, base: Weights, tokenizer: PreTrainedTokenizerBase, context: int | None = None) -> None:
         self.base = base
         self.tokenizer = tokenizer
+        self.vocabulary = int(base.net.config.get_text_config().vocab_size)
         self.eos = _ids(base.net.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
         self.context = min(_context(base.net), context or WITHOUT_A_LIMIT)
         self._shapes = {
@@ -91,9 +94,19 @@ class PocketModel:
         return Lane(version.net, version.net.device)
 
     def render(
-        self, messages: Sequence[Message], *, go_on: bool = False, prompt: bool = True, **template: Any
+        self,
+        messages: Sequence[Message],
+        *,
+        go_on: bool = False,
+        prompt: bool = True,
+        template: Mapping[str, Any] = MappingProxyType({}),
     ) -> tuple[int, ...]:
-        """A conversation as token ids, by the model's chat template; `go_on` leaves its last message open."""
+        """A conversation as token ids, by the model's chat template, which is told what `template` holds.
+
+        `go_on` leaves the last message open, to be continued.
+        """
+        if reserved := template.keys() & signature(self.tokenizer.apply_chat_template).parameters.keys():
+            raise BadRequest(f"A chat template cannot be told {min(reserved)}.", param="chat_template_kwargs")
         try:
             ids = self.tokenizer.apply_chat_template(
                 [dict(message) for message in messages],
@@ -153,6 +166,8 @@ class PocketModel:
 
     def _prove(self) -> None:
         """Refuse a model whose scores, token by token through our slots, differ from those of one pass."""
+        if max(len(self.tokenizer), *(1 + token for token in self.eos)) > self.vocabulary:
+            raise UnsupportedModel(f"the tokenizer knows more than the model's {self.vocabulary} tokens")
         tokens = [0, 1, 2, 3]
         lane = Lane(self.base.net, self.base.net.device)
         try:

@@ -145,6 +145,12 @@ async def test_a_client_who_hangs_up_frees_its_rows(http: aiohttp.ClientSession,
         ({"stop": list("abcde")}, 400, "stop"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "tools"),
         ({"min_tokens": 13}, 400, "min_tokens"),
+        ({"stop_token_ids": [5, 10**9]}, 400, "stop_token_ids"),
+        ({"stop_token_ids": [-1], "min_tokens": 2}, 400, "stop_token_ids"),
+        ({"top_k": 10**400}, 400, "top_k"),
+        ({"chat_template_kwargs": {"chat_template": "{{ 1 }}"}}, 400, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"tokenize": False}}, 400, "chat_template_kwargs"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, 400, "messages"),
         ({"messages": "hello"}, 400, "messages"),
         ({"messages": None}, 400, "messages"),
     ],
@@ -156,6 +162,24 @@ async def test_what_cannot_be_answered_is_refused_by_field(
     error = (await answer.json())["error"]
     assert (answer.status, error["param"]) == (status, field)
     assert error.keys() == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"temperature": 1e308},
+        {"temperature": 1e-300},
+        {"repetition_penalty": 1e-300},
+        {"seed": -(10**300)},
+        {"top_k": 2**31, "top_p": 1e-300, "min_p": 1.0},
+        {"stop": ["\x00", "é" * 1000]},
+        {"messages": [{"role": "odd", "content": None, "name": {"a": 1}}]},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ],
+)
+async def test_odd_wishes_are_granted(http: aiohttp.ClientSession, odd: dict[str, Any]) -> None:
+    answer = await http.post("/v1/chat/completions", json=ASK | odd)
+    assert (answer.status, (await answer.json())["usage"]["completion_tokens"] > 0) == (200, True)
 
 
 async def test_a_context_too_long_says_so_in_its_code(http: aiohttp.ClientSession) -> None:
