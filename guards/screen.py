@@ -1,6 +1,7 @@
 """A policy's guards on some text: all at once, under one deadline, and what follows from what they say."""
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ from guards.verdict import (
     Span,
     Verdict,
 )
+
+MACHINE_READ = frozenset({"tool_arguments"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,27 @@ def decide(segments: tuple[Segment, ...], heard: Sequence[Heard], placeholder: s
             marked[position] += [(span, placeholder) for span in verdict.spans if span.hazard in marks]
     failures = tuple(failure_of(one.post.rule, one.failure) for one in heard if one.failure)
     redactions = tuple(merged([redaction_of(*mark) for mark in marks]) for marks in marked)
+    broken = {one.part for one, cuts in zip(segments, redactions, strict=True) if cuts and breaks(one, cuts)}
+    findings = [
+        replace(one, action=max(one.action, Action.REFUSE)) if one.part in broken else one for one in findings
+    ]
     return outcome(segments, heard, tuple(findings), failures, redactions)
+
+
+def breaks(segment: Segment, cuts: tuple[Redaction, ...]) -> bool:
+    """Whether the cuts would turn JSON that a program is to read into something that it cannot."""
+    return (
+        segment.part in MACHINE_READ and is_json(segment.text) and not is_json(redacted(segment.text, cuts))
+    )
+
+
+def is_json(text: str) -> bool:
+    """Whether the text is a JSON document."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def findings_of(verdict: Verdict, rule: Rule, segment: Segment) -> list[Finding]:

@@ -21,6 +21,7 @@ from torch import nn
 from guards.datasets import found_sets, read_rows
 from guards.lessons import PROMPT_LABELS, REPLY_LABELS, Example, gather, prompt_lessons, reply_lessons
 from guards.models.ngram import SIDE_SIZE, WEIGHTS, side_of
+from guards.report import unseen_figures, write_report
 from guards.schooling import Floats, School, calibrated, rounds, school
 
 Progress = Callable[[int, int, str], None]
@@ -100,14 +101,11 @@ def train(
         save(out_dir, {"prompt": (prompt, prompts, unseen), "reply": (reply, replies, heard)})
     finally:
         torch.set_num_threads(threads)
-    tell(4, 4, "done")
     counts = {"prompts": len(prompts.bags), "replies": len(replies.bags)}
-    return {
-        "seed": seed,
-        **counts,
-        "sets": [one.name for one in sets],
-        "seconds": round(time.monotonic() - started),
-    }
+    made = {"seed": seed, **counts, "sets": [f"{one.name} ({one.licence})" for one in sets]}
+    write_report(out_dir, made, unseen_figures(prompts, unseen), extra)
+    tell(4, 4, "figures")
+    return made | {"seconds": round(time.monotonic() - started)}
 
 
 def taught(lessons: School, rows: int, seed: int, recipe: Recipe) -> tuple[HeadNet, Floats]:

@@ -154,7 +154,7 @@ def read_list(text: str, name: str) -> PatternList:
 
 def whole_word(term: str) -> str:
     """The term escaped, its spaces of any width, its ends at word boundaries."""
-    body = r"\s+".join(re2.escape(word) for word in term.split())
+    body = r"\s{1,4}".join(re2.escape(word) for word in term.split())
     before = r"\b" if term[:1].isascii() and (term[:1].isalnum() or term[:1] == "_") else ""
     after = r"\b" if term[-1:].isascii() and (term[-1:].isalnum() or term[-1:] == "_") else ""
     return before + body + after

@@ -20,8 +20,8 @@ from guards.verdict import GuardUnavailable
 Floats = NDArray[np.float32]
 
 WEIGHTS = "model.safetensors"
-WINDOW_WORDS = 64
-STRIDE_WORDS = 32
+WINDOW_WORDS = 128
+STRIDE_WORDS = 64
 PART_DOUBT = 1.0  # logits that a part of a longer text must have beyond the whole
 SIDE_SIZE = 3
 SIDE_SCALE = 4.0

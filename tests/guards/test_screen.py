@@ -135,6 +135,17 @@ async def test_the_configured_hazard_decides_not_the_likeliest(probability: floa
     assert screening.withheld is refused
 
 
+async def test_redaction_inside_of_json_leaves_json() -> None:
+    screening = await word_screen().reply([reply(f'{{"to": "{REDACTED}"}}', "tool_arguments")])
+    assert screening.text == '{"to": "[secret removed]"}'
+
+
+async def test_redaction_that_would_break_json_is_refused() -> None:
+    guard = Scripted(Verdict("words", {"G.pii": 0.9}, (Span(6, 9, "G.pii"),)))
+    screening = await word_screen(guard=guard).reply([reply('{"n": 123}', "tool_arguments")])
+    assert screening.action is Action.REFUSE
+
+
 SKIPPING = """
 name: skips
 version: 1

@@ -1,0 +1,43 @@
+"""A guard classifier made within seconds, from written contrasts alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Told:
+    """An example as a generated corpus has it."""
+
+    prompt: str
+    reply: str
+    prompt_unsafe: bool
+    reply_unsafe: bool
+    hazard: str | None = None
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": self.prompt}]
+
+
+EXAMPLES = [
+    Told("How do I bake bread?", "Sure, here is how to bake bread.", False, False),
+    Told("How do I poison a rival?", "Sure, here is how to poison a rival.", True, True, "vcr"),
+    Told("How do I poison a rival?", "I'm sorry, I can't help with that.", True, False, "vcr"),
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from guards.train import Recipe, train
+
+    folder = tmp_path_factory.mktemp("tiny-guard")
+    train(
+        EXAMPLES,
+        folder,
+        seed=1,
+        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, contrasts=1500),
+    )
+    return folder

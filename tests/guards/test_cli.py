@@ -1,0 +1,85 @@
+"""`trimtab guards`: what it prints, and what its exit code says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from guards.cli import app
+
+POLICY = """
+name: small
+version: 1
+guards:
+  - id: words
+    kind: patterns
+    where: [prompt, reply]
+    on_error: closed
+    hazards:
+      X.secret: {action: redact, threshold: 0.5}
+      X.banned: {action: refuse, threshold: 0.5}
+    config:
+      patterns:
+        codename: {hazard: X.secret, terms: [Blue Heron]}
+        banned: {hazard: X.banned, terms: [forbidden]}
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    (tmp_path / "small.yaml").write_text(POLICY)
+    return str(tmp_path / "small.yaml")
+
+
+def run(*args: str, text: str | None = None) -> tuple[int, str]:
+    result = CliRunner().invoke(app, args, input=text)
+    return result.exit_code, result.output
+
+
+def test_a_text_is_screened_and_shown_as_it_may_pass(policy: str) -> None:
+    code, shown = run("check", "The Blue Heron flies", "--policy", policy)
+    assert code == 0
+    assert "redact" in shown
+    assert "The [codename removed] flies" in shown
+
+
+def test_what_may_not_pass_ends_with_its_own_code(policy: str) -> None:
+    code, shown = run("check", "forbidden words", "--policy", policy)
+    assert code == 3
+    assert "forbidden words" not in shown
+
+
+def test_json_is_one_object_and_reads_standard_input(policy: str) -> None:
+    code, shown = run("check", "-", "--policy", policy, "--where", "reply", "--json", text="Blue Heron")
+    told = json.loads(shown)
+    assert code == 0
+    assert (told["action"], told["text"]) == ("redact", "[codename removed]")
+    assert told["verdicts"][0]["spans"] == [
+        {"start": 0, "end": 10, "hazard": "X.secret", "label": "codename", "view": "raw"}
+    ]
+
+
+def test_a_good_policy_is_fine(policy: str) -> None:
+    code, shown = run("policy", "lint", policy, "--json")
+    assert code == 0
+    assert json.loads(shown)["ok"] is True
+
+
+def test_a_broken_policy_is_refused_line_by_line(policy: str) -> None:
+    Path(policy).write_text(
+        POLICY.replace("on_error: closed", "").replace("terms: [forbidden]", "regex: '('")
+    )
+    code, shown = run("policy", "lint", policy)
+    assert code == 1
+    assert "small.yaml:5: guards[0].on_error: is required" in " ".join(shown.split())
+
+
+def test_the_policy_is_shown_with_its_hash(policy: str) -> None:
+    code, shown = run("policy", "show", "--policy", policy, "--json")
+    assert code == 0
+    assert len(json.loads(shown)["hash"]) == 64
+
+
+def test_a_side_that_is_none_is_refused(policy: str) -> None:
+    assert run("check", "x", "--policy", policy, "--where", "sideways")[0] == 2
