@@ -32,9 +32,7 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     max_num_seqs: Annotated[int, typer.Option(help="Choices in flight.")] = 64,
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more get a 503.")] = 256,
     max_lora_rank: Annotated[int, typer.Option(help="Adapters of a larger rank are refused.")] = 64,
-    threads: Annotated[
-        int | None, typer.Option(help="Processor threads; by default 1 for a small model.")
-    ] = None,
+    threads: Annotated[int, typer.Option(help="Processor threads; more pay for larger models only.")] = 1,
     seed: Annotated[
         int | None, typer.Option(help="Makes requests without a seed repeatable, in order.")
     ] = None,
@@ -66,7 +64,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise typer.BadParameter(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def load(source: str, *, device: str, dtype: str, context: int | None, threads: int | None) -> "PocketModel":
+def load(source: str, *, device: str, dtype: str, context: int | None, threads: int) -> "PocketModel":
     """The model, or an exit that says why not."""
     from gateway.engines.pocket.model import PocketModel, UnsupportedModel
 

@@ -29,7 +29,6 @@ from gateway.engines.pocket.schedule import Limits
 from gateway.engines.pocket.text import bytes_of
 
 Message = Mapping[str, Any]
-SMALL = 30_000_000  # parameters
 WITHOUT_A_LIMIT = 1_000_000  # a tokenizer or a configuration that knows no context writes a huge number
 
 
@@ -69,11 +68,15 @@ class PocketModel:
         context: int | None = None,
         threads: int | None = None,
     ) -> "PocketModel":
-        """From a directory, or by its name from the hub where that is reachable."""
+        """From a directory, or by its name from the hub where that is reachable.
+
+        `threads` is a setting of the whole process, and left alone if not given.
+        """
         with _no_progress_bars():
             net = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype)).to(device).eval()
         net.requires_grad_(requires_grad=False)
-        torch.set_num_threads(threads or _worthwhile_threads(net))
+        if threads:
+            torch.set_num_threads(threads)
         return cls(Weights(net, str(source)), AutoTokenizer.from_pretrained(source), context)
 
     def adapter(self, path: Path, *, name: str = "adapter", max_rank: int = 64) -> Weights:
@@ -121,10 +124,6 @@ class PocketModel:
                 f"The chat template refused these messages: {error}", param="messages"
             ) from error
         return tuple(ids)
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Plain text as token ids, with the special tokens that begin a document."""
-        return tuple(self.tokenizer(text)["input_ids"])
 
     def text(self, tokens: Sequence[int]) -> str:
         """Token ids as text, without special tokens."""
@@ -198,11 +197,6 @@ def _no_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _worthwhile_threads(net: PreTrainedModel) -> int:
-    """A small model's matrices are too small to share: a second thread gains a tenth and takes a core."""
-    return 1 if net.num_parameters() < SMALL else torch.get_num_threads()
 
 
 def _ids(found: int | list[int] | None) -> frozenset[int]:
