@@ -248,14 +248,13 @@ async def remembered(trip: Trip, tools: Tools) -> AsyncIterator[None]:
 async def record(trip: Trip, tools: Tools) -> None:
     """Hand the exchange to the ledger; returns once a flagged one is durable, raises if it cannot be."""
     exchange = trip.exchange()
-    with trip.stage("record"):
-        try:
-            if (
-                exchange.flagged or not exchange.error
-            ):  # of what failed, only what was flagged teaches anything
+    try:
+        with trip.stage("record"):
+            # Of what failed, only what was flagged teaches anything.
+            if exchange.flagged or not exchange.error:
                 await tools.recorder.record(exchange)
-        except LedgerFull as error:
-            message = "this exchange must be recorded and cannot be; try again later"
-            raise Unavailable(message, code="ledger_full") from error
-        finally:
-            account(trip, tools.metrics)
+    except LedgerFull as error:
+        message = "this exchange must be recorded and cannot be; try again later"
+        raise Unavailable(message, code="ledger_full") from error
+    finally:
+        account(trip, tools.metrics)  # after the stage has ended, so that it is counted too

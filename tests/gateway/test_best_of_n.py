@@ -166,3 +166,10 @@ def test_a_late_engine_is_an_honest_timeout(gateway: Running) -> None:
             extra_body={"alignment": {"deadline_ms": 100}},
         )
     assert late.value.status_code == 504
+
+
+def test_every_stage_of_the_journey_is_timed(http: httpx.Client) -> None:
+    ask(http)
+    told = http.get("/metrics").text
+    for stage in ("screen_prompt", "engine", "screen_candidates", "reward", "record", "overhead"):
+        assert f'trimtab_stage_seconds_count{{stage="{stage}"}}' in told
