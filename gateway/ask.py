@@ -15,7 +15,7 @@ from gateway.strategies import STRATEGIES
 Body = Mapping[str, Any]
 # Fields that would carry text to the model past every guard.
 LONGEST_STREAM_SECONDS = 24 * 3600.0
-REFUSED_FIELDS = ("chat_template", "documents")
+REFUSED_FIELDS = ("chat_template", "documents", "chat_template_kwargs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ def _descriptions(tools: Any, path: Path) -> Iterator[Part]:
         raise BadRequest("a tool may not be nested so deeply", param=_dotted(path[:2]))
     items = tools.items() if isinstance(tools, dict) else enumerate(tools) if isinstance(tools, list) else ()
     for key, value in items:
-        if key == "description" and isinstance(value, str) and value:
+        if isinstance(value, str) and value and key not in {"type", "role"}:
             yield Part((*path, key), Segment(value, "prompt", "tool_definition"))
         else:
             yield from _descriptions(value, (*path, key))

@@ -66,7 +66,7 @@ class Tools:
 @asynccontextmanager
 async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
     """The real tools; raises PolicyRefused, or LedgerFailed, before anything is served."""
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     metrics = Metrics()
     screens = Screens(open_screen(settings.guards.policy))
     async with AsyncExitStack() as stack:

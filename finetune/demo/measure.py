@@ -45,12 +45,12 @@ def swapping(
 ) -> Swapping:
     """What clients saw of the swap; `right` is each version's own greedy text for each prompt."""
     during = [answer for answer in answers if answer.overlaps(*span)]
-    failed = [answer for answer in during if answer.error is not None]
+    failed = [answer for answer in answers if answer.error is not None]  # a bad drain shows afterwards
     return Swapping(
         clients=len({answer.client for answer in answers}),
         requests_during=len(during),
         failed=len(failed),
-        mixed_versions=sum(is_mixed(answer, right) for answer in during),
+        mixed_versions=sum(is_mixed(answer, right) for answer in answers),
         seconds=seconds,
         by_version=dict(Counter(answer.version for answer in during if answer.error is None)),
         errors=sorted({answer.error for answer in failed if answer.error})[:5],

@@ -20,6 +20,7 @@ from finetune.demo.report import Sample
 from finetune.demo.sending import Sender, Sent
 from finetune.demo.swap import SwapWatch
 from finetune.demo.traffic import GREEDY, Answer, Load
+from finetune.errors import FinetuneFailed
 from finetune.exams.contract import Question
 from finetune.exams.marks import compare_files, read_marks
 from finetune.exams.report import UNSAFE_KINDS, Marked
@@ -161,6 +162,8 @@ async def retrain_under_load(scene: Scene, load_prompts: Sequence[str]) -> Retra
     watch = SwapWatch(scene.progress, load.start)
     try:
         outcome = await retrain_with(scene.situation, scene.database, watch, "new")
+        if outcome.version is None and "exam after" not in watch.ended_at:
+            raise FinetuneFailed("; ".join(outcome.reasons))  # too few pairs: there is nothing to compare
         if outcome.promoted:
             await load.answered(2 * CLIENTS)
     finally:

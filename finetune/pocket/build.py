@@ -13,7 +13,7 @@ import rewardserve
 from finetune.pocket import reward as rewards
 from finetune.pocket.card import card
 from finetune.pocket.corpus import Corpus, examples, generate
-from finetune.pocket.figures import answer, bundled, policy_figures, reward_figures
+from finetune.pocket.figures import ANSWERS, answer, bundled, policy_figures, reward_figures
 from finetune.pocket.policy import SHIPPED, TINY, Recipe, train_policy
 from finetune.progress import Progress
 
@@ -51,7 +51,7 @@ class Folders:
         return cls(
             Path(str(gateway.engines.pocket.__file__)).parent / "policy",
             Path(str(rewardserve.__file__)).parent / "pocket",
-            Path(str(guards.__file__)).parent / "pocket",
+            Path(str(guards.__file__)).parent / "models" / "pocket",
         )
 
     @classmethod
@@ -124,7 +124,8 @@ def measure(folders: Folders, progress: Progress, seed: int, scale: Scale) -> di
 
 def write_cards(folders: Folders, figures: Mapping[str, Any], seed: int, scale: Scale) -> None:
     """A model card and the figures as JSON beside each model's weights."""
-    facts = {"seed": seed, "examples": scale.examples, "pairs": scale.pairs}
+    facts: dict[str, Any] = {"seed": seed, "examples": scale.examples, "pairs": scale.pairs}
+    facts |= {"answers": ANSWERS, "prompts": figures["policy"]["ended_in_a_sentence"]["prompts"]}
     for folder, name in ((folders.policy, "policy"), (folders.reward, "reward")):
         told = figures[name]
         (folder / "figures.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")

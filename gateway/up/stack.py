@@ -152,7 +152,7 @@ def free_ports() -> int:
 @contextmanager
 def sole_use_of(home: Path) -> Iterator[None]:
     """Hold the home directory's lock, which the kernel drops should we be killed."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people wrote is for its owner alone
     with (home / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -31,6 +31,7 @@ def test_every_text_of_a_request_is_found_with_its_part() -> None:
         ("tool_name", "f"),
         ("tool_arguments", "a"),
         ("tool_result", "t"),
+        ("tool_definition", "f"),
         ("tool_definition", "d"),
     ]
 
@@ -39,7 +40,7 @@ def test_put_back_changes_the_texts_and_nothing_else() -> None:
     before, found = deepcopy(BODY), parts.of_prompt(BODY)
     safe = [replace(part.segment, text=part.segment.text.upper()) for part in found]
     after = parts.put_back(BODY, found, safe)
-    assert [part.segment.text for part in parts.of_prompt(after)] == ["S", "U", "F", "A", "T", "D"]
+    assert [part.segment.text for part in parts.of_prompt(after)] == ["S", "U", "F", "A", "T", "F", "D"]
     assert before == BODY
     assert after["messages"][3]["tool_call_id"] == "c"
 

@@ -123,6 +123,19 @@ async def test_garbage_is_a_failure(verdict: Verdict) -> None:
     assert screening.withheld
 
 
+class Quitter(WordGuard):
+    """Is cancelled from within, as a client library may do to itself."""
+
+    async def check(self, segment: Segment, context: Context) -> Verdict:
+        raise asyncio.CancelledError
+
+
+async def test_a_guard_that_cancels_itself_has_failed() -> None:
+    screening = await word_screen(guard=Quitter()).reply([reply("hello")])
+    assert screening.withheld
+    assert screening.failures
+
+
 async def test_what_should_be_redacted_but_has_no_place_is_refused() -> None:
     screening = await word_screen(guard=Scripted(Verdict("words", {"G.pii": 0.9}))).reply([reply("hello")])
     assert screening.action is Action.REFUSE

@@ -44,4 +44,8 @@ def test_what_a_guard_cut_says_nothing_of_versions() -> None:
 def test_only_requests_in_flight_during_the_swap_count() -> None:
     answers = [answer("old"), answer("", error="APIConnectionError: gone")]
     assert swapping(answers, (0.0, 0.5), 0.1, RIGHT).requests_during == 0
-    assert swapping(answers, (1.5, 3.0), 0.1, RIGHT).failed == 1
+    assert swapping(answers, (1.5, 3.0), 0.1, RIGHT).requests_during == 2
+
+
+def test_a_failure_after_the_swap_counts_as_well() -> None:
+    assert swapping([answer("", error="gone")], (0.0, 0.5), 0.1, RIGHT).failed == 1
