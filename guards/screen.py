@@ -49,6 +49,12 @@ class Heard:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     failure: GuardFailed | None = None
 
+    def complete(self, segments: Sequence[Segment]) -> bool:
+        """Whether every segment that is this guard's business has its verdict."""
+        return all(
+            position in self.verdicts for position, one in enumerate(segments) if self.post.covers(one)
+        )
+
 
 class Screen:
     """The guards of one policy, built once and used by every request until another policy takes its place."""
@@ -84,6 +90,9 @@ class Screen:
         finally:
             for task in tasks:
                 task.cancel()
+        for one in heard:
+            if one.failure is None and not one.complete(segments):
+                one.failure = GuardFailed("ended without a verdict")  # cancelled from within, for instance
         return heard
 
     async def wait(self, heard: list[Heard], tasks: list[asyncio.Task[None]]) -> None:
