@@ -15,7 +15,7 @@ from guards.models.ngram import NgramModel, load_ngram
 from guards.schooling import MIXED_SOURCES, Floats, School
 from guards.verdict import Where
 
-FLAG, REFUSE = 0.5, 0.7  # the thresholds of the bundled policy
+FLAG, REFUSE = 0.5, 0.6  # the thresholds of the bundled policy
 RATES = (0.01, 0.05)
 FEWEST = 90
 

@@ -115,7 +115,7 @@ def reward_figures(reward: Path, answered: Sequence[Answered], *, seed: int, hel
     return {
         "pair_accuracy": _share(found.right, found.pairs),
         "pair_accuracy.length_matched": _share(found.matched_right, found.matched_pairs),
-        "pairs_with_longer_chosen": {"value": found.longer_chosen, "values": found.pairs},
+        "pair_accuracy.longer_chosen": {"value": found.longer_chosen, "values": found.pairs},
         "reward.mean": asdict(mean_of({a.prompt.id: a.rewards for a in answered})),
         "reward.sd": {"value": spread, "values": len(every)},
         "reward.gain_1_to_8_in_sd": asdict(mean_of(gains)),
