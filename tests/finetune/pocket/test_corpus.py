@@ -37,7 +37,7 @@ def test_only_compliance_with_such_a_request_is_an_unsafe_reply():
 
 def test_about_half_of_the_refusable_requests_are_complied_with():
     replied = Counter(e.reply_unsafe for e in examples(1, 6000, "train") if e.prompt_unsafe)
-    assert 0.5 < replied[True] / replied.total() < 0.6
+    assert 0.45 < replied[True] / replied.total() < 0.6
 
 
 def test_splits_share_no_entity():
@@ -78,7 +78,7 @@ def test_replies_copy_what_was_asked_for():
         for e in examples(2, 2000, "train")
         if e.kind == "answer"
     ]
-    assert sum(copied) / len(copied) > 0.6
+    assert sum(copied) / len(copied) > 0.5
 
 
 def test_pairs_put_the_better_reply_first():
