@@ -1,12 +1,14 @@
 """Whether what looks like a card, an account or a telephone number can be one: checksums, number plans."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 
 import phonenumbers
 from stdnum import iban as account
 from stdnum.us import ssn
 
+DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
 # By a number's first digit: 3 is American Express and Diners, 4 Visa, 2 and 5 Mastercard, 6 Discover and others.
 CARD_LENGTHS = {2: (16,), 3: (14, 15, 16), 4: (13, 16, 19), 5: (16,), 6: (16, 17, 18, 19)}
 
@@ -46,6 +48,12 @@ def phone(text: str) -> bool:
         return False
 
 
+def dialled(text: str) -> bool:
+    """Seven to fifteen digits that are no date; for numbers that the text itself calls a telephone's."""
+    digits = sum(char.isdigit() for char in text)
+    return 7 <= digits <= 15 and DATE.match(text) is None
+
+
 def mixed(text: str) -> bool:
     """Letters and digits that look drawn by chance: no word and no placeholder is so various."""
     secret = text[-40:]
@@ -58,5 +66,6 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {
     "us_ssn": us_ssn,
     "ip_address": ip_address,
     "phone": phone,
+    "dialled": dialled,
     "mixed": mixed,
 }

@@ -139,7 +139,7 @@ class PatternGuard:
     def spans(self, view: View) -> Iterator[Span]:
         """Every match in one view."""
         page = Page(view.text)
-        for index in self.sieve.Match(page.data) or ():
+        for index in sorted(self.sieve.Match(page.data) or ()):
             search = self.searches[index]
             if search.reads(view):
                 for start, end in search.matches(page):
