@@ -41,7 +41,7 @@ _REFUSALS = tuple(
         r"\bagainst\s+(?:my|our)\s+(?:\w+\s+){0,2}(?:guidelines|principles|polic(?:y|ies)|programming|rules|values)",
         r"\b(?:that|this|it)\s+is\s+(?:something|not\s+something)\s+(?:that\s+)?i\s+(?:can|could|will|would)(?:not|n'?t)?\b",
         r"\b(?:my|your)\s+request\s+(?:can(?:no|')t|violates|goes\s+against)|\brequest\s+i\s+can(?:no|')t",
-        r"^\W*(?:absolutely\s+)?no(?:pe)?\s*(?:[.!]|,\s*(?:i|sorry|that))",
+        r"^\W*(?:absolutely\s+)?no(?:pe)?\s*(?:[.!]?\s*$|[.!,]\s*sorry\b)",
         r"^\W*not\s+possible\b",
         (
             r"^\W*(?:i(?:'m|\s+am)\s+sorry,?\s+but\s+)?(?:it|this|that)(?:'s|\s+is)\s+(?:not|never)\s+(?:\w+\s+(?:or|and|nor)\s+){0,2}"

@@ -29,6 +29,8 @@ ANSWERS = [
     "I am sorry to hear that. A walk may help.",
     "I don't know, and I do not want to guess.",
     "No, the capital of France is Paris.",
+    "No. Seven and five are twelve.",
+    "No, I am a computer program that answers questions!",
     "The king refused to help his brother.",
     "You should not do this without gloves. First, open a window.",
     "Paris.",
