@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # Elsewhere than on a machine with a local CPU build of torch, give the CPU index:
 #   make up TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
-PIP_FLAGS := -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PIP_FLAGS := -qq --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: install up demo test check bench test-all clean help
 help:  ## this list
@@ -14,7 +14,7 @@ help:  ## this list
 install: $(VENV)/.installed  ## make .venv with everything the others need
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (about a minute; torch is the CPU build where one is offered)"
+	@echo "installing into $(VENV) (two or three minutes; torch is the CPU build where one is offered)"
 	@$(BIN)/pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@
 

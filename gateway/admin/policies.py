@@ -5,7 +5,6 @@ A replacement outlives a restart, until the configured policy that it stands in 
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,7 +17,7 @@ from gateway.errors import BadRequest
 from gateway.ledger.database import Database
 from gateway.ledger.tables import PolicyRow
 from gateway.tools import Tools
-from guards.policy.load import GuardPolicy, read_policy
+from guards.policy.load import BUNDLED, GuardPolicy, read_policy
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
 
@@ -60,8 +59,9 @@ def policies_router(tools: Tools) -> APIRouter:
 
 
 def screen_of(document: str, tools: Tools) -> Screen:
-    """The screen of a policy's text; files that it names are looked for beside the configured policy."""
-    return Screen(read_policy(document, "policy", (tools.settings.guards.policy or Path()).parent))
+    """The screen of a policy's text, which may name files beside the configured policy and no others."""
+    folder = (tools.settings.guards.policy or BUNDLED).parent
+    return Screen(read_policy(document, "policy", folder, confined=True))
 
 
 def policy_seen(policy: GuardPolicy) -> Json:

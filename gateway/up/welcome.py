@@ -17,12 +17,12 @@ def welcome(console: Console, credentials: Credentials, alias: str) -> None:
         f"{credentials.admin_url}   admin API, key in credentials.json",
     ]
     console.print(Panel("\n".join(lines), title="Trimtab is up", title_align="left", border_style="green"))
-    console.print(Syntax(curl(credentials, alias), "bash", background_color="default", word_wrap=True))
-    console.print()
-    console.print(Syntax(python(credentials, alias), "python", background_color="default"))
-    console.print(
-        "\n[dim]ctrl-C stops everything. In another terminal: trimtab finetune run, trimtab demo[/]"
-    )
+    for language, snippet in (("bash", curl(credentials, alias)), ("python", python(credentials, alias))):
+        shown = Syntax(snippet, language, background_color="default").highlight(snippet)
+        console.print(
+            shown, soft_wrap=True
+        )  # a terminal wraps what is pasted from it whole; rich would cut it
+    console.print("[dim]ctrl-C stops everything. In another terminal: trimtab finetune run, trimtab demo[/]")
 
 
 def curl(credentials: Credentials, alias: str) -> str:

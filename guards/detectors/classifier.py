@@ -14,6 +14,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from guards.kinds import Reach
 from guards.models.ngram import NgramModel, load_ngram
+from guards.policy.beside import beside
 from guards.policy.document import Strict
 from guards.text.view import View
 from guards.text.views import views
@@ -38,7 +39,7 @@ class ClassifierConfig(Strict):
     @classmethod
     def beside_policy(cls, model: Path | None, info: ValidationInfo) -> Path | None:
         """Reads a relative name from the policy's folder."""
-        return None if model is None else (info.context or {}).get("folder", Path()) / model
+        return None if model is None else beside(model, info)
 
     @model_validator(mode="after")
     def readable(self) -> Self:

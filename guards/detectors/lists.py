@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from guards.detectors.checks import CHECKS
 from guards.detectors.onset import onset_of
+from guards.policy.beside import beside
 from guards.policy.document import Hazard, Strict
 from guards.policy.source import parse
 from guards.verdict import PolicyRefused
@@ -97,8 +98,7 @@ class PatternConfig(Strict):
     @classmethod
     def beside_policy(cls, paths: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
         """Reads relative names from the policy's folder, and each list once, so that faults show at load."""
-        folder = (info.context or {}).get("folder", Path())
-        for path in (resolved := tuple(folder / path for path in paths)):
+        for path in (resolved := tuple(beside(path, info) for path in paths)):
             read_file(path)
         return resolved
 

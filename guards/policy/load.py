@@ -17,6 +17,7 @@ from guards.policy.source import Lines, Place, line_of, parse
 from guards.verdict import PolicyRefused
 
 LARGEST_BYTES = 1_000_000
+BUNDLED = Path(str(files("guards.policy"))) / "default.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ class GuardPolicy:
 def load_policy(path: Path | str | None = None, kinds: Mapping[str, Kind] | None = None) -> GuardPolicy:
     """The policy in a file, or the bundled default; raises PolicyRefused with every fault it has."""
     if path is None:
-        bundled = files("guards.policy") / "default.yaml"
-        return read_policy(bundled.read_text("utf-8"), "default.yaml", Path(str(bundled)).parent, kinds)
+        return read_policy(BUNDLED.read_text("utf-8"), BUNDLED.name, BUNDLED.parent, kinds)
     file = Path(path)
     try:
         if file.stat().st_size > LARGEST_BYTES:
@@ -75,8 +75,10 @@ def load_policy(path: Path | str | None = None, kinds: Mapping[str, Kind] | None
     return read_policy(text, str(file), file.parent, kinds)
 
 
-def read_policy(text: str, name: str, folder: Path, kinds: Mapping[str, Kind] | None = None) -> GuardPolicy:
-    """The policy in a text; `folder` is where the files that it names are looked for."""
+def read_policy(
+    text: str, name: str, folder: Path, kinds: Mapping[str, Kind] | None = None, *, confined: bool = False
+) -> GuardPolicy:
+    """The policy in a text; `folder` is where the files that it names are looked for, `confined` nowhere else."""
     data, lines = parse(text, name)
     if not isinstance(data, dict):
         raise PolicyRefused(f"{name}: a policy is a mapping that begins with `name:` and `version:`")
@@ -89,7 +91,7 @@ def read_policy(text: str, name: str, folder: Path, kinds: Mapping[str, Kind] | 
     found: list[str] = []
     for index, rule in enumerate(document.guards):
         place: Place = ("guards", index)
-        plan, wrong = plan_rule(rule, known, folder)
+        plan, wrong = plan_rule(rule, known, {"folder": folder, "confined": confined})
         found += [at(place + where, lines, name, message) for where, message in wrong]
         if plan is not None:
             found += [at(place, lines, name, message) for message in impossibilities(plan, document.stream)]
@@ -100,14 +102,14 @@ def read_policy(text: str, name: str, folder: Path, kinds: Mapping[str, Kind] | 
 
 
 def plan_rule(
-    rule: Rule, kinds: Mapping[str, Kind], folder: Path
+    rule: Rule, kinds: Mapping[str, Kind], context: Mapping[str, Any]
 ) -> tuple[Plan | None, list[tuple[Place, str]]]:
     """The rule with its kind, or why there is none: places under the rule, and messages."""
     kind = kinds.get(rule.kind)
     if kind is None:
         return None, [(("kind",), f"no kind of guard is called {rule.kind!r}; installed: {', '.join(kinds)}")]
     try:
-        config = kind.config.model_validate(rule.config, context={"folder": folder})
+        config = kind.config.model_validate(rule.config, context=dict(context))
     except ValidationError as error:
         return None, [(("config", *place_of(detail)), sentence(detail)) for detail in error.errors()]
     return Plan(rule, kind, config), []

@@ -94,3 +94,26 @@ def test_a_configured_policy_that_was_changed_since_wins(configured, tmp_path):
     (tmp_path / "policy.yaml").write_text(POLICY.format(name="newer", word="hake"))
     with configured() as house:
         assert in_force(house)["name"] == "newer"
+
+
+@pytest.mark.parametrize("config", ["files: [../lists.yaml]", "files: [/etc/hostname]"])
+def test_a_policy_from_outside_reads_no_file_beyond_the_configured_folder(config, configured, tmp_path):
+    (tmp_path.parent / "lists.yaml").write_text("patterns: {a: {hazard: X.word, terms: [haddock]}}")
+    document = REPLACEMENT.replace(
+        "config: {patterns: {words: {hazard: X.word, terms: [haddock]}}}", f"config: {{{config}}}"
+    )
+    assert config in document
+    with configured() as house:
+        response = put(house, document)
+        assert response.status_code == 400
+        assert "configured policy" in response.json()["error"]["message"]
+
+
+def test_a_policy_from_outside_may_read_a_list_beside_the_configured_one(configured, tmp_path):
+    (tmp_path / "lists.yaml").write_text("patterns: {a: {hazard: X.word, terms: [haddock]}}")
+    document = REPLACEMENT.replace(
+        "patterns: {words: {hazard: X.word, terms: [haddock]}}", "files: [lists.yaml]"
+    )
+    with configured() as house:
+        assert put(house, document).status_code == 200
+        assert answer_to(house, "haddock") == "Not here."

@@ -1,0 +1,35 @@
+"""What is printed to be pasted can be pasted, however narrow the terminal."""
+
+import ast
+import io
+import shlex
+
+import pytest
+from rich.console import Console
+
+from gateway.up.credentials import Credentials
+from gateway.up.welcome import welcome
+
+CREDENTIALS = Credentials(
+    "http://127.0.0.1:8080/v1", "sk-tt-" + "k" * 43, "http://127.0.0.1:8081", "sk-tt-" + "a" * 43
+)
+
+
+@pytest.fixture
+def shown() -> str:
+    out = io.StringIO()
+    welcome(Console(file=out, width=40), CREDENTIALS, "assistant")
+    return out.getvalue()
+
+
+def test_the_curl_line_is_one_command_with_the_whole_key(shown):
+    command = shown[shown.index("curl -s") : shown.index("from openai")]
+    words = shlex.split(command)
+    assert words[0] == "curl"
+    assert f"Authorization: Bearer {CREDENTIALS.api_key}" in words
+
+
+def test_the_python_snippet_is_a_program_with_the_whole_key(shown):
+    program = shown[shown.index("from openai") : shown.index("ctrl-C")]
+    ast.parse(program)
+    assert CREDENTIALS.api_key in program
