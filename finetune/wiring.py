@@ -19,7 +19,7 @@ from finetune.settings import Situation
 from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
 from gateway.ledger.tables import PolicyRow
-from guards.policy.load import load_policy, read_policy
+from guards.policy.load import load_policy, read_replacement
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
 from rewardserve.client import RewardClient
@@ -54,13 +54,13 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
 async def screen_in_force(situation: Situation, database: Database) -> Screen:
     """The guards that the gateway enforces: the configured policy, or what an operator put over it."""
     row = PolicyRow
+    path = situation.gateway.guards.policy
     try:
-        configured = load_policy(situation.gateway.guards.policy)
+        configured = load_policy(path)
         query = select(row.document).where(row.active, row.replaced == configured.hash)
         async with database.read() as connection:
             document = (await connection.execute(query)).scalars().first()
-        beside = (situation.gateway.guards.policy or Path()).parent
-        return Screen(read_policy(document, "the ledger", beside) if document else configured)
+        return Screen(read_replacement(document, "the ledger", path) if document else configured)
     except PolicyRefused as error:
         raise FinetuneFailed(f"the guard policy cannot be used: {error}") from error
 

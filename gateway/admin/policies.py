@@ -17,7 +17,7 @@ from gateway.errors import BadRequest
 from gateway.ledger.database import Database
 from gateway.ledger.tables import PolicyRow
 from gateway.tools import Tools
-from guards.policy.load import BUNDLED, GuardPolicy, read_policy
+from guards.policy.load import GuardPolicy, read_replacement
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
 
@@ -60,8 +60,7 @@ def policies_router(tools: Tools) -> APIRouter:
 
 def screen_of(document: str, tools: Tools) -> Screen:
     """The screen of a policy's text, which may name files beside the configured policy and no others."""
-    folder = (tools.settings.guards.policy or BUNDLED).parent
-    return Screen(read_policy(document, "policy", folder, confined=True))
+    return Screen(read_replacement(document, "policy", tools.settings.guards.policy))
 
 
 def policy_seen(policy: GuardPolicy) -> Json:

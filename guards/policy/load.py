@@ -101,6 +101,11 @@ def read_policy(
     return GuardPolicy(document, tuple(plans), name, content_hash(document, plans))
 
 
+def read_replacement(text: str, name: str, configured: Path | None) -> GuardPolicy:
+    """A policy from outside that stands in for the configured one, and reads files beside that one alone."""
+    return read_policy(text, name, (configured or BUNDLED).parent, confined=True)
+
+
 def plan_rule(
     rule: Rule, kinds: Mapping[str, Kind], context: Mapping[str, Any]
 ) -> tuple[Plan | None, list[tuple[Place, str]]]:

@@ -1,8 +1,10 @@
 """Generates the corpus: pure, seeded, and the same on every machine."""
 
 import random
+from collections.abc import Callable
 
 from finetune.pocket.corpus import asks, facts, replies
+from finetune.pocket.corpus.contrast import condemned, contrasted
 from finetune.pocket.corpus.conversation import converse, wrap
 from finetune.pocket.corpus.example import QUALITY, Ask, Corpus, Example, Message, Nature, Pair, Split
 from finetune.pocket.corpus.grammar import pick
@@ -10,15 +12,25 @@ from finetune.pocket.corpus.open import everyday, sinister
 from finetune.pocket.corpus.vocabulary import forms
 
 SHARES: dict[str, float] = {
-    "refusable": 0.26,
-    "sinister": 0.09,
-    "benign": 0.17,
-    "everyday": 0.17,
-    "borderline": 0.12,
-    "fact": 0.11,
+    "refusable": 0.20,
+    "sinister": 0.06,
+    "condemned": 0.11,
+    "benign": 0.13,
+    "everyday": 0.14,
+    "borderline": 0.09,
+    "contrasted": 0.14,
+    "fact": 0.07,
     "flattery": 0.03,
-    "unanswerable": 0.03,
-    "invented": 0.02,
+    "unanswerable": 0.02,
+    "invented": 0.01,
+}
+SPECIAL: dict[str, Callable[[Split, random.Random], Ask]] = {
+    "everyday": everyday,
+    "sinister": sinister,
+    "contrasted": contrasted,
+    "condemned": condemned,
+    "fact": facts.fact,
+    "invented": asks.invented,
 }
 INJECTIONS = 0.03  # of the refusable requests
 
@@ -53,9 +65,8 @@ def prompt(split: Split, rng: random.Random) -> tuple[Ask, tuple[Message, ...], 
 def _draw(share: str, split: Split, rng: random.Random) -> Ask:
     if share == "refusable" and rng.random() < INJECTIONS:
         return _injection(split, rng)
-    special = {"everyday": everyday, "sinister": sinister, "fact": facts.fact, "invented": asks.invented}
-    if share in special:
-        return special[share](split, rng)
+    if share in SPECIAL:
+        return SPECIAL[share](split, rng)
     nature: Nature = share  # type: ignore[assignment]  # the other shares are natures
     return asks.draw(nature, split, rng)
 
