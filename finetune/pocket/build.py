@@ -24,7 +24,7 @@ SEED = 7
 class Scale:
     """How much of everything is made; the full scale takes about half an hour on two cores."""
 
-    examples: int = 130_000
+    examples: int = 90_000
     pairs: int = 9_000
     sampled_prompts: int = 160
     guard_examples: int = 40_000

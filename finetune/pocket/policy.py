@@ -11,6 +11,7 @@ import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from finetune.pocket.corpus import Example
+from finetune.pocket.muon import Muon
 from finetune.pocket.tokenizer import CONTEXT, ROLES, VOCABULARY, learn
 
 Progress = Callable[[int, int, str], None]  # done, total, what to show beside it
@@ -27,7 +28,7 @@ class Recipe:
     layers: int = 4
     heads: int = 8
     vocabulary: int = VOCABULARY
-    batch_tokens: int = 2048
+    batch_tokens: int = 3072
     rate: float = 4e-3  # of the matrices, which Muon moves
     plain_rate: float = 3e-3  # of embeddings and norms, which AdamW moves
     warmup: float = 0.03
@@ -140,9 +141,7 @@ def _optimizers(
     # After 450 steps Muon had a validation loss of 1.34 where AdamW alone had 2.02: it learns to copy sooner.
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
-    muon = torch.optim.Muon(
-        matrices, lr=recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"
-    )
+    muon = Muon(matrices, lr=recipe.rate, weight_decay=recipe.decay)
     plain = torch.optim.AdamW(others, lr=recipe.plain_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     return (muon, recipe.rate), (plain, recipe.plain_rate)
 
@@ -157,11 +156,9 @@ def pace(step: int, total: int, warmup: float) -> float:
 
 def _loss(model: LlamaForCausalLM, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     # Right padding under causal attention needs no mask: no real token ever looks at it.
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-    each = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-    )
+    # Float32: where a processor has no instructions for bfloat16, autocast is thirty times slower, not faster.
+    logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    each = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
     kept = weights[:, 1:].flatten()
     return (each * kept).sum() / kept.sum()
 
