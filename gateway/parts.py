@@ -7,6 +7,7 @@ Whatever carries text and is not known here is refused: what no guard reads is n
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 from gateway.errors import BadRequest
@@ -34,6 +35,7 @@ KIND_OF_FIELD = {"role": str, "tool_calls": list, "function_call": dict}
 LABELS = frozenset({"finish_reason", "stop_reason", "matched_stop"})
 OF_FUNCTION = frozenset({"name", "arguments", "input"})
 DEEPEST_TOOL = 64
+MANY_TEXTS = 1_000_000  # more than any request has that was let in
 TEXTLESS_OF_CALL = frozenset({"id", "type", "index", "function", "custom"})
 
 
@@ -49,17 +51,24 @@ class Part:
     segment: Segment
 
 
-def of_prompt(body: Json) -> list[Part]:
+def of_prompt(body: Json, most: int = MANY_TEXTS) -> list[Part]:
     """Every text of a request: all messages, and the descriptions of tools; raises BadRequest."""
-    parts: list[Part] = []
+    parts = list(islice(_of_request(body), most + 1))
+    if len(parts) > most:
+        raise BadRequest(f"a request may have at most {most} texts", param=_dotted(parts[-1].path))
+    return parts
+
+
+def _of_request(body: Json) -> Iterator[Part]:
     for index, message in enumerate(body["messages"]):
         part = PART_OF_ROLE.get(message["role"], "content")
-        parts += _of_content(message.get("content"), ("messages", index, "content"), part)
-        parts += _of_calls(message, ("messages", index), "prompt")
-        parts += _texts(message, ("reasoning", "reasoning_content", "refusal"), ("messages", index), "prompt")
+        yield from _of_content(message.get("content"), ("messages", index, "content"), part)
+        yield from _of_calls(message, ("messages", index), "prompt")
+        yield from _texts(
+            message, ("reasoning", "reasoning_content", "refusal"), ("messages", index), "prompt"
+        )
     for name in ("tools", "functions"):
-        parts += _descriptions(body.get(name), (name,))
-    return parts
+        yield from _descriptions(body.get(name), (name,))
 
 
 def of_reply(message: Json) -> list[Part]:

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 async def answer(trip: Trip, tools: Tools) -> Json:
     """Answer one chat completion, whole, and remember how it was answered; raises ApiError."""
     async with remembered(trip, tools):
-        await screen_prompt(trip)
+        await screen_prompt(trip, tools)
         if not trip.refused:
             model = choose_version(trip, tools)
             with tools.router.lease(trip.version):
@@ -45,9 +45,9 @@ async def answer(trip: Trip, tools: Tools) -> Json:
     return reply.body_of(trip, choices)
 
 
-async def screen_prompt(trip: Trip) -> None:
+async def screen_prompt(trip: Trip, tools: Tools) -> None:
     """Show every text of the request to the guards, and cut out of it what the policy redacts."""
-    found = parts.of_prompt(trip.body)
+    found = parts.of_prompt(trip.body, tools.settings.limits.max_texts)
     trip.context = parts.turns(trip.body)
     with trip.stage("screen_prompt"):
         trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context)

@@ -41,7 +41,7 @@ async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[Json, None]:
         ending = chunks_of(trip, await answer(trip, tools))
     else:
         async with remembered(trip, tools):
-            await screen_prompt(trip)
+            await screen_prompt(trip, tools)
             if trip.refused:
                 ending = chunks_of(trip, reply.body_of(trip, deliver(trip)))
             else:

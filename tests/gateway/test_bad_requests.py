@@ -14,7 +14,9 @@ HI = [{"role": "user", "content": "hi"}]
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running_gateway(limits={"max_n": 8, "max_body_bytes": 10_000}) as running:
+    with running_gateway(
+        limits={"max_n": 8, "max_body_bytes": 10_000, "max_messages": 20, "max_texts": 30}
+    ) as running:
         yield running
 
 
@@ -47,6 +49,12 @@ def test_a_body_that_is_no_request_is_a_400(body: bytes, http: httpx.Client) -> 
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
         ({"messages": [{"role": "assistant", "tool_calls": 5}]}, "messages.0.tool_calls"),
+        ({"messages": HI * 21}, "messages"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 31}]},
+            "messages.0.content.30.text",
+        ),
+        ({"tools": [{"function": {"name": "f"}}] * 30}, "tools.29.function.name"),
         ({"n": 0}, "n"),
         ({"n": 9}, "n"),
         ({"n": "2"}, "n"),
