@@ -22,7 +22,7 @@ def told(error: EngineFailed) -> ApiError:
 def _passed_on(error: EngineRefused) -> ApiError:
     if error.status in CLIENTS_OWN:
         too_long = "context length" in error.message
-        code = "context_length_exceeded" if too_long else str(error.code or "engine_refused")
+        code = "context_length_exceeded" if too_long else error.code
         return BadRequest(error.message, param=error.param, code=code)
     if error.status == 429:
         return Overloaded(error.message, code="engine_overloaded")

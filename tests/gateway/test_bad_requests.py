@@ -104,6 +104,17 @@ def test_a_context_too_long_is_told_as_openai_tells_it(gateway: Running, http: h
 
 
 @pytest.mark.parametrize(
+    ("code", "told"), [(400, None), ("400", None), (None, None), ("invalid_value", "invalid_value")]
+)
+def test_an_engines_code_is_passed_on_where_it_is_one(
+    code: Any, told: str | None, gateway: Running, http: httpx.Client
+) -> None:
+    gateway.engine.says(refuse=(400, {"error": {"message": "no", "param": "stop", "code": code}}))
+    error = http.post("/v1/chat/completions", json={"model": "assistant", "messages": HI}).json()["error"]
+    assert (error["code"], error["param"]) == (told, "stop")
+
+
+@pytest.mark.parametrize(
     ("how", "status"),
     [
         ({"refuse": (500, {})}, 502),

@@ -70,6 +70,12 @@ def test_a_forged_key_is_nobodys(house, secret):
     assert answer.status_code == 401
 
 
+def test_the_schemes_case_does_not_matter(house):
+    with house.http(None) as client:
+        answer = client.get("/admin/versions", headers={"authorization": f"bearer {house.keys['viewer']}"})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     "path", ["//admin/keys", "/admin/%6beys", "/ADMIN/keys", "/admin/keys/", "/metrics/../admin/keys"]
 )
