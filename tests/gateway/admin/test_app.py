@@ -3,7 +3,7 @@
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway.admin.app import create_admin
+from gateway.admin.app import admin_routes
 
 OPEN = {("GET", "/metrics")}
 ADMINS_OWN = {
@@ -20,7 +20,7 @@ OPERATORS_TOO = {("POST", "/admin/policy")}
 
 
 def routes(house):
-    app = house.server.call(lambda: create_admin(house.tools))
+    app = house.server.call(lambda: admin_routes(house.tools))
     found = {(method, route.path) for route in every(app.routes) for method in route.methods}
     assert len(found) > 12
     return found
@@ -116,6 +116,8 @@ def test_health_turns_red_with_a_dead_task(house):
         ("POST", "/admin/rollouts", {"alias": "assistant", "weights": {}, "cause": "x", "mood": 1}, "mood"),
         ("POST", "/admin/keys", {"name": "x", "role": "emperor"}, "role"),
         ("GET", "/admin/exchanges?limit=100000", None, "limit"),
+        ("GET", "/admin/exchanges?cursor=99999999999999999999999", None, "cursor"),
+        ("GET", "/admin/exchanges?cursor=-1", None, "cursor"),
         ("GET", "/admin/exchanges?colour=red", None, "colour"),
     ],
 )
