@@ -97,6 +97,12 @@ def test_health_tells_of_every_part(house):
     assert (told["engines"], told["reward"], told["ledger"]["writer_alive"]) == ({"fake": True}, None, True)
 
 
+def test_everything_that_must_stay_alive_is_watched(house):
+    assert house.tools.vital.keys() == {
+        *("engine health", "ledger writer", "ledger metrics", "ledger follower", "keyring"),
+    }
+
+
 def test_health_turns_red_with_a_dead_task(house):
     house.tools.vital["something"] = lambda: False
     with house.http("viewer") as client:
