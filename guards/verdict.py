@@ -143,6 +143,13 @@ class Screening:
         return self.action.withholds
 
     @property
+    def undecided(self) -> tuple[str, ...]:
+        """The guards that could not decide, where it is they that withhold the text, and no finding."""
+        if any(found.action.withholds for found in self.findings):
+            return ()
+        return tuple(failure.guard for failure in self.failures if failure.action.withholds)
+
+    @property
     def hazards(self) -> tuple[str, ...]:
         """The hazards found, strictest action first, each once; a particular one stands before `G.unsafe`."""
         ordered = sorted(
