@@ -19,6 +19,7 @@ Home = Annotated[Path | None, typer.Option(help="Home directory, the one that `t
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="""The learning loop: what was flagged and ranked becomes pairs, pairs become a better policy.
 

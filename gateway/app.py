@@ -20,6 +20,7 @@ def create_app(tools: Tools) -> Any:
     app.include_router(probes_router(tools))
     app.add_exception_handler(ApiError, _tell)
     app.add_exception_handler(HTTPException, _tell_route)
+    app.add_exception_handler(Exception, tell_crash)
     return Gate(app, tools)
 
 
@@ -34,3 +35,9 @@ async def _tell_route(request: Request, error: Exception) -> JSONResponse:
     asked = f"{request.method} {request.url.path[:200]}"
     missing = NotFound(f"there is no {asked} here", code="unknown_url")
     return JSONResponse(missing.body(), error.status_code, headers=error.headers)
+
+
+async def tell_crash(_: Request, __: Exception) -> JSONResponse:
+    """What nobody foresaw; the gate, which gets the exception too, writes its type into the log."""
+    told = ApiError("an internal error; the operator's log knows more", code="internal_error")
+    return JSONResponse(told.body(), told.status)

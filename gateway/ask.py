@@ -57,6 +57,7 @@ def read_ask(
         raise BadRequest("the body must be a JSON object")
     alignment = read_alignment(body.pop("alignment", None))
     _check_fields(body)
+    _check_messages(body["messages"], settings.limits.max_messages)
     returned = _integer(body, "n", 1, bounds.max_n)
     strategy, samples = _sampling(alignment, returned, bounds, settings)
     live = bool(body.get("stream")) and not STRATEGIES[strategy].ranks
@@ -87,14 +88,17 @@ def _check_fields(body: Body) -> None:
     _of_type(body, "stream", bool | None, "true or false")
     _of_type(body, "stream_options", dict | None, "an object")
     _of_type(body, "user", str | None, "a string")
-    if not body["messages"]:
-        raise BadRequest("messages must hold at least one message", param="messages")
-    for index, message in enumerate(body["messages"]):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise BadRequest("each message must be an object with a role", param=f"messages.{index}")
     for name in REFUSED_FIELDS:
         if body.get(name) is not None:
             raise BadRequest(f"{name} would reach the model past the guards; send messages", param=name)
+
+
+def _check_messages(messages: list[Any], most: int) -> None:
+    if not 1 <= len(messages) <= most:
+        raise BadRequest(f"messages must hold 1 to {most} messages", param="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise BadRequest("each message must be an object with a role", param=f"messages.{index}")
 
 
 def _of_type(body: Body, name: str, kind: Any, what: str) -> None:

@@ -1,6 +1,9 @@
-"""Who calls: what the data plane asks of keys."""
+"""Who calls: what both listeners ask of keys, and how a key is read from a request."""
 
+from collections.abc import Iterable
 from typing import Literal, Protocol
+
+from gateway.errors import Unauthenticated
 
 Role = Literal["application", "viewer", "operator", "admin"]
 # A viewer may look at everything and ask for nothing; versions are the business of those who move traffic.
@@ -33,3 +36,13 @@ class Keys(Protocol):
     def authenticate(self, secret: str) -> Caller | None:
         """Whose key this is; None when it is nobody's."""
         ...
+
+
+def caller_in(headers: Iterable[tuple[bytes, bytes]], keys: Keys) -> Caller:
+    """Whose key a request brings as its one bearer token; raises Unauthenticated."""
+    given = [value for name, value in headers if name == b"authorization"]
+    scheme, _, secret = str(given[0], "latin-1").partition(" ") if len(given) == 1 else ("", "", "")
+    caller = keys.authenticate(secret) if scheme.lower() == "bearer" and secret else None
+    if caller is None:
+        raise Unauthenticated("a valid key is needed: Authorization: Bearer KEY", code="invalid_api_key")
+    return caller

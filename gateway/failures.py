@@ -22,7 +22,7 @@ def told(error: EngineFailed) -> ApiError:
 def _passed_on(error: EngineRefused) -> ApiError:
     if error.status in CLIENTS_OWN:
         too_long = "context length" in error.message
-        code = "context_length_exceeded" if too_long else str(error.code or "engine_refused")
+        code = "context_length_exceeded" if too_long else error.code
         return BadRequest(error.message, param=error.param, code=code)
     if error.status == 429:
         return Overloaded(error.message, code="engine_overloaded")
@@ -36,7 +36,13 @@ class Violation(BadRequest):
 
 
 def violation(screening: Screening | None) -> Violation:
-    """The error in place of a withheld answer, for policies that want one; names hazards, quotes nothing."""
+    """The error in place of a withheld answer, for policies that want one; quotes nothing.
+
+    It names the hazards found, or where it is no finding that withholds, the guards that could not decide.
+    """
+    if screening is not None and screening.undecided:
+        failed = ", ".join(screening.undecided)
+        return Violation(f"A guard could not decide, and so withholds this: {failed}.", code="guard_failed")
     hazards = ", ".join(screening.hazards) if screening else ""
     found = f" ({hazards})" if hazards else ""
     return Violation(f"The guard policy withholds this{found}.", code="content_policy_violation")

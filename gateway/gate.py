@@ -7,12 +7,11 @@ from gateway.api.chat import Chat
 from gateway.api.leaving import ClientLeft
 from gateway.api.sender import Sender
 from gateway.api.served import Served
-from gateway.callers import Caller
-from gateway.errors import ApiError, Unauthenticated
+from gateway.callers import caller_in
+from gateway.errors import ApiError
 from gateway.tools import Tools
 
 CHAT = "/v1/chat/completions"
-BEARER = "bearer "
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +33,8 @@ class Gate:
         sender = Sender(send)
         try:
             if path not in self._open:
-                scope["caller"] = self._admit(scope["headers"], served)
+                scope["caller"] = caller = caller_in(scope["headers"], self._tools.keys)
+                served.key = caller.id
             if chat:
                 await self._chat(scope, receive, sender, served)
             else:
@@ -50,13 +50,3 @@ class Gate:
             await sender.fail(served.error)
         served.status = sender.status
         served.close(self._tools.metrics)
-
-    def _admit(self, headers: list[tuple[bytes, bytes]], served: Served) -> Caller:
-        given = [value for name, value in headers if name == b"authorization"]
-        secret = str(given[0], "latin-1") if len(given) == 1 else ""
-        bearer = secret[: len(BEARER)].lower() == BEARER
-        caller = self._tools.keys.authenticate(secret[len(BEARER) :]) if bearer else None
-        if caller is None:
-            raise Unauthenticated("a valid key is needed: Authorization: Bearer KEY", code="invalid_api_key")
-        served.key = caller.id
-        return caller

@@ -14,6 +14,8 @@ ALLOWED = frozenset(
     }
 )
 
+OURS = ("gateway", "guards", "rewardserve", "trimtab")
+
 
 class JsonLines(logging.Formatter):
     """Formats a record; an exception as its type and place only, since its text may quote a request."""
@@ -41,14 +43,19 @@ def place_of(error: BaseException) -> dict[str, str]:
 
 
 def set_up_logs(level: str) -> None:
-    """Send every logger of this process to stderr in this form; called by the process that serves, once."""
+    """Send every logger of this process to stderr in this form; called by the process that serves, once.
+
+    The level is for our own loggers. Everybody else's begin at warnings: below that, libraries quote what they
+    handle, a database's driver the very rows.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    chosen = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(handlers=[handler], level=max(chosen, logging.WARNING), force=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(chosen)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in ("alembic", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # how they start and stop is nobody's news
     logging.getLogger("uvicorn.access").disabled = True  # paths may hold what clients typed

@@ -7,9 +7,11 @@ Whatever carries text and is not known here is refused: what no guard reads is n
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 from gateway.errors import BadRequest
+from gateway.stray import stray_texts
 from guards.verdict import Context, Segment, Where
 
 Path = tuple[str | int, ...]
@@ -33,8 +35,19 @@ TEXTLESS = frozenset({"role", "tool_calls", "function_call"})
 KIND_OF_FIELD = {"role": str, "tool_calls": list, "function_call": dict}
 LABELS = frozenset({"finish_reason", "stop_reason", "matched_stop"})
 OF_FUNCTION = frozenset({"name", "arguments", "input"})
-DEEPEST_TOOL = 64
+MANY_TEXTS = 1_000_000  # more than any request has that was let in
 TEXTLESS_OF_CALL = frozenset({"id", "type", "index", "function", "custom"})
+# Of a request's message, what is read in its own way; every other field is read for whatever text it holds.
+OF_MESSAGE = frozenset({"role", "content", "tool_calls", "function_call", *PART_OF_FIELD})
+ROLES = frozenset({"user", *PART_OF_ROLE})
+# Of a request, what no engine shows to a model; any other field may be turned into a part of the prompt.
+UNSEEN = frozenset(
+    {
+        *("model", "messages", "stream", "stream_options", "stop", "user", "metadata", "store", "logit_bias"),
+        *("safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "modalities"),
+        *("audio", "bad_words", "vllm_xargs", "request_id", "cache_salt", "kv_transfer_params"),
+    }
+)
 
 
 class Unscannable(Exception):
@@ -47,19 +60,51 @@ class Part:
 
     path: Path
     segment: Segment
+    fixed: bool = False  # made of names, which cannot be replaced
 
 
-def of_prompt(body: Json) -> list[Part]:
-    """Every text of a request: all messages, and the descriptions of tools; raises BadRequest."""
-    parts: list[Part] = []
-    for index, message in enumerate(body["messages"]):
-        part = PART_OF_ROLE.get(message["role"], "content")
-        parts += _of_content(message.get("content"), ("messages", index, "content"), part)
-        parts += _of_calls(message, ("messages", index), "prompt")
-        parts += _texts(message, ("reasoning", "reasoning_content", "refusal"), ("messages", index), "prompt")
-    for name in ("tools", "functions"):
-        parts += _descriptions(body.get(name), (name,))
+def of_prompt(body: Json, most: int = MANY_TEXTS) -> list[Part]:
+    """Every text of a request that a model may see, the messages' first; raises BadRequest."""
+    parts = list(islice(_of_request(body), most + 1))
+    if len(parts) > most:
+        raise BadRequest(f"a request may have at most {most} texts", param=_dotted(parts[-1].path))
     return parts
+
+
+def _of_request(body: Json) -> Iterator[Part]:
+    for index, message in enumerate(body["messages"]):
+        yield from _of_message(message, ("messages", index))
+    for name, value in body.items():
+        if name not in UNSEEN:
+            part = "tool_definition" if name in ("tools", "functions") else "parameter"
+            for path, each in _apart(name, value):
+                yield from _strays(each, path, part)
+
+
+def _apart(name: str, value: Any) -> Iterator[tuple[Path, Any]]:
+    """A field as it is, or if it is a list each of its items: one tool has nothing to do with the next."""
+    if isinstance(value, list):
+        yield from (((name, index), each) for index, each in enumerate(value))
+    else:
+        yield (name,), value
+
+
+def _of_message(message: Json, path: Path) -> Iterator[Part]:
+    role = message["role"]
+    part = PART_OF_ROLE.get(role, "content")
+    if role not in ROLES:  # some templates write any role into the prompt
+        yield Part((*path, "role"), Segment(role, "prompt", part))
+    yield from _of_content(message.get("content"), (*path, "content"), part)
+    yield from _of_calls(message, path, "prompt")
+    yield from _texts(message, ("reasoning", "reasoning_content", "refusal"), path, "prompt")
+    if len(message) > 2:
+        rest = {name: value for name, value in message.items() if value and name not in OF_MESSAGE}
+        yield from _strays(rest, path, part)
+
+
+def _strays(value: Any, path: Path, part: str) -> Iterator[Part]:
+    for stray in stray_texts(value, path):
+        yield Part(stray.path, Segment(stray.text, "prompt", part), stray.fixed)
 
 
 def of_reply(message: Json) -> list[Part]:
@@ -117,14 +162,14 @@ def _check_function(function: Any) -> None:
 
 
 def put_back(whole: Json, parts: Sequence[Part], safe: Sequence[Segment]) -> Json:
-    """The same body or message with each part's text as it may go on; the given one stays as it is."""
-    changes = [
-        (part.path, segment.text)
-        for part, segment in zip(parts, safe, strict=True)
-        if segment.text != part.segment.text
-    ]
-    for path, text in changes:
-        whole = _with(whole, path, text)
+    """The same body or message with each part's text as it may go on; raises BadRequest where none can."""
+    for part, segment in zip(parts, safe, strict=True):
+        if segment.text == part.segment.text:
+            continue
+        if part.fixed:
+            told = "the guard policy redacts a name in this, and a name cannot be; use another"
+            raise BadRequest(told, param=_dotted(part.path), code="unsupported_content")
+        whole = _with(whole, part.path, segment.text)
     return whole
 
 
@@ -156,12 +201,12 @@ def _of_content(content: Any, path: Path, part: str) -> Iterator[Part]:
             yield Part(path, Segment(content, "prompt", part))
     elif isinstance(content, list):
         for index, piece in enumerate(content):
-            yield _of_piece(piece, (*path, index), part)
+            yield from _of_piece(piece, (*path, index), part)
     elif content is not None:
         raise BadRequest("content must be a string or a list of parts", param=_dotted(path))
 
 
-def _of_piece(piece: Any, path: Path, part: str) -> Part:
+def _of_piece(piece: Any, path: Path, part: str) -> Iterator[Part]:
     kind = piece.get("type", "text") if isinstance(piece, dict) else type(piece).__name__
     field = {"text": "text", "input_text": "text", "refusal": "refusal"}.get(str(kind))
     if field is None:
@@ -172,7 +217,9 @@ def _of_piece(piece: Any, path: Path, part: str) -> Part:
         )
     if not isinstance(piece.get(field), str):
         raise BadRequest("a text part needs its text", param=_dotted((*path, field)))
-    return Part((*path, field), Segment(piece[field], "prompt", part))
+    yield Part((*path, field), Segment(piece[field], "prompt", part))
+    if len(piece) > 2:
+        yield from _strays({name: piece[name] for name in piece if name not in ("type", field)}, path, part)
 
 
 def _texts(message: Json, fields: Any, path: Path, where: Where) -> list[Part]:
@@ -197,6 +244,9 @@ def _of_calls(message: Json, path: Path, where: Where) -> Iterator[Part]:
             value and key not in TEXTLESS_OF_CALL for key, value in call.items()
         ):
             _refuse(place, where)
+        if where == "prompt":
+            named = {name: call[name] for name in ("id", "type", "index") if name in call}
+            yield from _strays(named, place, "tool_name")
         for kind in ("function", "custom"):
             if call.get(kind):
                 yield from _of_function(call[kind], (*place, kind), where)
@@ -212,17 +262,6 @@ def _of_function(function: Any, path: Path, where: Where) -> Iterator[Part]:
             _refuse((*path, field), where)
         part = "tool_name" if field == "name" else "tool_arguments"
         yield Part((*path, field), Segment(text, where, part))
-
-
-def _descriptions(tools: Any, path: Path) -> Iterator[Part]:
-    if len(path) > DEEPEST_TOOL:
-        raise BadRequest("a tool may not be nested so deeply", param=_dotted(path[:2]))
-    items = tools.items() if isinstance(tools, dict) else enumerate(tools) if isinstance(tools, list) else ()
-    for key, value in items:
-        if isinstance(value, str) and value and key not in {"type", "role"}:
-            yield Part((*path, key), Segment(value, "prompt", "tool_definition"))
-        else:
-            yield from _descriptions(value, (*path, key))
 
 
 def _refuse(path: Path, where: Where) -> NoReturn:

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 async def answer(trip: Trip, tools: Tools) -> Json:
     """Answer one chat completion, whole, and remember how it was answered; raises ApiError."""
     async with remembered(trip, tools):
-        await screen_prompt(trip)
+        await screen_prompt(trip, tools)
         if not trip.refused:
             model = choose_version(trip, tools)
             with tools.router.lease(trip.version):
@@ -45,14 +45,14 @@ async def answer(trip: Trip, tools: Tools) -> Json:
     return reply.body_of(trip, choices)
 
 
-async def screen_prompt(trip: Trip) -> None:
+async def screen_prompt(trip: Trip, tools: Tools) -> None:
     """Show every text of the request to the guards, and cut out of it what the policy redacts."""
-    found = parts.of_prompt(trip.body)
+    found = parts.of_prompt(trip.body, tools.settings.limits.max_texts)
     trip.context = parts.turns(trip.body)
     with trip.stage("screen_prompt"):
         trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context)
     trip.body = parts.put_back(trip.body, found, trip.prompt.segments)
-    note_open_guards(trip, trip.prompt)
+    note_failed_guards(trip, trip.prompt)
 
 
 def choose_version(trip: Trip, tools: Tools) -> str:
@@ -149,15 +149,15 @@ async def screened(candidate: Candidate, trip: Trip) -> Candidate:
     """The candidate with what the guards made of it; raises Unscannable."""
     found = parts.of_reply(candidate.message)
     screening = await trip.screen.reply([part.segment for part in found], trip.context)
-    note_open_guards(trip, screening)
+    note_failed_guards(trip, screening)
     return replace(candidate, screening=screening)
 
 
-def note_open_guards(trip: Trip, screening: Screening) -> None:
-    """A guard that failed and let pass leaves its mark: the answer is degraded, and says so."""
+def note_failed_guards(trip: Trip, screening: Screening) -> None:
+    """A guard that failed leaves its mark: whether it let pass or refused, the answer is not what it might be."""
     for failure in screening.failures:
-        mark = f"guard {failure.guard}: failed open"
-        if not failure.action.withholds and mark not in trip.degraded:
+        mark = f"guard {failure.guard}: failed {'closed' if failure.action.withholds else 'open'}"
+        if mark not in trip.degraded:
             trip.degraded.append(mark)
 
 

@@ -14,6 +14,7 @@ import typer
 from gateway.settings import GatewaySettings, Listener, SettingsInvalid, load_settings
 
 MANY_FILES = 65_536
+RECORDING_SECONDS = 12.0  # a little more than the journal's patience with its disk
 
 app = typer.Typer(
     add_completion=False, help="Serve the gateway: the data plane, and the operator's surface beside it."
@@ -98,6 +99,13 @@ async def serve(settings: GatewaySettings) -> None:
                 servers[0]._serve([public]),  # noqa: SLF001 - `serve` would install signal handlers twice
                 servers[1]._serve([private]),  # noqa: SLF001
             )
+            await recorded(servers)
+
+
+async def recorded(servers: tuple[Any, ...]) -> None:
+    """Wait until requests that were cut off have said what of them is to be recorded, before the ledger closes."""
+    if left := [task for server in servers for task in server.server_state.tasks]:
+        await asyncio.wait(left, timeout=RECORDING_SECONDS)
 
 
 @contextmanager

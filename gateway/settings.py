@@ -100,6 +100,11 @@ class Limits(Section):
 
     max_n: Count = 16
     max_body_bytes: Count = 2 * 1024 * 1024
+    max_admin_body_bytes: Count = 4 * 1024 * 1024
+    max_messages: Count = 2048
+    max_texts: Count = (
+        4096  # that guards read of one request: contents, their parts, tool calls, tool definitions
+    )
     request_timeout_seconds: Positive = 300.0
     stream_stall_seconds: Positive = 60.0
     connect_timeout_seconds: Positive = 5.0

@@ -21,7 +21,7 @@ from gateway.pipeline import (
     choose_version,
     deliver,
     engine_body,
-    note_open_guards,
+    note_failed_guards,
     remembered,
     screen_prompt,
     usage_in,
@@ -41,7 +41,7 @@ async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[Json, None]:
         ending = chunks_of(trip, await answer(trip, tools))
     else:
         async with remembered(trip, tools):
-            await screen_prompt(trip)
+            await screen_prompt(trip, tools)
             if trip.refused:
                 ending = chunks_of(trip, reply.body_of(trip, deliver(trip)))
             else:
@@ -131,7 +131,7 @@ async def guarded(voice: Voice, choice: parts.Json, trip: Trip) -> AsyncGenerato
         segment = Segment(piece.text, "reply", parts.PART_OF_FIELD[name])
         with trip.stage("screen_candidates"):
             screening = await trip.screen.reply([segment], trip.context)
-        note_open_guards(trip, screening)
+        note_failed_guards(trip, screening)
         if screening.withheld:
             voice.withhold(screening)
             return
@@ -142,7 +142,7 @@ async def guarded(voice: Voice, choice: parts.Json, trip: Trip) -> AsyncGenerato
     found = parts.of_reply(voice.whole())
     with trip.stage("screen_candidates"):
         screening = await trip.screen.reply([part.segment for part in found], trip.context)
-    note_open_guards(trip, screening)
+    note_failed_guards(trip, screening)
     if screening.withheld:
         voice.withhold(screening)
         return

@@ -93,6 +93,7 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
                 "engine health": lambda: not engine_watch.done(),
                 "ledger writer": lambda: ledger.health.writer_alive,
                 "ledger metrics": lambda: not ledger_watch.done(),
+                "keyring": lambda: keys.alive,
             },
         )
 

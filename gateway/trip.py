@@ -130,7 +130,6 @@ class Trip:
 
 
 def _reason(screening: Screening) -> str:
-    """The hazards found, or the guards that could not decide."""
-    if screening.hazards:
-        return ", ".join(screening.hazards)
-    return ", ".join(f"guard {failure.guard} failed" for failure in screening.failures)
+    """The guards that could not decide, where it is they that withhold; else the hazards found."""
+    failed = ", ".join(f"guard {guard} failed" for guard in screening.undecided)
+    return failed or ", ".join(screening.hazards)

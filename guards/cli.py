@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from guards.verdict import Screening
 
 app = typer.Typer(
-    no_args_is_help=True, help="Screen text, and check guard policies before they are enforced."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Screen text, and check guard policies before they are enforced.",
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Guard policies: check one, or show what it says.")
 app.add_typer(policy_app, name="policy")

@@ -1,12 +1,12 @@
 """A policy's guards on some text: all at once, under one deadline, and what follows from what they say."""
 
-import asyncio
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+from guards.hearing import Heard, hear, posted
 from guards.kinds import Kind, installed_kinds
 from guards.policy.document import Rule
 from guards.policy.load import GuardPolicy
@@ -16,9 +16,7 @@ from guards.verdict import (
     Context,
     Failure,
     Finding,
-    Guard,
     GuardFailed,
-    GuardTimedOut,
     Redaction,
     Screening,
     Segment,
@@ -27,33 +25,8 @@ from guards.verdict import (
 )
 
 MACHINE_READ = frozenset({"tool_arguments"})
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A guard at its place in the policy."""
-
-    rule: Rule
-    guard: Guard
-
-    def covers(self, segment: Segment) -> bool:
-        """Whether the policy wants this segment seen by this guard."""
-        return segment.where in self.rule.where and segment.part not in self.rule.skip_parts
-
-
-@dataclass(slots=True)
-class Heard:
-    """What one guard said of the segments it was given: a verdict each by position, or why there is none."""
-
-    post: Post
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
-    failure: GuardFailed | None = None
-
-    def complete(self, segments: Sequence[Segment]) -> bool:
-        """Whether every segment that is this guard's business has its verdict."""
-        return all(
-            position in self.verdicts for position, one in enumerate(segments) if self.post.covers(one)
-        )
+# More would share the interpreter's one lock with the event loop, and finish no sooner.
+THREADS = 8
 
 
 class Screen:
@@ -63,8 +36,9 @@ class Screen:
         self.policy = policy
         known = installed_kinds() if kinds is None else kinds
         self.posts = tuple(
-            Post(plan.rule, known[plan.rule.kind].build(plan.rule.id, plan.config)) for plan in policy.plans
+            posted(plan.rule, known[plan.rule.kind].build(plan.rule.id, plan.config)) for plan in policy.plans
         )
+        self.threads = ThreadPoolExecutor(THREADS, "guards")  # their own: nobody else waits behind them
 
     async def prompt(self, segments: Sequence[Segment], context: Context | None = None) -> Screening:
         """What the policy makes of a prompt's segments."""
@@ -76,60 +50,12 @@ class Screen:
 
     async def screen(self, segments: Sequence[Segment], context: Context) -> Screening:
         """Hears every guard on every segment that is its business, then decides."""
-        started = time.perf_counter()
-        heard = await self.hear(tuple(segments), context)
-        screening = decide(tuple(segments), heard, self.policy.document.redaction)
-        return replace(screening, latency_seconds=time.perf_counter() - started)
-
-    async def hear(self, segments: tuple[Segment, ...], context: Context) -> list[Heard]:
-        """Each guard's verdicts, or its failure once its own time or the policy's deadline is over."""
+        started, segments = time.perf_counter(), tuple(segments)
         heard = [Heard(post) for post in self.posts if any(map(post.covers, segments))]
-        tasks = [asyncio.create_task(consult(one, segments, context)) for one in heard]
-        try:
-            await self.wait(heard, tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-        for one in heard:
-            if one.failure is None and not one.complete(segments):
-                one.failure = GuardFailed("ended without a verdict")  # cancelled from within, for instance
-        return heard
-
-    async def wait(self, heard: list[Heard], tasks: list[asyncio.Task[None]]) -> None:
-        """Waits for the guards, the most impatient first; whoever is late has failed and is left behind."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        limits = [min(one.post.rule.timeout_ms / 1000, self.policy.deadline_seconds) for one in heard]
-        for limit in sorted(set(limits)):
-            due = [task for task, own in zip(tasks, limits, strict=True) if own == limit]
-            await asyncio.wait(due, timeout=max(0.0, started + limit - loop.time()))
-            for one, task, own in zip(heard, tasks, limits, strict=True):
-                if own == limit and not task.done():
-                    one.failure = GuardTimedOut(f"had not answered within {limit:g} s")
-
-
-async def consult(heard: Heard, segments: tuple[Segment, ...], context: Context) -> None:
-    """Asks one guard about each of its segments; a failure stays with what was heard until then."""
-    try:
-        for position, segment in enumerate(segments):
-            if heard.post.covers(segment):
-                verdict = await heard.post.guard.check(segment, context)
-                heard.verdicts[position] = sound(verdict, segment)
-    except GuardFailed as failure:
-        heard.failure = failure
-    except Exception as crash:  # noqa: BLE001 - a guard may be anybody's code; its crash is told as a Failure
-        heard.failure = GuardFailed(f"crashed: {type(crash).__name__}")  # its text may quote the prompt
-
-
-def sound(verdict: Verdict, segment: Segment) -> Verdict:
-    """The verdict, or GuardFailed when it is garbage: a NaN compares as below every threshold."""
-    if not isinstance(verdict, Verdict):
-        raise GuardFailed(f"answered with {type(verdict).__name__} instead of a verdict")
-    if not all(math.isfinite(score) and 0 <= score <= 1 for score in verdict.scores.values()):
-        raise GuardFailed("answered with a probability that is none")
-    if not all(0 <= span.start <= span.end <= len(segment.text) for span in verdict.spans):
-        raise GuardFailed("answered with a span outside of the text")
-    return verdict
+        if heard:
+            await hear(heard, segments, context, self.policy.deadline_seconds, self.threads)
+        screening = decide(segments, heard, self.policy.document.redaction)
+        return replace(screening, latency_seconds=time.perf_counter() - started)
 
 
 def decide(segments: tuple[Segment, ...], heard: Sequence[Heard], placeholder: str) -> Screening:

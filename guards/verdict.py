@@ -13,7 +13,9 @@ cannot decide never returns:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+from guards.work import Work
 
 Where = Literal["prompt", "reply"]
 
@@ -73,6 +75,7 @@ class Context:
     """What a guard may know beside the segment: the conversation so far, as (role, text) turns."""
 
     turns: tuple[tuple[str, str], ...] = ()
+    work: Work = field(default_factory=Work, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,13 @@ class Screening:
         return self.action.withholds
 
     @property
+    def undecided(self) -> tuple[str, ...]:
+        """The guards that could not decide, where it is they that withhold the text, and no finding."""
+        if any(found.action.withholds for found in self.findings):
+            return ()
+        return tuple(failure.guard for failure in self.failures if failure.action.withholds)
+
+    @property
     def hazards(self) -> tuple[str, ...]:
         """The hazards found, strictest action first, each once; a particular one stands before `G.unsafe`."""
         ordered = sorted(
@@ -178,6 +188,19 @@ class Guard(Protocol):
 
     async def check(self, segment: Segment, context: Context) -> Verdict:
         """The guard's verdict on a segment; raises GuardFailed when it cannot decide."""
+        ...
+
+
+@runtime_checkable
+class Computing(Guard, Protocol):
+    """A guard that waits for nobody, and so may be asked in a thread; it stops when `context.work` says so."""
+
+    def size(self, segment: Segment, context: Context) -> int:
+        """How many characters it has to read for a verdict on the segment."""
+        ...
+
+    def check_now(self, segment: Segment, context: Context) -> Verdict:
+        """What `check` gives, computed here and now."""
         ...
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rewardserve.scorer import Measured, Scorer
     from rewardserve.settings import RewardSettings
 
-app = typer.Typer(no_args_is_help=True, help="Serve a reward model, or score answers with one.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Serve a reward model, or score answers with one."
+)
 say = Console(stderr=True)
 
 Model = Annotated[

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi.routing import APIRoute
+from typer.testing import CliRunner
 
 from gateway.admin.app import ROUTERS
 
@@ -35,6 +36,13 @@ def test_every_admin_route_is_in_the_readme() -> None:
 def test_every_command_is_in_the_readme() -> None:
     names = {found.name for found in entry_points(group="trimtab.commands") if found.dist is not None}
     assert not [name for name in names if not re.search(rf"`(trimtab )?{name}", README)]
+
+
+def test_no_command_offers_to_install_shell_completion() -> None:
+    for found in entry_points(group="trimtab.commands"):
+        said = CliRunner().invoke(found.load(), ["--help"]).output
+        assert "Usage" in said
+        assert "-completion" not in said, found.name
 
 
 def test_every_linked_file_exists() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from finetune.demo.prompts import Prompts
     from finetune.demo.story import Told
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 NOT_PROMOTED = 3
 
 

@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The pocket world: small models that the project makes itself.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    help="The pocket world: small models that the project makes itself.",
+    no_args_is_help=True,
+)
 
 Out = Annotated[Path | None, typer.Option(help="Where the models go; by default the package's own folders.")]
 

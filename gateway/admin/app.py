@@ -1,5 +1,7 @@
 """The operator's app: FastAPI on a listener of its own, every route but /metrics behind a key and a role."""
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -7,23 +9,29 @@ from starlette.exceptions import HTTPException
 
 from gateway.admin.access import Viewer, at_least
 from gateway.admin.audit import audit_router
+from gateway.admin.gate import AdminGate
 from gateway.admin.keys import keys_router
 from gateway.admin.looking import looking_router
 from gateway.admin.policies import policies_router
 from gateway.admin.swapping import rollouts_router, versions_router
 from gateway.api.probes import PROMETHEUS
+from gateway.app import tell_crash
 from gateway.errors import ApiError, BadRequest, Conflict, NotFound, Unavailable
 from gateway.ledger.contract import LedgerConflict, LedgerFailed, NotInLedger
 from gateway.tools import Tools
 from rewardserve.client import RewardClient
 
 
-def create_admin(tools: Tools) -> FastAPI:
+def create_admin(tools: Tools) -> Any:
     """The app of the operator's listener; it needs the whole ledger, not only a recorder."""
+    return AdminGate(admin_routes(tools), tools)
+
+
+def admin_routes(tools: Tools) -> FastAPI:
+    """The routes, behind the gate that says who calls."""
     app = FastAPI(
         title="Trimtab admin", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
-    app.state.tools = tools
     for router in ROUTERS:
         app.include_router(router(tools), dependencies=[Depends(at_least("viewer"))])
     app.include_router(metrics_router(tools))
@@ -31,6 +39,7 @@ def create_admin(tools: Tools) -> FastAPI:
     app.add_exception_handler(LedgerFailed, _tell_ledger)
     app.add_exception_handler(RequestValidationError, _tell_validation)
     app.add_exception_handler(HTTPException, _tell_route)
+    app.add_exception_handler(Exception, tell_crash)
     return app
 
 
@@ -98,11 +107,14 @@ async def _tell_ledger(request: Request, error: Exception) -> JSONResponse:
 async def _tell_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    field = ".".join(str(step) for step in first["loc"] if step not in {"body", "query", "path"})
+    steps = [str(step) for step in first["loc"] if step not in {"body", "query", "path"}]
+    field = ".".join(steps) if first["type"] != "json_invalid" else ""  # there the step is a byte's place
     return await _tell(request, BadRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
 
 
 async def _tell_route(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == BadRequest.status:  # nothing but a body that FastAPI could not parse
+        return await _tell(request, BadRequest("the body cannot be read as JSON"))
     missing = NotFound(f"there is no {request.method} {request.url.path[:200]} here", code="unknown_url")
     return JSONResponse(missing.body(), error.status_code, headers=error.headers)

@@ -25,7 +25,7 @@ class Filters(BaseModel):
     key_id: str | None = None
     since: datetime | None = None
     limit: int = Field(50, ge=1, le=500)
-    cursor: int | None = None
+    cursor: int | None = Field(None, ge=0, lt=2**63)
 
     @property
     def wanted(self) -> Wanted:

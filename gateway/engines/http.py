@@ -167,9 +167,8 @@ class HttpEngine:
         try:
             error = orjson.loads(raw)
             error = error.get("error", error)
-            return EngineRefused(
-                status, str(error["message"]), param=error.get("param"), code=error.get("code")
-            )
+            param, code = _symbol(error.get("param")), _symbol(error.get("code"))
+            return EngineRefused(status, str(error["message"]), param=param, code=code)
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
             return EngineRefused(status, f"engine {self.name} answered {status}")
 
@@ -187,6 +186,11 @@ class HttpEngine:
         if error := chunk.get("error"):
             raise EngineFailed(f"engine {self.name} failed in the middle: {_message(error)}")
         return chunk
+
+
+def _symbol(value: Any) -> str | None:
+    """A name that a program may compare; vLLM repeats the HTTP status in its place, which is none."""
+    return value if isinstance(value, str) and not value.isdigit() else None
 
 
 def _message(error: Any) -> str:

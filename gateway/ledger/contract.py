@@ -36,5 +36,5 @@ class Recorder(Protocol):
     """Remembers exchanges: flagged ones durably before it returns, the others as sampled."""
 
     async def record(self, exchange: Exchange) -> None:
-        """Remember an exchange; raises LedgerFull when a flagged one cannot be made durable."""
+        """Remember an exchange, though the caller is cancelled meanwhile; raises LedgerFull when it cannot."""
         ...

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,8 +39,8 @@ class Database:
 
     async def open(self) -> Self:
         """Bring the schema up to date; raises LedgerUnavailable when the database is away."""
-        if self.sqlite and self.url.database:
-            await asyncio.to_thread(Path(self.url.database).parent.mkdir, parents=True, exist_ok=True)
+        if self.sqlite and self.url.database and not self.url.database.startswith((":memory:", "file:")):
+            await asyncio.to_thread(make_private, Path(self.url.database))
         async with self.write() as connection:
             await connection.run_sync(_upgrade)
         return self
@@ -80,6 +80,19 @@ class Database:
                     if not self.sqlite:
                         await connection.execute(text(f"SELECT pg_advisory_xact_lock({PG_LOCK})"))
                     yield connection
+
+
+def make_private(file: Path) -> None:
+    """Make a database file that only its owner can read, and shut one that others could; SQLite's own follow it.
+
+    A folder is made for the owner alone too; one that is there stays as it is, and so does what is not ours.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # what cannot be opened either is told by the database
+        file.touch(mode=0o600)
+    for each in (file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm"))):
+        with suppress(OSError):
+            each.chmod(0o600)
 
 
 def _engine(url: str, *, sqlite: bool) -> AsyncEngine:

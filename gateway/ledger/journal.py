@@ -52,7 +52,10 @@ class Journal:
         return self._segments.end.offset
 
     async def append(self, payload: bytes) -> None:
-        """Return once the record is durable; raises LedgerFull when it is not, within `patience`."""
+        """Return once the record is durable; raises LedgerFull when it is not, within `patience`.
+
+        A caller that is cancelled while it waits leaves its record behind, to be written with the others.
+        """
         if self._closed:
             raise LedgerFull("the journal is closed")
         waiter: Waiter = asyncio.get_running_loop().create_future()
@@ -62,10 +65,9 @@ class Journal:
             async with asyncio.timeout(self._patience_seconds):
                 await waiter
         except TimeoutError:
+            self._waiting.pop(waiter, None)
             self.trouble = f"the disk has not confirmed a record within {self._patience_seconds:g} s"
             raise LedgerFull(self.trouble) from None
-        finally:
-            self._waiting.pop(waiter, None)
 
     def _commit(self) -> None:
         """Hand everyone who waits to the thread; if it is at work, they go together when it is done."""

@@ -33,12 +33,12 @@ def _messages(messages: tuple[Message, ...], screening: Screening) -> tuple[Mess
     """Each text replaced by its safe one, or all by the whole safe text where they cannot be matched."""
     try:
         found = parts.of_prompt({"messages": messages})
+        safe = screening.segments[: len(found)]
+        if len(safe) == len(found):
+            return tuple(parts.put_back({"messages": list(messages)}, found, safe)["messages"])
     except BadRequest:
-        found = None
-    safe = screening.segments[: len(found or ())]
-    if found is None or len(safe) < len(found):
-        return ({"role": "user", "content": screening.text},)
-    return tuple(parts.put_back({"messages": list(messages)}, found, safe)["messages"])
+        pass  # what cannot be read, or not be put back, is kept as the text that may be
+    return ({"role": "user", "content": screening.text},)
 
 
 def _candidate(candidate: Candidate) -> Candidate:

@@ -53,6 +53,7 @@ class Ledger:
         self._writer = Writer(self._intake, journal)
         self._sample_rate = sample_rate
         self._task: asyncio.Task[None] | None = None
+        self._keeping: set[asyncio.Task[None]] = set()
         self._recorded_flagged = 0
         self._recorded_sampled = 0
 
@@ -75,14 +76,24 @@ class Ledger:
         self._task.add_done_callback(_say_death)
 
     async def record(self, exchange: Exchange) -> None:
-        """Remember an exchange; raises LedgerFull when a flagged one cannot be made durable."""
+        """Remember an exchange; raises LedgerFull when a flagged one cannot be made durable.
+
+        What has begun is brought to its end though the caller is cancelled: a client may have read all of the
+        text that was flagged, and hang up while the disk is still at work.
+        """
         if exchange.flagged:
-            await self._journal.append(document.write(scrubbed(exchange)))
-            self._recorded_flagged += 1
-            self._writer.wake()
+            keeping = asyncio.create_task(self._keep(exchange), name="flagged exchange")
+            self._keeping.add(keeping)
+            keeping.add_done_callback(self._keeping.discard)
+            await to_its_end(keeping)
         elif sampled(exchange.id, self._sample_rate):
             self._recorded_sampled += 1
             self._writer.offer(scrubbed(exchange))
+
+    async def _keep(self, exchange: Exchange) -> None:
+        await self._journal.append(document.write(scrubbed(exchange)))
+        self._recorded_flagged += 1
+        self._writer.wake()
 
     @property
     def health(self) -> LedgerHealth:
@@ -112,12 +123,28 @@ class Ledger:
 
     async def close(self) -> None:
         """Store what is left, if the database takes it in time, and let the journal go."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)  # each ends within the journal's patience
         self._writer.finish()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._journal.close()
+
+
+async def to_its_end(task: "asyncio.Task[None]") -> None:
+    """Wait for a task, and only then be cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def sampled(exchange_id: str, rate: float) -> bool:

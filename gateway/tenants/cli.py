@@ -18,7 +18,9 @@ from gateway.settings import SettingsInvalid, load_settings
 from gateway.tenants.keys import Key, KeyStore
 
 app = typer.Typer(
-    no_args_is_help=True, help="Make, list and revoke keys. Running gateways follow within a second."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Make, list and revoke keys. Running gateways follow within a second.",
 )
 
 T = TypeVar("T")

@@ -14,28 +14,38 @@ from gateway.tenants.keys import Key, KeyStore, digest
 
 log = logging.getLogger(__name__)
 REFRESH_SECONDS = 0.5
+PATIENCE_SECONDS = 5.0  # with one refresh: a database that hangs is away, and may be back the next time
 
 
 class Keyring:
     """Answers whose key a secret is, from a snapshot that is replaced whole."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.store = store
+        self._patience_seconds = patience_seconds
+        self._task: asyncio.Task[None] | None = None
         self._valid: Mapping[str, Key] = {}
         self._fresh = True
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, store: KeyStore) -> "AsyncIterator[Keyring]":
+    async def open(
+        cls, store: KeyStore, patience_seconds: float = PATIENCE_SECONDS
+    ) -> "AsyncIterator[Keyring]":
         """The keyring, refreshed for as long as the block lasts."""
-        keyring = cls(store)
+        keyring = cls(store, patience_seconds)
         await keyring.refresh()
-        task = asyncio.create_task(keyring.keep_fresh(), name="keyring")
+        keyring._task = task = asyncio.create_task(keyring.keep_fresh(), name="keyring")
         try:
             yield keyring
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is still kept fresh: else a revoked key would be valid for ever."""
+        return self._task is not None and not self._task.done()
 
     def authenticate(self, secret: str) -> Key | None:
         """Whose key this is. Found by its digest, so that timing tells nothing of any secret."""
@@ -50,8 +60,9 @@ class Keyring:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self.refresh()
-            except LedgerFailed as error:
+                async with asyncio.timeout(self._patience_seconds):
+                    await self.refresh()
+            except (LedgerFailed, TimeoutError) as error:
                 if self._fresh:
                     log.warning(
                         "keys cannot be refreshed (%s); the last known stay valid", type(error).__name__

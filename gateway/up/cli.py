@@ -19,7 +19,7 @@ from gateway.up.stack import Stack, StackFailed, plan
 from gateway.up.supervisor import Report, SupervisorFailed
 from gateway.up.welcome import welcome
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

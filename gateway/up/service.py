@@ -20,6 +20,7 @@ class Service:
     command: tuple[str, ...]
     health_url: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    grace_seconds: float = 10.0  # between being asked to end and being ended
 
     async def start(self, log: Path) -> Process:
         """Start the process in a group of its own, its output appended to `log`."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.ledger.store import DRAIN_SECONDS
+from gateway.serve import RECORDING_SECONDS
 from gateway.settings import GatewaySettings, load_settings
 from gateway.up.service import Service, trimtab
 
@@ -22,6 +24,8 @@ from gateway.up.service import Service, trimtab
 THREADS = "1"
 BASE_MODEL = "pocket"  # the pocket engine's own name for its policy model
 FIRST_PORT, LAST_PORT = 18080, 18400  # where a stack that does not care listens
+# What a gateway may need once its requests have ended: records in flight, then the database's last, then the journal's.
+LEDGER_SECONDS = RECORDING_SECONDS + 2 * DRAIN_SECONDS
 ALIGNMENT = {"strategy": "best_of_n", "n": 4}  # what a request gets that does not ask
 
 
@@ -113,7 +117,8 @@ def gateway(settings: GatewaySettings, config: Path | None, changes: Mapping[str
     """The gateway; what differs from the operator's own file reaches it as variables."""
     command = trimtab("gateway", *(("--config", str(config)) if config else ()))
     health = f"http://{settings.listen.host}:{settings.listen.port}/health"
-    return Service("gateway", command, health, as_variables(changes))
+    grace = settings.limits.shutdown_seconds + LEDGER_SECONDS
+    return Service("gateway", command, health, as_variables(changes), grace)
 
 
 def as_variables(changes: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The supervisor: keeps services running, says what happened to them, and stops them all.
+"""The supervisor: keeps services running, says what happened to them, and stops them all, the last one first.
 
 SupervisorFailed
 └── NotReady      a service did not become healthy in time; carries the end of its log
@@ -18,7 +18,6 @@ import httpx
 from gateway.up.service import Service
 
 POLL_SECONDS = 0.1
-GRACE_SECONDS = 10.0
 STEADY_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 30.0
 
@@ -34,7 +33,7 @@ class NotReady(SupervisorFailed):
 
 
 class Supervisor:
-    """Owns one task per service; leaving the context stops every process it started."""
+    """Owns one task per service; each may ask those before it, so leaving stops the last first and waits for it."""
 
     def __init__(self, services: Sequence[Service], logs: Path, report: Report) -> None:
         self._services = services
@@ -56,7 +55,12 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(self._stop(name) for name in self._processes))
+        try:
+            for service in reversed(self._services):  # nobody is left who still asks one that has gone
+                await self._stop(service)
+        finally:
+            for process in self._processes.values():
+                kill(process)  # of effect on none but those that a second signal leaves no time
 
     async def ready(self, timeout_seconds: float) -> None:
         """Return once every service is healthy; raises NotReady naming the one that is not."""
@@ -76,9 +80,10 @@ class Supervisor:
         """Where a service's output goes."""
         return self._logs / f"{service.name}.log"
 
-    async def _stop(self, name: str) -> None:
-        await stop(self._processes[name])
-        self._report(name, "stopped")
+    async def _stop(self, service: Service) -> None:
+        if service.name in self._processes:
+            await stop(self._processes[service.name], service.grace_seconds)
+            self._report(service.name, "stopped")
 
     async def _start(self, service: Service) -> None:
         self._processes[service.name] = await service.start(self.log(service))
@@ -116,16 +121,22 @@ async def answers(client: httpx.AsyncClient, url: str) -> bool:
         return False
 
 
-async def stop(process: Process) -> None:
+async def stop(process: Process, grace_seconds: float) -> None:
     """Ask a process group to end, and end it when it does not."""
     if process.returncode is not None:
         return
     os.killpg(process.pid, signal.SIGTERM)
     try:
-        await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+        await asyncio.wait_for(process.wait(), grace_seconds)
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill(process)
         await process.wait()
+
+
+def kill(process: Process) -> None:
+    """End a process group that is still there."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def said(code: int) -> str:

@@ -1,9 +1,9 @@
 """The classifier guard: a trained model's probabilities for a prompt, or for a reply to one."""
 
-import asyncio
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from guards.kinds import Reach
-from guards.models.ngram import NgramModel, load_ngram
+from guards.models.grams import grams
+from guards.models.ngram import PART_DOUBT, NgramModel, load_ngram, parts
 from guards.policy.beside import beside
 from guards.policy.document import Strict
 from guards.text.view import View
-from guards.text.views import views
 from guards.verdict import Context, GuardUnavailable, Segment, Verdict, Where
+from guards.work import Work
 
 Floats = NDArray[np.float32]
 
 BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
-INLINE_CHARS = 3_000  # what takes about a millisecond; longer text is judged in a thread
 DISGUISE_DOUBT = (
     1.0  # logits that a derived view must have beyond the text itself: decoding makes garbage, too
 )
@@ -95,52 +95,73 @@ class ClassifierGuard:
 
     async def check(self, segment: Segment, context: Context) -> Verdict:
         """The verdict on a segment; for a reply, in the light of the last request of the conversation."""
-        asked = last_request(context) if segment.where == "reply" else ""
-        if len(segment.text) + len(asked) <= INLINE_CHARS:
-            return self.judge(segment.text, segment.where, asked)
-        return await asyncio.to_thread(self.judge, segment.text, segment.where, asked)
+        return self.check_now(segment, context)
 
-    def judge(self, text: str, where: Where, asked: str = "") -> Verdict:
+    def size(self, segment: Segment, context: Context) -> int:
+        """The segment's own, and the request's where a reply is judged."""
+        return len(segment.text) + len(asked_for(segment, context))
+
+    def check_now(self, segment: Segment, context: Context) -> Verdict:
+        """The verdict, computed here and now."""
+        return self.judge(segment.text, segment.where, asked_for(segment, context), context.work)
+
+    def judge(self, text: str, where: Where, asked: str = "", work: Work | None = None) -> Verdict:
         """A probability for each label of the side's head."""
-        started = time.perf_counter()
+        started, work = time.perf_counter(), work or Work()
         if not text.strip():
             return Verdict(self.name, {}, (), time.perf_counter() - started)
         if where == "prompt":
-            head, labels, logits = self.model.prompt, self.model.prompt_labels, self.prompt_logits(text)
+            head, labels, logits = self.model.prompt, self.model.prompt_labels, self.prompt_logits(text, work)
         else:
             head, labels = self.model.reply, self.model.reply_labels
-            prompt = self.remembered(asked) if asked.strip() else None
-            logits = strongest([self.model.reply_logits(view.text, prompt) for view in readings(text)])
+            logits = self.reply_logits(text, asked, work)
         scores = dict(zip(labels, map(float, head.probabilities(logits)), strict=True))
         return Verdict(self.name, scores, (), time.perf_counter() - started)
 
-    def prompt_logits(self, text: str) -> Floats:
+    def prompt_logits(self, text: str, work: Work) -> Floats:
         """The prompt head's logits over all views."""
-        return strongest([self.model.prompt_logits(view.text) for view in readings(text)])
+        return strongest(text, lambda part: self.model.prompt.logits(grams(part)), work)
 
-    def remembered(self, asked: str) -> Floats:
+    def reply_logits(self, text: str, asked: str, work: Work) -> Floats:
+        """The reply head's logits over all views, told of the request where there is one."""
+        prompt = self.remembered(asked, work) if asked.strip() else None
+        return strongest(text, lambda part: self.model.part_logits(grams(part), prompt), work)
+
+    def remembered(self, asked: str, work: Work) -> Floats:
         """The logits of a request, kept by its digest alone."""
         key = hashlib.blake2b(asked.encode(errors="surrogatepass"), digest_size=16).digest()
         known = self.prompts.get(key)
         if known is None:
-            known = self.prompts[key] = self.prompt_logits(asked)
+            known = self.prompts[key] = self.prompt_logits(asked, work)
             if len(self.prompts) > REMEMBERED_PROMPTS:
                 self.prompts.popitem(last=False)
         return known
 
 
-def readings(text: str) -> list[View]:
+def readings(found: list[View]) -> list[View]:
     """The views that are worth a judgement: first what a reader sees, then what was encoded or disguised."""
-    found = views(text)
     shown = [view for view in found if view.path == "raw>visible"] or found[:1]
     return shown + [view for view in found if view.path not in {"raw", "raw>visible"}]
 
 
-def strongest(logits: list[Floats]) -> Floats:
-    """The first view's logits, raised by any other view that is clearly worse."""
-    first, *others = logits
-    combined: Floats = np.max([first, *(other - np.float32(DISGUISE_DOUBT) for other in others)], axis=0)
+def strongest(text: str, judge: Callable[[str], Floats], work: Work) -> Floats:
+    """What a reader sees as a whole, raised by any other view, and any part of one, that is clearly worse."""
+    known: dict[str, Floats] = {}  # views differ in few of their parts
+    logits: list[Floats] = []
+    for place, view in enumerate(readings(work.views(text))):
+        for number, part in enumerate(parts(view.text)):
+            if part not in known:
+                work.go_on()
+                known[part] = judge(part)
+            doubt = (DISGUISE_DOUBT if place else 0) + (PART_DOUBT if number else 0)
+            logits.append(known[part] - np.float32(doubt))
+    combined: Floats = np.max(logits, axis=0)
     return combined
+
+
+def asked_for(segment: Segment, context: Context) -> str:
+    """The request that a segment answers; none for a segment of the prompt."""
+    return last_request(context) if segment.where == "reply" else ""
 
 
 def last_request(context: Context) -> str:

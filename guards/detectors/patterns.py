@@ -1,6 +1,5 @@
 """The pattern guard: RE2 over the text and its views, in time linear in the text whatever it is fed."""
 
-import asyncio
 import hashlib
 import re
 import time
@@ -14,10 +13,9 @@ from guards.detectors.checks import CHECKS
 from guards.detectors.lists import Pattern, PatternConfig, compiled
 from guards.kinds import Reach
 from guards.text.view import View
-from guards.text.views import views
 from guards.verdict import Context, Segment, Span, Verdict, Where
+from guards.work import Work
 
-INLINE_CHARS = 20_000  # what takes a few milliseconds; longer text is read in a thread
 NEAR_BYTES = 60
 GAP = re.compile(rb"[ .-]+")
 
@@ -66,11 +64,12 @@ class Search:
             return True
         return view.path == "raw" or (self.pattern.views == "visible" and view.path == "raw>visible")
 
-    def matches(self, page: "Page") -> Iterator[tuple[int, int]]:
+    def matches(self, page: "Page", work: Work) -> Iterator[tuple[int, int]]:
         """Start and end, in characters, of everything that is really one."""
         group = self.regex.groupindex.get("it", 0)
         position = 0
         while match := self.regex.search(page.data, position):
+            work.go_on()
             start, end = match.span(group)
             true_end = self.true_end(page.data, start, end)
             if true_end is None:
@@ -121,28 +120,34 @@ class PatternGuard:
 
     async def check(self, segment: Segment, context: Context) -> Verdict:
         """The verdict on a segment; the conversation does not matter to a pattern."""
-        if len(segment.text) <= INLINE_CHARS:
-            return self.judge(segment.text)
-        return await asyncio.to_thread(self.judge, segment.text)
+        return self.check_now(segment, context)
 
-    def judge(self, text: str) -> Verdict:
+    def size(self, segment: Segment, context: Context) -> int:
+        """The segment's own."""
+        return len(segment.text)
+
+    def check_now(self, segment: Segment, context: Context) -> Verdict:
+        """The verdict, computed here and now."""
+        return self.judge(segment.text, context.work)
+
+    def judge(self, text: str, work: Work | None = None) -> Verdict:
         """What is found in the text and its views, located in the text itself."""
-        started = time.perf_counter()
+        started, work = time.perf_counter(), work or Work()
         found: dict[tuple[int, int, str], Span] = {}
-        for view in views(text):
-            for span in self.spans(view):
+        for view in work.views(text):
+            for span in self.spans(view, work):
                 found.setdefault((span.start, span.end, span.label), span)
         return Verdict(
             self.name, self.scores(found.values()), tuple(found.values()), time.perf_counter() - started
         )
 
-    def spans(self, view: View) -> Iterator[Span]:
+    def spans(self, view: View, work: Work) -> Iterator[Span]:
         """Every match in one view."""
         page = Page(view.text)
         for index in sorted(self.sieve.Match(page.data) or ()):
             search = self.searches[index]
             if search.reads(view):
-                for start, end in search.matches(page):
+                for start, end in search.matches(page, work):
                     yield Span(*view.locate(start, end), search.pattern.hazard, search.name, view.path)
 
     def scores(self, spans: Iterable[Span]) -> dict[str, float]:

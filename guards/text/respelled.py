@@ -1,13 +1,14 @@
 """Words pulled apart or spelled in digits, read as words again."""
 
 import re
+from array import array
 
 from guards.text.view import View
 
 SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[ ._\-*|][^\W_]){3,}(?![^\W_])")
-TOKEN = re.compile(r"[\w@$!]+")
+# A whole token with a digit or sign that stands for a letter, and with a letter; tried at tokens' beginnings alone.
+TOKEN = re.compile(r"(?<![\w@$!])(?=[\w@$!]*?[013457@$!])(?=[\w@$!]*?[^\W\d_])[\w@$!]+")
 LEET = str.maketrans("013457@$!", "oieastasi")
-HAS_LETTER = re.compile(r"[^\W\d_]")
 HAS_LEET = re.compile(r"[013457@$!]")
 
 
@@ -15,7 +16,7 @@ def despaced(view: View) -> View:
     """The view with runs of at least four single letters or digits drawn together: `i g n o r e`."""
     text = view.text
     pieces: list[str] = []
-    chosen: list[int] = []
+    chosen = array("q")
     position = 0
     for run in SPACED.finditer(text):
         pieces += (text[position : run.start()], run.group()[::2])
@@ -38,9 +39,7 @@ def deleeted(view: View) -> View:
 
 
 def respelled(token: re.Match[str]) -> str:
-    """The token in letters, if it has any; marks at its end are punctuation."""
+    """The token in letters; marks at its end are punctuation."""
     word = token.group()
-    if HAS_LETTER.search(word) is None:
-        return word
     body = word.rstrip("!")
     return body.translate(LEET) + word[len(body) :]

@@ -2,6 +2,10 @@
 
 import re
 import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from guards.text.view import View
 
@@ -12,31 +16,28 @@ LOOK_ALIKES = dict(
         strict=True,
     )
 )
-WORD = re.compile(r"[\w\u0300-\u036f]+")
+IN_WORD = r"[\w\u0300-\u036f]"
+WORD_CHAR = re.compile(IN_WORD)
 ASCII_LETTER = re.compile(r"[A-Za-z]")
-FOREIGN_LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
+LETTER = re.compile(r"[^\W\d_]")
 
 
 def skeleton(view: View) -> View:
     """The view with mixed-script words, and imitated words in Latin text, spelled in plain Latin."""
     text = view.text
-    if text.isascii():
+    if text.isascii() or not (forms := imitations(text)):
         return view
-    latin = len(ASCII_LETTER.findall(text)) >= len(FOREIGN_LETTER.findall(text))
+    latin = mostly_latin(text)
     pieces: list[str] = []
-    chosen: list[int] = []
+    chosen = array("q")
     position = 0
-    known: dict[str, str] = {}
-    for word in WORD.finditer(text):
-        if word.group().isascii():
-            continue
-        plain = plain_word(word.group(), latin, known)
+    for word in words_with(forms, text):
+        plain = plain_word(word.group(), forms, latin)
         if plain is None:
             continue
-        pieces.append(text[position : word.start()])
+        pieces += (text[position : word.start()], *plain)
         chosen.extend(range(position, word.start()))
         for index, letters in enumerate(plain, word.start()):
-            pieces.append(letters)
             chosen.extend([index] * len(letters))
         position = word.end()
     if not pieces:
@@ -46,18 +47,36 @@ def skeleton(view: View) -> View:
     return view.then("skeleton", "".join(pieces), chosen)
 
 
-def plain_word(word: str, latin: bool, known: dict[str, str]) -> list[str] | None:
+def imitations(text: str) -> dict[str, str]:
+    """The Latin letters of every character in the text that imitates some, or that carries marks."""
+    return {
+        char: letters
+        for char in set(text)
+        if not char.isascii() and WORD_CHAR.match(char) and (letters := plain_letters(char)) != char
+    }
+
+
+def words_with(forms: Mapping[str, str], text: str) -> Iterator[re.Match[str]]:
+    """The whole words that hold one of these characters; tried at the beginnings of words alone."""
+    imitating = "[" + "".join(map(re.escape, forms)) + "]"
+    return re.finditer(f"(?<!{IN_WORD}){IN_WORD}*?{imitating}{IN_WORD}*", text)
+
+
+def mostly_latin(text: str) -> bool:
+    """Whether at least half of its letters are plain Latin ones."""
+    counts = Counter(text)
+    latin = sum(count for char, count in counts.items() if ASCII_LETTER.match(char))
+    return 2 * latin >= sum(count for char, count in counts.items() if LETTER.match(char))
+
+
+def plain_word(word: str, forms: Mapping[str, str], latin: bool) -> list[str] | None:
     """Each character's Latin letters, or None when it imitates nothing in text mostly `latin`."""
-    plain = []
-    for char in word:
-        letters = known.get(char)
-        if letters is None:
-            letters = known[char] = plain_letters(char)
-        plain.append(letters)
+    plain = [forms.get(char, char) for char in word]
     mixed = ASCII_LETTER.search(word) is not None
     return plain if mixed or (latin and "".join(plain).isascii()) else None
 
 
+@lru_cache(maxsize=16_384)
 def plain_letters(char: str) -> str:
     """The letter imitated by a character, without its marks; nothing for a mark that stands alone."""
     if char.isascii():

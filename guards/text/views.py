@@ -1,5 +1,7 @@
 """Every reading of a text that a guard should judge beside the text itself, which never changes."""
 
+from collections.abc import Callable
+
 from guards.text.decoded import decoded, undisguised
 from guards.text.respelled import deleeted, despaced
 from guards.text.skeleton import skeleton
@@ -10,16 +12,19 @@ MOST_VIEWS = 12
 DEPTH = 2  # encodings inside of encodings
 
 
-def views(text: str) -> list[View]:
+def views(text: str, go_on: Callable[[], None] = lambda: None) -> list[View]:
     """The raw text first, then each distinct view; linear in the text, at most twelve of them.
 
-    All encoded passages of one depth share a view, so that decoys cannot use up the number.
+    All encoded passages of one depth share a view, so that decoys cannot use up the number. Between two steps
+    `go_on` is asked, which may raise.
     """
     raw = View("raw", encodable(text))
     found = [raw]
     shown = visible(raw)
+    go_on()
     folded = skeleton(shown)
     drawn = despaced(folded)
+    go_on()
     found += [shown, folded, drawn, deleeted(drawn)]
     smuggled = hidden(raw)
     clear: View | None = shown
@@ -27,6 +32,7 @@ def views(text: str) -> list[View]:
         found.append(smuggled)
         found += [inner for inner in [decoded(smuggled)] if inner is not None]
     for _ in range(DEPTH):
+        go_on()
         clear = decoded(clear) if clear is not None else None
         if clear is not None:
             clear = visible(clear)

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from array import array
+from collections.abc import Mapping
+from functools import lru_cache
 
 from guards.text.view import View
 
@@ -11,6 +13,7 @@ INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u1
 UNPLAIN = re.compile(r"[^\x20-\x7e\n\t\r]+")
 TAGS = re.compile("[\U000e0020-\U000e007e]+")
 SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+FIRST_HIDING = "\ufe00"  # the least character that can hide others
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -24,31 +27,47 @@ def visible(view: View) -> View:
     text = view.text
     if UNPLAIN.search(text) is None:
         return view
+    forms = {char: form for char in set(text) if (form := form_of(char)) != char}
+    if not forms:
+        return view
+    clear, chosen = (typed if "\b" in forms else respelled)(text, forms)
+    return view.then("visible", clear, chosen)
+
+
+def respelled(text: str, forms: Mapping[str, str]) -> tuple[str, "array[int]"]:
+    """The text with each of these characters in its form, and where each character of that came from."""
+    pieces: list[str] = []
+    chosen = array("q")
+    position = 0
+    for found in re.finditer("[" + "".join(map(re.escape, forms)) + "]", text):
+        index = found.start()
+        form = forms[found.group()]
+        pieces += (text[position:index], form)
+        chosen.extend(range(position, index))
+        chosen.extend([index] * len(form))
+        position = index + 1
+    pieces.append(text[position:])
+    chosen.extend(range(position, len(text)))
+    return "".join(pieces), chosen
+
+
+def typed(text: str, forms: Mapping[str, str]) -> tuple[str, "array[int]"]:
+    """The same for a text with backspaces: each takes back the last character that can be seen."""
     shown: list[str] = []
     chosen = array("q")
-    seen: dict[str, str] = {}
-    position = 0
-    for run in UNPLAIN.finditer(text):
-        shown.extend(text[position : run.start()])
-        chosen.extend(range(position, run.start()))
-        for index, char in enumerate(run.group(), run.start()):
-            if char == "\b":
-                if shown:
-                    shown.pop()
-                    chosen.pop()
-                continue
-            form = seen.get(char)
-            if form is None:
-                form = seen[char] = form_of(char)
-            shown.extend(form)
-            chosen.extend([index] * len(form))
-        position = run.end()
-    shown.extend(text[position:])
-    chosen.extend(range(position, len(text)))
-    clear = "".join(shown)
-    return view if clear == text else view.then("visible", clear, chosen)
+    for index, char in enumerate(text):
+        if char == "\b":
+            if shown:
+                shown.pop()
+                chosen.pop()
+            continue
+        form = forms.get(char, char)
+        shown.extend(form)
+        chosen.extend([index] * len(form))
+    return "".join(shown), chosen
 
 
+@lru_cache(maxsize=16_384)
 def form_of(char: str) -> str:
     """What is seen of one character: its compatibility form, or nothing."""
     if char in INVISIBLE or 0xFE00 <= ord(char) <= 0xFE0F or 0xE0100 <= ord(char) <= 0xE01EF:
@@ -60,7 +79,7 @@ def form_of(char: str) -> str:
 
 def hidden(view: View) -> View | None:
     """Text written in tag characters or as bytes in runs of variation selectors; None when there is none."""
-    if view.text.isascii():
+    if max(view.text, default="") < FIRST_HIDING:
         return None
     letters: list[str] = []
     chosen = array("q")

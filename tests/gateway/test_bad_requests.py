@@ -14,7 +14,9 @@ HI = [{"role": "user", "content": "hi"}]
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running_gateway(limits={"max_n": 8, "max_body_bytes": 10_000}) as running:
+    with running_gateway(
+        limits={"max_n": 8, "max_body_bytes": 10_000, "max_messages": 20, "max_texts": 30}
+    ) as running:
         yield running
 
 
@@ -47,6 +49,12 @@ def test_a_body_that_is_no_request_is_a_400(body: bytes, http: httpx.Client) -> 
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
         ({"messages": [{"role": "assistant", "tool_calls": 5}]}, "messages.0.tool_calls"),
+        ({"messages": HI * 21}, "messages"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 31}]},
+            "messages.0.content.30.text",
+        ),
+        ({"tools": [{"function": {"name": "f"}}] * 30}, "tools.29.function.name"),
         ({"n": 0}, "n"),
         ({"n": 9}, "n"),
         ({"n": "2"}, "n"),
@@ -93,6 +101,17 @@ def test_a_context_too_long_is_told_as_openai_tells_it(gateway: Running, http: h
         sdk.chat.completions.create(model="assistant", messages=HI)  # type: ignore[arg-type]
     assert refused.value.code == "context_length_exceeded"
     assert refused.value.message.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(400, None), ("400", None), (None, None), ("invalid_value", "invalid_value")]
+)
+def test_an_engines_code_is_passed_on_where_it_is_one(
+    code: Any, told: str | None, gateway: Running, http: httpx.Client
+) -> None:
+    gateway.engine.says(refuse=(400, {"error": {"message": "no", "param": "stop", "code": code}}))
+    error = http.post("/v1/chat/completions", json={"model": "assistant", "messages": HI}).json()["error"]
+    assert (error["code"], error["param"]) == (told, "stop")
 
 
 @pytest.mark.parametrize(

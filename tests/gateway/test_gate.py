@@ -89,6 +89,13 @@ def test_no_odd_key_opens_the_gate(given: str, gateway: Running) -> None:
     assert answer.json()["error"]["code"] == "invalid_api_key"
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_schemes_case_does_not_matter(scheme: str, gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.server.url) as client:
+        answer = client.get("/v1/models", headers={"authorization": f"{scheme} application"})
+    assert answer.status_code == 200
+
+
 def test_two_keys_are_no_key(gateway: Running) -> None:
     twice = [("authorization", "Bearer nobody"), ("authorization", "Bearer application")]
     with httpx.Client(base_url=gateway.server.url) as nobody:

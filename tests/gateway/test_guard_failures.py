@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.fakes.gateway import Running, running_gateway
-from tests.fakes.guards import CRASHES, FAILS, HANGS, RAVES, word_screen
+from tests.fakes.guards import CRASHES, FAILS, FLAGGED, HANGS, RAVES, REFUSED, word_screen
 
 FAILURES = [FAILS, CRASHES, HANGS, RAVES]
 
@@ -54,7 +54,33 @@ def test_a_prompt_that_could_not_be_screened(
     served.reset(word_screen(on_error=on_error))
     answer = ask(http, failure, stream=False)
     assert bool(served.engine.requests) == (on_error == "open")
-    assert ("x-trimtab-degraded" in answer.headers) == (on_error == "open")
+    assert answer.headers["x-trimtab-degraded"] == f"guard words: failed {on_error}"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("prompt", "code"),
+    [(FAILS, "guard_failed"), (f"{FLAGGED} {HANGS}", "guard_failed"), (REFUSED, "content_policy_violation")],
+)
+def test_an_error_tells_a_failed_guard_from_a_finding(
+    prompt: str, code: str, stream: bool, served: Running, http: httpx.Client
+) -> None:
+    served.reset(word_screen(shape="error"))
+    answer = ask(http, prompt, stream=stream)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert ("words" in answer.json()["error"]["message"]) == (code == "guard_failed")
+
+
+def test_a_refusal_by_a_failed_guard_says_so_to_those_who_want_to_know(
+    served: Running, http: httpx.Client
+) -> None:
+    served.reset(word_screen())
+    asked = {"model": "assistant", "messages": [{"role": "user", "content": f"{FLAGGED} {HANGS}"}]}
+    told = http.post("/v1/chat/completions", json=asked | {"alignment": {"explain": True}}).json()[
+        "alignment"
+    ]
+    assert told["degraded"] == ["guard words: failed closed"]
+    assert told["why"] == "The prompt was withheld by the guard policy: guard words failed."
 
 
 def test_a_receipt_for_what_was_not_screened_is_not_complete(served: Running, http: httpx.Client) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import subprocess
 import sys
+from pathlib import Path
 
 from gateway.logs import JsonLines
 
@@ -36,3 +38,38 @@ def test_an_exception_is_told_by_type_and_place_alone() -> None:
     assert said["kind"] == "ValueError"
     assert str(said["where"]).startswith("test_logs.py:")
     assert "SENTINEL" not in str(said)
+
+
+RECORDING = """
+import asyncio, logging, sys
+from pathlib import Path
+from gateway.ledger.store import Ledger
+from gateway.logs import set_up_logs
+from tests.gateway.ledger.exchanges import exchange
+
+async def main(folder):
+    set_up_logs(sys.argv[2])
+    logging.getLogger("trimtab.requests").debug("our own word")
+    async with Ledger.open(f"sqlite:///{folder}/ledger.db", Path(folder) / "journal") as ledger:
+        await ledger.record(exchange("x", text="SENTINEL"))
+        await ledger.record(exchange("y", text="SENTINEL", flagged=False))
+        await ledger.caught_up()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def logged(folder: Path, level: str) -> str:
+    """What a process logs at a level that keeps two exchanges."""
+    command = [sys.executable, "-c", RECORDING, str(folder), level]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def test_at_the_debug_level_we_say_more_and_libraries_no_word_of_what_they_handle(tmp_path: Path) -> None:
+    said = logged(tmp_path, "debug")
+    assert "our own word" in said
+    assert "SENTINEL" not in said
+
+
+def test_at_a_higher_level_we_are_silent(tmp_path: Path) -> None:
+    assert logged(tmp_path, "error") == ""

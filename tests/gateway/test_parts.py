@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway import parts
 from gateway.errors import BadRequest
+from gateway.stray import KNOWN_NAMES, KNOWN_WORDS
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "a"}}
 BODY: dict[str, Any] = {
@@ -28,9 +29,11 @@ def test_every_text_of_a_request_is_found_with_its_part() -> None:
     assert found == [
         ("system", "s"),
         ("content", "u"),
+        ("tool_name", "c"),
         ("tool_name", "f"),
         ("tool_arguments", "a"),
         ("tool_result", "t"),
+        ("tool_result", "c"),
         ("tool_definition", "f"),
         ("tool_definition", "d"),
     ]
@@ -40,9 +43,9 @@ def test_put_back_changes_the_texts_and_nothing_else() -> None:
     before, found = deepcopy(BODY), parts.of_prompt(BODY)
     safe = [replace(part.segment, text=part.segment.text.upper()) for part in found]
     after = parts.put_back(BODY, found, safe)
-    assert [part.segment.text for part in parts.of_prompt(after)] == ["S", "U", "F", "A", "T", "F", "D"]
+    assert [part.segment.text for part in parts.of_prompt(after)] == list("SUCFATCFD")
     assert before == BODY
-    assert after["messages"][3]["tool_call_id"] == "c"
+    assert after["messages"][3]["role"] == "tool"
 
 
 def test_put_back_of_the_same_texts_is_the_same_object() -> None:
@@ -101,6 +104,49 @@ def test_what_no_guard_reads_is_unscannable(message: dict[str, Any]) -> None:
 def test_empty_fields_are_no_obstacle() -> None:
     message = {"role": "assistant", "content": "x", "audio": None, "annotations": [], "tool_calls": []}
     assert [part.segment.text for part in parts.of_reply(message)] == ["x"]
+
+
+plain = st.text(min_size=1, max_size=5)
+anything = st.recursive(
+    plain | st.none() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def words(value: Any) -> set[str]:
+    """Every string under a value, and every name that it uses."""
+    names = set(value) if isinstance(value, dict) else set()
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return names.union({value} if isinstance(value, str) else (), *map(words, inner)) - {""}
+
+
+@given(anything, anything)
+def test_no_word_of_a_request_escapes(of_message: Any, of_body: Any) -> None:
+    message = {"role": "user", "content": "x", "name": of_message}
+    found = parts.of_prompt({"messages": [message], "tools": [of_body], "guided_json": of_body})
+    read = {text for part in found for text in (part.segment.text, *part.segment.text.split("\n"))}
+    told = words(of_message) | words(of_body)
+    assert {word for text in told for word in text.split("\n")} - KNOWN_NAMES - KNOWN_WORDS - {""} <= read
+
+
+def test_what_any_tool_or_schema_says_of_itself_is_no_text() -> None:
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    body = {
+        "messages": [],
+        "tool_choice": "auto",
+        "response_format": {"type": "json_schema"},
+        "stop": ["stop"],
+    }
+    assert not parts.of_prompt(body | {"tools": [{"type": "function", "function": {"parameters": schema}}]})
+
+
+def test_names_are_read_together_and_cannot_be_replaced() -> None:
+    body = {"messages": [], "tools": [{"properties": {"how to": {}, "boil an egg": {"type": "string"}}}]}
+    [names] = parts.of_prompt(body)
+    assert (names.segment.text, names.fixed) == ("how to\nboil an egg", True)
+    with pytest.raises(BadRequest, match="cannot be"):
+        parts.put_back(body, [names], [replace(names.segment, text="[removed]")])
 
 
 def test_a_tool_nested_beyond_reason_is_refused() -> None:

@@ -1,5 +1,6 @@
 """The whole gateway as a process: what it refuses to start with, how it serves, how it stops."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import openai
 import pytest
 from typer.testing import CliRunner
 
-from gateway.serve import app, listening
+from gateway.serve import app, listening, recorded, server_of
 from gateway.settings import Listener
 from tests.fakes.engine import FakeEngine, fake_engine
 from tests.fakes.gateway import until
@@ -126,6 +127,14 @@ def test_a_taken_port_is_told_as_such() -> None:
             listening(Listener(port=port)),
         ):
             pass
+
+
+async def test_requests_that_were_cut_off_may_still_record() -> None:
+    server = server_of(None, 1)
+    request = asyncio.create_task(asyncio.sleep(0.05))
+    server.server_state.tasks.add(request)
+    await recorded((server,))
+    assert request.done()
 
 
 @pytest.mark.slow

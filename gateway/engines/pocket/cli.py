@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from gateway.engines.pocket.model import PocketModel
 
-app = typer.Typer(help="Serve a small policy model on this machine: the pocket engine.")
+app = typer.Typer(add_completion=False, help="Serve a small policy model on this machine: the pocket engine.")
 
 PACKAGED = Path(__file__).parent / "policy"
 

@@ -3,7 +3,7 @@
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway.admin.app import create_admin
+from gateway.admin.app import admin_routes
 
 OPEN = {("GET", "/metrics")}
 ADMINS_OWN = {
@@ -20,7 +20,7 @@ OPERATORS_TOO = {("POST", "/admin/policy")}
 
 
 def routes(house):
-    app = house.server.call(lambda: create_admin(house.tools))
+    app = house.server.call(lambda: admin_routes(house.tools))
     found = {(method, route.path) for route in every(app.routes) for method in route.methods}
     assert len(found) > 12
     return found
@@ -70,6 +70,12 @@ def test_a_forged_key_is_nobodys(house, secret):
     assert answer.status_code == 401
 
 
+def test_the_schemes_case_does_not_matter(house):
+    with house.http(None) as client:
+        answer = client.get("/admin/versions", headers={"authorization": f"bearer {house.keys['viewer']}"})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     "path", ["//admin/keys", "/admin/%6beys", "/ADMIN/keys", "/admin/keys/", "/metrics/../admin/keys"]
 )
@@ -91,6 +97,12 @@ def test_health_tells_of_every_part(house):
     assert (told["engines"], told["reward"], told["ledger"]["writer_alive"]) == ({"fake": True}, None, True)
 
 
+def test_everything_that_must_stay_alive_is_watched(house):
+    assert house.tools.vital.keys() == {
+        *("engine health", "ledger writer", "ledger metrics", "ledger follower", "keyring"),
+    }
+
+
 def test_health_turns_red_with_a_dead_task(house):
     house.tools.vital["something"] = lambda: False
     with house.http("viewer") as client:
@@ -110,6 +122,8 @@ def test_health_turns_red_with_a_dead_task(house):
         ("POST", "/admin/rollouts", {"alias": "assistant", "weights": {}, "cause": "x", "mood": 1}, "mood"),
         ("POST", "/admin/keys", {"name": "x", "role": "emperor"}, "role"),
         ("GET", "/admin/exchanges?limit=100000", None, "limit"),
+        ("GET", "/admin/exchanges?cursor=99999999999999999999999", None, "cursor"),
+        ("GET", "/admin/exchanges?cursor=-1", None, "cursor"),
         ("GET", "/admin/exchanges?colour=red", None, "colour"),
     ],
 )

@@ -153,6 +153,12 @@ def test_what_no_guard_reads_is_not_delivered(
         [*HI, {"role": "tool", "content": REFUSED, "tool_call_id": "c"}],
         [*HI, {"role": "assistant", "content": REFUSED}],
         [{"role": "user", "content": [{"type": "text", "text": REFUSED}]}],
+        [{"role": "user", "content": [{"type": "text", "text": "x", "title": REFUSED}]}],
+        [{"role": "user", "content": "x", "name": REFUSED}],
+        [{"role": "user", "content": "x", "thinking": [{"said": REFUSED}]}],
+        [{"role": REFUSED, "content": "x"}],
+        [*HI, {"role": "tool", "content": "x", "tool_call_id": REFUSED}],
+        [*HI, {"role": "assistant", "tool_calls": [{"id": REFUSED, "function": {"name": "f"}}]}],
     ],
 )
 def test_every_part_of_a_prompt_is_screened(
@@ -160,6 +166,51 @@ def test_every_part_of_a_prompt_is_screened(
 ) -> None:
     answer = http.post("/v1/chat/completions", json={"model": "assistant", "messages": messages})
     assert answer.json()["choices"][0]["finish_reason"] == "content_filter"
+    assert not gateway.engine.requests
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "description": "Where?"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+TOOL = {"type": "function", "function": {"name": "weather", "strict": True, "parameters": SCHEMA}}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "place", "strict": True, "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"tools": [{"type": "function", "function": {"parameters": {"properties": {REFUSED: {}}}}}]},
+        {"tools": [{"type": "function", "function": {"parameters": {"type": f"a {REFUSED}"}}}]},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "description": REFUSED}}},
+        {"prediction": {"type": "content", "content": [{"type": "text", "text": REFUSED}]}},
+        {"tool_choice": {"type": "function", "function": {"name": REFUSED}}},
+        {"guided_choice": ["fine", REFUSED]},
+        {"structured_outputs": {"grammar": f'root ::= "{REFUSED}"'}},
+        {"reasoning_effort": REFUSED},
+        {"a_field_of_tomorrow": {"said": REFUSED}},
+    ],
+)
+def test_every_field_that_a_model_may_see_is_screened(
+    field: dict[str, object], gateway: Running, http: httpx.Client
+) -> None:
+    assert ask(http, **field).json()["choices"][0]["finish_reason"] == "content_filter"
+    assert not gateway.engine.requests
+
+
+def test_tools_and_schemas_reach_the_engine_unchanged(gateway: Running, sdk: openai.OpenAI) -> None:
+    sdk.chat.completions.create(
+        model="assistant", messages=HI, tools=[TOOL], tool_choice="auto", response_format=FORMAT
+    )
+    sent = gateway.engine.asked.body
+    assert (sent["tools"], sent["response_format"], sent["tool_choice"]) == ([TOOL], FORMAT, "auto")
+
+
+def test_a_name_that_would_have_to_be_redacted_is_refused(gateway: Running, http: httpx.Client) -> None:
+    answer = ask(http, tools=[{"function": {"parameters": {"properties": {REDACTED: {}}}}}])
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "tools.0")
     assert not gateway.engine.requests
 
 

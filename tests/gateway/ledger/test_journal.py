@@ -5,6 +5,7 @@ import pytest
 from gateway.ledger.contract import LedgerFull
 from gateway.ledger.journal import Journal
 from gateway.ledger.segments import Place
+from tests.gateway.ledger.slow_disk import SlowDisk
 
 
 @pytest.fixture
@@ -13,16 +14,6 @@ async def journal(tmp_path):
     await journal.open()
     yield journal
     await journal.close()
-
-
-class SlowDisk:
-    """Holds the journal's one thread, as a disk does that does not answer."""
-
-    def __init__(self, journal):
-        import threading
-
-        self.answers = threading.Event()
-        journal._thread.submit(self.answers.wait)
 
 
 async def test_what_was_appended_is_durable(journal):
@@ -49,6 +40,17 @@ async def test_a_caller_who_left_holds_nobody_up(journal):
     disk.answers.set()
     await stayed
     assert b"stayed" in (await journal.read(Place(0, 0), 10))[0]
+
+
+async def test_the_record_of_a_caller_who_left_is_written_with_the_others(journal):
+    disk = SlowDisk(journal)
+    stayed, left = (asyncio.create_task(journal.append(payload)) for payload in (b"stayed", b"left"))
+    await asyncio.sleep(0)
+    left.cancel()
+    disk.answers.set()
+    await stayed
+    await journal.append(b"later")
+    assert (await journal.read(Place(0, 0), 10))[0] == [b"stayed", b"left", b"later"]
 
 
 async def test_a_disk_that_does_not_answer_is_reported_in_time(tmp_path):

@@ -49,6 +49,12 @@ def test_where_texts_and_segments_do_not_match_only_the_safe_text_is_kept():
     assert scrubbed(told).messages == ({"role": "user", "content": "one [EMAIL]"},)
 
 
+def test_a_message_with_a_name_that_must_be_cut_is_kept_as_its_safe_text():
+    messages = (said("Hello.") | {"more": {SECRET: 1}},)
+    told = exchange("x", messages=messages, prompt_screening=screening("Hello.", f"more\n{SECRET}"))
+    assert SECRET not in str(scrubbed(told).messages)
+
+
 def test_a_redacted_candidate_is_kept_redacted_with_its_tool_calls_and_without_its_tokens():
     arguments = '{"to": "' + SECRET + '"}'
     call = {"id": "1", "type": "function", "function": {"name": "mail", "arguments": arguments}}

@@ -8,12 +8,36 @@ from gateway.ledger.journal import Journal
 from gateway.ledger.segments import numbers
 from gateway.ledger.store import Ledger, sampled
 from tests.gateway.ledger.exchanges import exchange
+from tests.gateway.ledger.slow_disk import SlowDisk
 
 
 async def test_a_flagged_exchange_is_on_disk_before_record_returns(ledger, tmp_path):
     await ledger.record(exchange("x"))
     on_disk = b"".join(path.read_bytes() for path in (tmp_path / "journal").glob("*.journal"))
     assert b'"id":"x"' in on_disk
+
+
+async def test_a_caller_is_cancelled_only_once_its_record_is_durable(ledger):
+    disk = SlowDisk(ledger._journal)
+    waiting = asyncio.create_task(ledger.record(exchange("x")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    assert not waiting.done()
+    disk.answers.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await ledger.caught_up()
+    assert await Exchanges(ledger.database).get("x") == exchange("x")
+
+
+async def test_closing_waits_for_records_that_have_begun(url, tmp_path):
+    async with Ledger.open(url, tmp_path / "journal") as ledger:
+        disk = SlowDisk(ledger._journal)
+        waiting = [asyncio.create_task(ledger.record(exchange(f"x{number}"))) for number in range(3)]
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.05, disk.answers.set)
+    assert [await each for each in waiting] == [None] * 3
 
 
 async def test_what_was_recorded_reaches_the_database_while_the_gateway_runs(ledger):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.tables import KeyRow, TransitionRow
 from gateway.tenants.cli import app
 from gateway.tenants.keyring import Keyring
-from gateway.tenants.keys import PREFIX, KeyStore
+from gateway.tenants.keys import PREFIX, Key, KeyStore
 
 
 @pytest.fixture
@@ -50,6 +51,37 @@ async def test_the_last_known_keys_stay_valid_while_the_database_is_away(store: 
             await connection.exec_driver_sql("ALTER TABLE keys RENAME TO elsewhere")
         await asyncio.sleep(1.2)
         assert keyring.authenticate(secret) is not None
+
+
+@dataclass
+class HangingStore:
+    """Answers the first time, then hangs once, then answers again, or says what no ledger says."""
+
+    fails: bool = False
+    asked: int = 0
+
+    async def valid(self) -> dict[str, Key]:
+        self.asked += 1
+        if self.asked == 2:
+            await asyncio.sleep(3600)
+        if self.asked > 2 and self.fails:
+            raise ZeroDivisionError
+        return {}
+
+
+async def test_a_database_that_hangs_is_asked_again() -> None:
+    store = HangingStore()
+    async with Keyring.open(store, patience_seconds=0.01) as keyring, asyncio.timeout(10):  # type: ignore[arg-type]
+        while store.asked < 3:
+            await asyncio.sleep(0.02)
+        assert keyring.alive
+
+
+async def test_a_keyring_that_died_says_so() -> None:
+    store = HangingStore(fails=True)
+    async with Keyring.open(store, patience_seconds=0.01) as keyring, asyncio.timeout(10):  # type: ignore[arg-type]
+        while keyring.alive:
+            await asyncio.sleep(0.02)
 
 
 async def test_the_secret_is_nowhere_in_the_ledger(store: KeyStore) -> None:

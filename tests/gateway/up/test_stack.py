@@ -34,6 +34,13 @@ def test_the_gateway_is_told_the_changes_as_variables(tmp_path: Path) -> None:
     assert variables["TRIMTAB_HOME"] == str(tmp_path)
 
 
+def test_the_gateway_has_time_for_its_requests_and_its_ledger(tmp_path: Path) -> None:
+    config = tmp_path / "trimtab.yaml"
+    config.write_text("limits: {shutdown_seconds: 100}\n")
+    services = {service.name: service.grace_seconds for service in plan(config, home=tmp_path).services}
+    assert services["gateway"] > 100 + services["engine"]
+
+
 def test_a_taken_port_is_named_with_what_to_do() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

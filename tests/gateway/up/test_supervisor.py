@@ -23,6 +23,18 @@ class Fine(http.server.BaseHTTPRequestHandler):
 
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Fine).serve_forever()
 """
+ASKING = """
+import signal, sys, time, urllib.request
+
+def ask(*_):
+    time.sleep(0.5)  # in which whoever is stopped together with us would be gone
+    print("status", urllib.request.urlopen(sys.argv[1], timeout=5).status, flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, ask)
+print("asking", flush=True)
+time.sleep(60)
+"""
 DEAF = """
 import signal, time
 
@@ -65,6 +77,31 @@ async def test_leaving_stops_every_child(tmp_path: Path) -> None:
     assert not alive(pid)
 
 
+async def test_the_last_is_stopped_first_and_may_still_ask_the_others(tmp_path: Path) -> None:
+    events: list[tuple[str, str]] = []
+    web = server()
+    asking = Service("asking", (sys.executable, "-c", ASKING, web.health_url), "http://127.0.0.1:9/health")
+    async with Supervisor([web, asking], tmp_path, lambda *event: events.append(event)) as up:
+        while "asking" not in up.log(asking).read_text():
+            await asyncio.sleep(0.05)
+    assert "status 200" in up.log(asking).read_text()
+    assert events[-2:] == [("asking", "stopped"), ("web", "stopped")]
+
+
+async def test_a_second_signal_leaves_no_child_behind(tmp_path: Path) -> None:
+    deaf = Service("deaf", (sys.executable, "-c", DEAF), "http://127.0.0.1:9/health", grace_seconds=60)
+    up = Supervisor([deaf], tmp_path, lambda *_: None)
+    await up.__aenter__()
+    while "deaf" not in up.log(deaf).read_text():
+        await asyncio.sleep(0.05)
+    leaving = asyncio.create_task(up.__aexit__(None, None, None))
+    await asyncio.sleep(0.1)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await up._processes["deaf"].wait() == -signal.SIGKILL
+
+
 async def test_a_child_that_dies_is_reported_and_started_again(tmp_path: Path) -> None:
     events: list[tuple[str, str]] = []
     async with Supervisor([server()], tmp_path, lambda *event: events.append(event)) as up:
@@ -85,9 +122,8 @@ async def test_a_service_that_never_answers_is_named_with_the_end_of_its_log(tmp
             await up.ready(timeout_seconds=1)
 
 
-@pytest.mark.slow
 async def test_a_child_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
-    deaf = Service("deaf", (sys.executable, "-c", DEAF), "http://127.0.0.1:9/health")
+    deaf = Service("deaf", (sys.executable, "-c", DEAF), "http://127.0.0.1:9/health", grace_seconds=0.2)
     async with Supervisor([deaf], tmp_path, lambda *_: None) as up:
         while "deaf" not in up.log(deaf).read_text():
             await asyncio.sleep(0.05)

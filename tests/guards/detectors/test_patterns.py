@@ -5,7 +5,8 @@ import pytest
 from guards.detectors.lists import PatternConfig
 from guards.detectors.patterns import PatternGuard, Patterns
 from guards.redaction import merged, redacted, redaction_of
-from guards.verdict import Context, Segment
+from guards.verdict import GuardTimedOut
+from guards.work import Work
 
 CARD = "4111 1111 1111 1111"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bqL0xY2\nq1w2e3r4t5y6u7i8==\n-----END RSA PRIVATE KEY-----"
@@ -118,10 +119,11 @@ def test_several_weak_signs_weigh_more_than_one() -> None:
     assert both > weak
 
 
-async def test_a_long_text_is_read_in_a_thread_with_the_same_result() -> None:
-    text = f"{'plain words ' * 4000} {CARD}"
-    verdict = await EVERYTHING.check(Segment(text, "reply"), Context())
-    assert [text[span.start : span.end] for span in verdict.spans] == [CARD]
+def test_work_that_is_over_is_not_finished() -> None:
+    work = Work()
+    work.end(GuardTimedOut("over"))
+    with pytest.raises(GuardTimedOut):
+        EVERYTHING.judge(CARD, work)
 
 
 def test_the_sieve_misses_nothing_that_a_pattern_finds_alone() -> None:

@@ -1,0 +1,155 @@
+"""Hearing a policy's guards: side by side, each within its own time, and none at the event loop's expense."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+
+from guards.policy.document import Rule
+from guards.verdict import (
+    Computing,
+    Context,
+    Guard,
+    GuardFailed,
+    GuardTimedOut,
+    Segment,
+    Verdict,
+)
+from guards.work import Readings, Work
+
+# What one guard may read on the event loop, all its segments together: about a millisecond's work.
+AT_ONCE_CHARS = 3_000
+SEGMENT_CHARS = 50  # what a segment costs beside its text
+SLICE_SECONDS = 0.005  # after so long on the event loop a guard lets others go on
+
+Placed = Sequence[tuple[int, Segment]]  # segments with their positions among all that are screened
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A guard at its place in the policy; `computing` is the same guard where it can be asked in a thread."""
+
+    rule: Rule
+    guard: Guard
+    computing: Computing | None = None
+
+    def covers(self, segment: Segment) -> bool:
+        """Whether the policy wants this segment seen by this guard."""
+        return segment.where in self.rule.where and segment.part not in self.rule.skip_parts
+
+
+def posted(rule: Rule, guard: Guard) -> Post:
+    """The guard at its place, and whether it may be asked in a thread."""
+    return Post(rule, guard, guard if isinstance(guard, Computing) else None)
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one guard said of the segments it was given: a verdict each by position, or why there is none."""
+
+    post: Post
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    failure: GuardFailed | None = None
+
+    def complete(self, segments: Sequence[Segment]) -> bool:
+        """Whether every segment that is this guard's business has its verdict."""
+        return all(
+            position in self.verdicts for position, one in enumerate(segments) if self.post.covers(one)
+        )
+
+
+async def hear(
+    heard: Sequence[Heard],
+    segments: tuple[Segment, ...],
+    context: Context,
+    deadline_seconds: float,
+    threads: Executor,
+) -> None:
+    """Lets each guard give its verdicts, or fail once its own time or the policy's deadline is over."""
+    readings = Readings()
+    works = [Work(readings) for _ in heard]
+    tasks = [
+        asyncio.create_task(consult(one, segments, replace(context, work=work), threads))
+        for one, work in zip(heard, works, strict=True)
+    ]
+    try:
+        await wait(heard, tasks, deadline_seconds)
+    finally:
+        for task, work in zip(tasks, works, strict=True):
+            task.cancel()
+            work.end(GuardTimedOut("is not waited for any more"))
+    for one in heard:
+        one.verdicts = dict(one.verdicts)  # a thread that has not stopped yet must not change what is decided
+        if one.failure is None and not one.complete(segments):
+            one.failure = GuardFailed("ended without a verdict")  # cancelled from within, for instance
+
+
+async def wait(heard: Sequence[Heard], tasks: list[asyncio.Task[None]], deadline_seconds: float) -> None:
+    """Waits for the guards, the most impatient first; whoever is late has failed and is stopped."""
+    started = time.perf_counter()
+    limits = [min(one.post.rule.timeout_ms / 1000, deadline_seconds) for one in heard]
+    for limit in sorted(set(limits)):
+        due = [task for task, own in zip(tasks, limits, strict=True) if own == limit]
+        await asyncio.wait(due, timeout=max(0.0, started + limit - time.perf_counter()))
+        for one, task, own in zip(heard, tasks, limits, strict=True):
+            if own == limit and not task.done():
+                one.failure = GuardTimedOut(f"had not answered within {limit:g} s")
+                task.cancel()
+
+
+async def consult(heard: Heard, segments: tuple[Segment, ...], context: Context, threads: Executor) -> None:
+    """Asks one guard about each of its segments; a failure stays with what was heard until then."""
+    mine = [(position, each) for position, each in enumerate(segments) if heard.post.covers(each)]
+    computing = heard.post.computing
+    try:
+        if computing is not None and too_much(computing, mine, context):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(threads, compute, computing, mine, context, heard.verdicts)
+        else:
+            await ask(heard.post.guard, mine, context, heard.verdicts)
+    except GuardFailed as failure:
+        heard.failure = failure
+    except Exception as crash:  # noqa: BLE001 - a guard may be anybody's code; its crash is told as a Failure
+        heard.failure = GuardFailed(f"crashed: {type(crash).__name__}")  # its text may quote the prompt
+    finally:
+        context.work.end(GuardTimedOut("is not waited for any more"))
+
+
+def too_much(guard: Computing, mine: Placed, context: Context) -> bool:
+    """Whether the segments together are more than may be judged on the event loop."""
+    left = AT_ONCE_CHARS
+    for _, segment in mine:
+        left -= guard.size(segment, context) + SEGMENT_CHARS
+        if left < 0:
+            return True
+    return False
+
+
+async def ask(guard: Guard, mine: Placed, context: Context, verdicts: dict[int, Verdict]) -> None:
+    """Asks segment by segment; a guard that computes on the event loop is interrupted between two of them."""
+    since = time.perf_counter()
+    for position, segment in mine:
+        if time.perf_counter() - since > SLICE_SECONDS:
+            await asyncio.sleep(0)
+            since = time.perf_counter()
+        verdicts[position] = sound(await guard.check(segment, context), segment)
+
+
+def compute(guard: Computing, mine: Placed, context: Context, verdicts: dict[int, Verdict]) -> None:
+    """The same in a thread, which stops soon after nobody waits for it any more."""
+    for position, segment in mine:
+        context.work.go_on()
+        verdicts[position] = sound(guard.check_now(segment, context), segment)
+
+
+def sound(verdict: Verdict, segment: Segment) -> Verdict:
+    """The verdict, or GuardFailed when it is garbage: a NaN compares as below every threshold."""
+    if not isinstance(verdict, Verdict):
+        raise GuardFailed(f"answered with {type(verdict).__name__} instead of a verdict")
+    if not all(math.isfinite(score) and 0 <= score <= 1 for score in verdict.scores.values()):
+        raise GuardFailed("answered with a probability that is none")
+    if not all(0 <= span.start <= span.end <= len(segment.text) for span in verdict.spans):
+        raise GuardFailed("answered with a span outside of the text")
+    return verdict
