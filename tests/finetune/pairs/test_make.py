@@ -94,6 +94,14 @@ def test_a_lone_candidate_makes_no_pair_and_says_why() -> None:
     assert made(GOOD).skipped == {"fewer than two different candidates": 1}
 
 
+def test_of_what_is_merely_poor_the_worst_alone_teaches() -> None:
+    best, poor, worst = (
+        Sample(f"Answer {reward}.", reward=reward, risk=0.01) for reward in (3.0, -2.0, -3.0)
+    )
+    (pair,) = made(best, poor, worst, rules=MakeRules(ranked_per_exchange=1)).pairs
+    assert (pair.chosen, pair.rejected) == (best.text, worst.text)
+
+
 def test_winners_take_turns() -> None:
     losers = [replace(WITHHELD, text=f"Sure {i}") for i in range(3)]
     winners = [GOOD, replace(GOOD, text="That is not something I do.", reward=1.9)]
