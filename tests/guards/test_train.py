@@ -7,7 +7,7 @@ from guards.models.ngram import WEIGHTS
 from guards.train import Recipe, train
 from tests.guards.conftest import EXAMPLES
 
-SMALL = Recipe(1 << 10, 1 << 10, width=4, hidden=8, epochs=1, contrasts=400)
+SMALL = Recipe(1 << 10, 1 << 10, width=4, hidden=8, epochs=1, contrasts=400, small_talk=40)
 
 
 def test_the_same_seed_makes_the_same_weights(tmp_path: Path) -> None:
