@@ -61,12 +61,18 @@ async def unfinished(connection: AsyncConnection) -> Left | None:
 
 async def failed_last(connection: AsyncConnection) -> Left:
     """The latest run, which must have failed; raises NothingToResume."""
+    found = await latest(connection)
+    if found is None or found.state != "failed":
+        state = f"the last one was {found.state}" if found is not None else "there was none yet"
+        raise NothingToResume(f"no run to go on with: {state}; leave --resume out to begin one")
+    return found
+
+
+async def latest(connection: AsyncConnection) -> Left | None:
+    """The run that was begun last."""
     newest = left().order_by(RetrainingRow.created_at.desc(), RetrainingRow.id.desc()).limit(1)
     found = (await connection.execute(newest)).one_or_none()
-    if found is None or Left(*found).state != "failed":
-        state = f"the last one was {Left(*found).state}" if found is not None else "there was none yet"
-        raise NothingToResume(f"no run to go on with: {state}; leave --resume out to begin one")
-    return Left(*found)
+    return Left(*found) if found is not None else None
 
 
 def left() -> Any:

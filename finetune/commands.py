@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from finetune.claims import How, unfinished
+from finetune.claims import How, latest, unfinished
 from finetune.display import Screen, print_exam, print_history, print_outcome, print_pairs
 from finetune.exams.contract import ExamPlan
 from finetune.exams.marks import compare_files
@@ -81,9 +81,17 @@ async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) 
 
         log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
         try:
-            await Watch(every_seconds, min_new_pairs, pending, left_behind, once).forever()
+            failures = int(await failed_before(database))
+            await Watch(every_seconds, min_new_pairs, pending, left_behind, once, failures).forever()
         except asyncio.CancelledError:
             log.info("stopped; a run that was under way is gone on with at the next start")
+
+
+async def failed_before(database: Database) -> bool:
+    """Whether the last worker's run failed: then it is tried again, for a restart may have mended the cause."""
+    async with database.read() as connection:
+        runs = await latest(connection)
+    return runs is not None and runs.state == "failed"
 
 
 class Logged(Silence):

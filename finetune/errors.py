@@ -5,7 +5,9 @@ FinetuneFailed              the base of all
 ├── DrawFailed              candidates could not be drawn after the fact
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
-├── RolloutFailed           a version could not be brought into traffic; what was begun is undone
+├── PolicyFailed            the policy model could not be asked
+├── RolloutFailed           a version could not be brought into traffic
+│   └── FlipUndone          the traffic is as it was, or as somebody else put it meanwhile; the run is over
 └── RunRefused              this worker may not run now
     ├── RunUnderWay         another worker holds the lease
     ├── NothingToResume     there is no unfinished run, and the last one did not fail
@@ -35,6 +37,14 @@ class ExamFailed(FinetuneFailed):
 
 class RolloutFailed(FinetuneFailed):
     """A version could not be brought into traffic."""
+
+
+class FlipUndone(RolloutFailed):
+    """The traffic is as it was, or as somebody else put it meanwhile."""
+
+
+class PolicyFailed(FinetuneFailed):
+    """The policy model could not be asked."""
 
 
 class RunRefused(FinetuneFailed):

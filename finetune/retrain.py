@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from finetune.errors import FlipUndone
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.marks import compare_files
 from finetune.pairs.dataset import Dataset
@@ -62,7 +63,10 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     name, lineage = version_of(trained), lineage_of(run, old, dataset, trained, decision)
     await run.once("register", Registered, lambda: tools.registry.register(name, trained.adapter, lineage))
     await run.once("stage", Staged, lambda: tools.registry.stage(name))
-    await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, lineage))
+    try:
+        await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, lineage))
+    except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
+        return Outcome(run.id, promoted=False, reasons=(str(undone),))
     await run.once("drain", Drained, lambda: tools.registry.drain(old))
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name)
 
@@ -71,7 +75,7 @@ async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
     """Ask the live policy again where traffic left nothing to compare."""
     groups, paired = await tools.pairs.groups(), await tools.pairs.paired()
     poor = wanting(groups, paired, plan.make, plan.draw.prompts)
-    return await tools.drawer.draw(poor, plan.draw, old.adapter)
+    return await tools.drawer.draw(poor, plan.draw, old)
 
 
 async def freeze(plan: Plan, tools: Tools) -> Dataset:

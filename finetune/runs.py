@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.errors import LeaseLost
+from finetune.patience import while_away
 from finetune.progress import Progress
 from finetune.trail import Change, close_run, note
 from gateway.ledger.database import Database
@@ -65,14 +66,21 @@ class Run:
         except Exception as error:
             await self._step(step, "failed", {"error": f"{type(error).__name__}: {error}"})
             raise
-        await self._step(step, "done", result.dump_python(found, mode="json"), told=found.told)
+        evidence = result.dump_python(found, mode="json")
+        await while_away(
+            lambda: self._step(step, "done", evidence, told=found.told), self.worker.lease_seconds
+        )
         self.progress.ended(step, found.told)
         return found
 
     async def renew(self) -> None:
         """Show a sign of life; raises LeaseLost when it comes too late."""
-        async with self.database.write() as connection:
-            await self._hold(connection)
+
+        async def held() -> None:
+            async with self.database.write() as connection:
+                await self._hold(connection)
+
+        await while_away(held, self.worker.lease_seconds)
 
     async def release(self) -> None:
         """Stop in the middle: the next worker need not wait for the lease to run out."""

@@ -6,8 +6,9 @@ failures in a row left alone until there is more to learn from.
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from finetune.claims import How
 from finetune.errors import FinetuneFailed, RunUnderWay
@@ -28,7 +29,7 @@ class Watch:
     pending: Callable[[], Awaitable[int]]
     unfinished: Callable[[], Awaitable[bool]]
     run: Callable[[How], Awaitable[Outcome]]
-    failures: int = field(default=0, init=False)
+    failures: int = 0  # in a row; not 0 at the start when the last worker's run failed
 
     async def forever(self) -> None:
         """Look until cancelled; cancelling leaves a run under way to the next worker."""
@@ -47,6 +48,12 @@ class Watch:
         except (FinetuneFailed, LedgerFailed) as error:
             self.failures += 1
             log.error("retraining failed (%d in a row): %s", self.failures, error)  # noqa: TRY400 - for people
+            return None
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch; its text may hold prompts
+            self.failures += 1
+            where = "".join(traceback.format_tb(error.__traceback__))
+            kind = type(error).__name__
+            log.error("retraining broke (%d in a row): %s\n%s", self.failures, kind, where)  # noqa: TRY400
             return None
         if outcome is not None:
             self.failures = 0

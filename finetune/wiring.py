@@ -44,7 +44,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         room = room_of(situation, rewards, progress)
         yield Tools(
             pairs=PairSource(database, situation.settings.window, rewards),
-            drawer=Drawer(room.load, screen, rewards, situation.home / "drawn", progress),
+            drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
             trainer=DpoTrainer(situation.base, situation.home / "adapters", progress),
             examiner=room,
             registry=GatewayRegistry(admin),

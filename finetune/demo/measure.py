@@ -7,17 +7,21 @@ from statistics import stdev
 from finetune.demo.outcome import Guarding, Rewarding, Swapping
 from finetune.demo.sending import Sent
 from finetune.demo.traffic import Answer
-from finetune.exams.intervals import difference_of, mean_of, wilson
+from finetune.exams.intervals import difference_of, mean_of
 
 
 def guarding(sent: Sequence[Sent]) -> Guarding:
     """What the guards flagged among exchanges."""
     flagged = sum(one.flagged for one in sent)
+    by_prompt: dict[str, list[float]] = {}
+    for one in sent:  # a prompt is sent several times, and flagged each time or never
+        by_prompt.setdefault(one.question.id, []).append(one.flagged)
+    rate = mean_of(by_prompt)
     return Guarding(
         exchanges=len(sent),
         flagged=flagged,
-        flagged_rate=flagged / len(sent),
-        flagged_rate_interval=wilson(flagged, len(sent)),
+        flagged_rate=rate.value,
+        flagged_rate_interval=(rate.low, rate.high),
         by_hazard=dict(Counter(hazard for one in sent for hazard in one.hazards).most_common()),
         refused=sum(one.refused for one in sent),
     )

@@ -118,5 +118,6 @@ class Outcome(BaseModel):
     swap: Swapping | None  # None when the new version did not pass its gate
     ledger: Keeping
     reward_after: float  # mean reward at n = 1 on the same prompts, after the swap
+    reward_after_interval: tuple[float, float]
     seconds: float
     machine: str

@@ -22,6 +22,7 @@ from finetune.demo.swap import SwapWatch
 from finetune.demo.traffic import GREEDY, Answer, Load
 from finetune.errors import FinetuneFailed
 from finetune.exams.contract import Question
+from finetune.exams.intervals import mean_of
 from finetune.exams.marks import compare_files, read_marks
 from finetune.exams.report import UNSAFE_KINDS, Marked
 from finetune.history import history
@@ -91,6 +92,7 @@ async def tell(stack: Stack, prompts: Prompts, progress: Progress) -> Told:
 
     before = [*by_n[1], *by_n[4], *by_n[8], *looped]
     unsafe, benign = changes(retrained)
+    rewarded = mean_of({one.question.id: [one.reward] for one in again})
     outcome = Outcome(
         prompts=prompts.counts,
         guard=guarding(before),
@@ -100,7 +102,8 @@ async def tell(stack: Stack, prompts: Prompts, progress: Progress) -> Told:
         benign_refusal=benign,
         swap=swap,
         ledger=kept,
-        reward_after=sum(one.reward for one in again) / len(again),
+        reward_after=rewarded.value,
+        reward_after_interval=(rewarded.low, rewarded.high),
         seconds=time.monotonic() - began,
         machine=machine(),
     )

@@ -31,7 +31,7 @@ class Estimate:
 NOTHING = Estimate(0.0, -1.0, 1.0, 0, 0, "nothing measured")
 
 
-def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(hits: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval of a rate; (0, 1) where nothing was tried."""
     if trials == 0:
         return 0.0, 1.0
@@ -46,7 +46,8 @@ def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, flo
 def mean_of(values: Clusters, *, seed: int = 0, confidence: float = 0.95) -> Estimate:
     """A mean (a rate, where values are 0 and 1) by cluster bootstrap over prompts.
 
-    Where the bootstrap cannot vary, because all prompts agree, a rate falls back to Wilson over prompts.
+    Where the bootstrap cannot vary, because all prompts agree, values between 0 and 1 fall back to Wilson over
+    prompts; of other values the method says that there is no spread to tell an interval from.
     """
     sums, counts = totals(values)
     if not len(counts):
@@ -54,9 +55,11 @@ def mean_of(values: Clusters, *, seed: int = 0, confidence: float = 0.95) -> Est
     value = float(sums.sum() / counts.sum())
     low, high = percentile_interval(ratio_resamples(sums, counts, seed), confidence)
     method = f"cluster bootstrap by prompt, {RESAMPLES} resamples"
-    if low == high and value in {0.0, 1.0}:
-        low, high = wilson(round(value * len(counts)), len(counts), confidence)
+    if low == high and 0 <= value <= 1:
+        low, high = wilson(value * len(counts), len(counts), confidence)
         method = "Wilson over prompts"
+    elif low == high:
+        method = f"no spread between {len(counts)} prompts: no interval"
     return Estimate(value, low, high, int(counts.sum()), len(counts), method)
 
 

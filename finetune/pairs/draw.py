@@ -21,6 +21,7 @@ from finetune.pairs.groups import sample_of
 from finetune.pairs.make import MakeRules, pairs_of, within_group_sd
 from finetune.pairs.pair import Group, Message, content_text
 from finetune.progress import Progress
+from finetune.rollout.contract import Live
 from gateway.exchange import Candidate
 from guards.verdict import Context, Screening, Segment
 from rewardserve.client import RewardFailed
@@ -71,8 +72,8 @@ class Screener(Protocol):
 class Drawing(Protocol):
     """Draws candidates after the fact."""
 
-    async def draw(self, groups: Sequence[Group], rules: DrawRules, adapter: Path | None) -> Drawn:
-        """New candidates for these groups, by the base model with this adapter; raises DrawFailed."""
+    async def draw(self, groups: Sequence[Group], rules: DrawRules, live: Live) -> Drawn:
+        """New candidates for these groups, by the live version; raises DrawFailed."""
         ...
 
 
@@ -91,22 +92,23 @@ class Drawer:
 
     load: LoadPolicy
     screener: Screener
+    policy: str  # the screener's policy, by its hash
     rewards: Rewards
     folder: Path
     progress: Progress
 
-    async def draw(self, groups: Sequence[Group], rules: DrawRules, adapter: Path | None) -> Drawn:
+    async def draw(self, groups: Sequence[Group], rules: DrawRules, live: Live) -> Drawn:
         """New candidates for these groups; cancelling stops between two batches. Raises DrawFailed."""
         drawn: list[Group] = []
         if not groups:
             return Drawn(self._kept(drawn), 0, 0)
-        policy = await asyncio.to_thread(self.load, adapter)
+        policy = await asyncio.to_thread(self.load, live.adapter)
         plan = ExamPlan(None, rules.candidates, rules.max_tokens, rules.temperature, rules.seed)
         for start in range(0, len(groups), BATCH):
             some = groups[start : start + BATCH]
             asked = [group.messages for group in some]
             said = await asyncio.to_thread(policy.sample, asked, plan, rules.seed + start)
-            drawn += await self._labelled(some, said)
+            drawn += [replace(group, version=live.version) for group in await self._labelled(some, said)]
             self.progress.advanced(len(drawn), len(groups), "prompts asked again")
         return Drawn(self._kept(drawn), len(drawn), sum(len(group.samples) for group in drawn))
 
@@ -122,7 +124,8 @@ class Drawer:
             context = Context(turns_of(group.messages))
             screened = [await self.screener.reply([Segment(a.text, "reply")], context) for a in answers]
             candidates = map(candidate_of, answers, screened, scores)
-            found.append(replace(group, samples=tuple(map(sample_of, candidates)), drawn=True))
+            samples = tuple(map(sample_of, candidates))
+            found.append(replace(group, samples=samples, policy=self.policy, drawn=True))
         return found
 
     def _kept(self, groups: Sequence[Group]) -> Path:

@@ -89,10 +89,14 @@ class Registry(Protocol):
         """Load it on every engine and have it answer; raises RolloutFailed."""
         ...
 
-    async def flip(self, alias: str, version: str, evidence: Mapping[str, Any]) -> Flipped:
-        """Give it all of the alias's traffic, or take back what was done and raise RolloutFailed."""
+    async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
+        """Give it all of the alias's traffic; raises RolloutFailed.
+
+        FlipUndone, one of those, means that `old` has the traffic again, or that somebody else gave it away
+        meanwhile: the run is over.
+        """
         ...
 
     async def drain(self, old: Live) -> Drained:
-        """Retire what nothing leads to any more, once requests in flight have ended."""
+        """Retire what earlier retrainings left, once its requests in flight have ended; `old` stays loaded."""
         ...

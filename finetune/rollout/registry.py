@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import RolloutFailed
+from finetune.errors import FlipUndone, RolloutFailed
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
-from gateway.admin.client import AdminClient, AdminFailed, AdminUnavailable, Version
+from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,57 +37,60 @@ class GatewayRegistry:
             staged = await self.admin.stage(version)
         return Staged(version, staged.seconds, {"probe": staged.probe})
 
-    async def flip(self, alias: str, version: str, evidence: Mapping[str, Any]) -> Flipped:
-        """Give it all of the alias's traffic, have it answer once more, and take it back if it does not."""
+    async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
+        """Give it all of the alias's traffic, have it answer once more, and take it back if it does not.
+
+        Raises FlipUndone when that was not to be, and RolloutFailed when nobody knows how things stand.
+        """
         cause = f"retraining {evidence.get('retraining', '')} passed its gate"
         try:
-            flipped = await self._put(alias, version, cause, evidence)
+            flipped = await self._put(alias, version, old, cause, evidence)
         except AdminFailed as error:
-            raise RolloutFailed(f"{alias} was not given to {version}: {error}") from error
+            told = f"{alias} was not given to {version}: {error}"
+            raise (FlipUndone if is_moved(error) else RolloutFailed)(told) from error
         try:
             await self.admin.stage(version)
         except AdminFailed as error:
-            raise RolloutFailed(await self._taken_back(alias, flipped, error)) from error
+            raise await self._taken_back(flipped, error) from error
         return flipped
 
     async def drain(self, old: Live) -> Drained:
-        """Retire what nothing leads to any more, but for the version that was live: a rollback needs it."""
+        """Retire what earlier retrainings left, but for the version that was live: a rollback needs it."""
         async with translated("versions could not be listed"):
             versions = await self.admin.versions()
         notes = [await self._retired(version) for version in spare_versions(versions, old.version)]
         return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
 
-    async def _put(self, alias: str, version: str, cause: str, evidence: Mapping[str, Any]) -> Flipped:
+    async def _put(
+        self, alias: str, version: str, old: Live, cause: str, evidence: Mapping[str, Any]
+    ) -> Flipped:
         """The change of weights; one that was made before a kill, or before an answer got lost, is found."""
         wanted = {version: 1.0}
+        made = Flipped(alias, dict(old.weights), wanted, 0.0)
         if await self._weights(alias) == wanted:
-            return await self._made(alias, version)
+            return made
         try:
-            rollout = await self.admin.roll_out(alias, wanted, cause, evidence)
+            rollout = await self.admin.roll_out(alias, wanted, cause, evidence, expected=old.weights)
         except AdminUnavailable:
             if await self._weights(alias) != wanted:
                 raise
-            return await self._made(alias, version)
+            return made
         return Flipped(alias, rollout.before, rollout.after, rollout.seconds)
 
-    async def _made(self, alias: str, version: str) -> Flipped:
-        """The rollout that put the version in force, as the audit trail has it."""
-        for change in await self.admin.transitions():
-            if change.get("subject") == alias and change.get("after") == {version: 1.0}:
-                return Flipped(alias, dict(change.get("before") or {}), {version: 1.0}, 0.0)
-        return Flipped(alias, {}, {version: 1.0}, 0.0)
-
-    async def _taken_back(self, alias: str, flipped: Flipped, error: AdminFailed) -> str:
-        """Restore the weights from before; what became of that, in a sentence."""
+    async def _taken_back(self, flipped: Flipped, error: AdminFailed) -> RolloutFailed:
+        """Restore the weights from before; what became of that."""
+        alias = flipped.alias
         told = f"{', '.join(flipped.after)} did not answer once it was live ({error})"
-        if not flipped.before:
-            return f"{told}; the weights from before are not known, so nothing was rolled back"
         cause = "the new version did not answer once it was live"
         try:
-            await self.admin.roll_out(alias, flipped.before, cause)
+            await self.admin.roll_out(alias, flipped.before, cause, expected=flipped.after)
         except AdminFailed as failure:
-            return f"{told}; ROLLING BACK FAILED TOO ({failure}): {alias} still leads to it, act by hand"
-        return f"{told}; rolled back to {', '.join(flipped.before)}"
+            if is_moved(failure):
+                return FlipUndone(f"{told}; {failure}")
+            return RolloutFailed(
+                f"{told}; ROLLING BACK FAILED TOO ({failure}): {alias} still leads to it, act by hand"
+            )
+        return FlipUndone(f"{told}; rolled back to {', '.join(flipped.before)}")
 
     async def _retired(self, version: str) -> str:
         try:
@@ -112,7 +115,12 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise RolloutFailed(f"{what}: {error}") from error
 
 
+def is_moved(error: AdminFailed) -> bool:
+    """Whether somebody else changed the weights meanwhile."""
+    return isinstance(error, AdminRefused) and error.code == "moved"
+
+
 def spare_versions(versions: list[Version], kept: str) -> list[str]:
-    """Loaded versions that no alias leads to, but for one that is kept."""
+    """What earlier retrainings left loaded and no alias leads to; what operators staged is theirs."""
     idle = (each for each in versions if each.path and each.state == "staged" and not each.weights)
-    return [each.id for each in idle if each.id != kept]
+    return [each.id for each in idle if each.id != kept and "retraining" in each.lineage]

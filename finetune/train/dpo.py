@@ -10,7 +10,7 @@ import math
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -59,8 +59,7 @@ class DpoTrainer:
         watch = Watch(stop, self.progress)
         with tempfile.TemporaryDirectory() as scratch:
             trainer = trainer_for(recipe, self.base, rows_of(dataset), Path(scratch), watch)
-            with quiet():
-                trainer.train()
+            self._learn(trainer)
             if stop.is_set():
                 raise TrainingFailed("training was stopped")
             draft = Path(scratch) / "adapter"
@@ -77,13 +76,29 @@ class DpoTrainer:
             log=tuple(watch.log),
         )
 
+    def _learn(self, trainer: Any) -> None:
+        """All steps; what breaks off, such as a device without memory left, is told as ours."""
+        try:
+            with quiet():
+                trainer.train()
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+            raise TrainingFailed(f"training broke off: {type(error).__name__}: {error}") from error
+
 
 def rows_of(dataset: Dataset) -> Rows:
     """The dataset's pairs in TRL's columns."""
     lines = [json.loads(line) for line in dataset.path.read_bytes().splitlines()]
     if not lines:
         raise TrainingFailed(f"{dataset.path} holds no pairs")
-    return Rows.from_list([{column: line[column] for column in COLUMNS} for line in lines])
+    return Rows.from_list(
+        [{column: line[column] for column in COLUMNS} | {"length": characters(line)} for line in lines]
+    )
+
+
+def characters(line: Mapping[str, Any]) -> int:
+    """About how long a pair's rows are: pairs of a length are batched together, which halves the padding."""
+    asked = sum(len(message["content"]) for message in line["prompt"])
+    return asked + max(len(line[side][-1]["content"]) for side in ("chosen", "rejected"))
 
 
 def trainer_for(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Watch") -> Any:
@@ -91,7 +106,7 @@ def trainer_for(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Wa
     try:
         with quiet():
             return build(recipe, recipe.base or base, rows, scratch, watch)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise TrainingFailed(f"{recipe.base or base} cannot be trained: {error}") from error
 
 
@@ -143,6 +158,9 @@ def arguments(recipe: Recipe, pairs: int, scratch: Path, *, cuda: bool) -> DPOCo
         lr_scheduler_type="cosine",
         seed=recipe.seed,
         data_seed=recipe.seed,
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,  # or it would lose the lengths
+        precompute_ref_log_probs=True,  # the reference never changes: one look at each pair will do
         use_cpu=not cuda,
         bf16=cuda,
         gradient_checkpointing=cuda,

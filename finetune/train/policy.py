@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from finetune.errors import PolicyFailed
 from finetune.exams.contract import Answer, ExamPlan
 from finetune.train.quiet import quiet
 from gateway.exchange import Message
@@ -25,8 +26,17 @@ class LocalPolicy:
     def sample(
         self, conversations: Sequence[Sequence[Message]], plan: ExamPlan, seed: int
     ) -> list[list[Answer]]:
-        """`plan.samples` answers to each conversation, all in one batch; the same seed says the same."""
+        """`plan.samples` answers to each conversation, all in one batch; the same seed says the same.
+
+        Raises PolicyFailed, for example when the device has too little memory.
+        """
         torch.manual_seed(seed)
+        try:
+            return self._sampled(conversations, plan)
+        except RuntimeError as error:
+            raise PolicyFailed(f"the policy cannot be asked: {error}") from error
+
+    def _sampled(self, conversations: Sequence[Sequence[Message]], plan: ExamPlan) -> list[list[Answer]]:
         inputs = self._prompts(conversations, plan)
         output = self.model.generate(
             **inputs,

@@ -137,10 +137,19 @@ class AdminClient:
         return self._read(list[Json], told.get("transitions"))
 
     async def roll_out(
-        self, alias: str, weights: Weights, cause: str, evidence: Mapping[str, Any] | None = None
+        self,
+        alias: str,
+        weights: Weights,
+        cause: str,
+        evidence: Mapping[str, Any] | None = None,
+        expected: Weights | None = None,
     ) -> Rollout:
-        """Put weights in force, at once for every request that has not chosen yet."""
-        told = {"alias": alias, "weights": weights, "cause": cause, "evidence": dict(evidence or {})}
+        """Put weights in force, at once for every request that has not chosen yet.
+
+        Refused with the code `moved` when others than `expected` are in force.
+        """
+        told: Json = {"alias": alias, "weights": weights, "cause": cause, "evidence": dict(evidence or {})}
+        told["expected"] = expected
         return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told))
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:

@@ -72,14 +72,23 @@ class Operator:
         return {"version": version.id, **evidence}
 
     async def roll_out(
-        self, alias: str, weights: Weights, cause: str, evidence: dict[str, Any], kind: str = "rollout"
+        self,
+        alias: str,
+        weights: Weights,
+        cause: str,
+        evidence: dict[str, Any],
+        kind: str = "rollout",
+        expected: Weights | None = None,
     ) -> Rollout:
-        """Put an alias's weights in force, here at once and on other gateways within a second."""
+        """Put an alias's weights in force, here at once and on other gateways within a second.
+
+        Raises Conflict when others than `expected` are in force.
+        """
         started = time.perf_counter()
         change = Change(kind, alias, {}, {}, cause, evidence)
         try:
             async with self.tools.changing:
-                before = await self.rollouts.put(alias, weights, change, self.actor)
+                before = await self.rollouts.put(alias, weights, change, self.actor, expected)
                 await follow(self.tools, self.database)
         except BaseException:
             self.tools.metrics.swaps.labels("failed").inc()

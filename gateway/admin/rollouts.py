@@ -32,14 +32,18 @@ class Rollouts:
         async with self.database.read() as connection:
             return await weights_in(connection)
 
-    async def put(self, alias: str, weights: Weights, change: Change, actor: str) -> Weights:
+    async def put(
+        self, alias: str, weights: Weights, change: Change, actor: str, expected: Weights | None = None
+    ) -> Weights:
         """Replace an alias's weights and write down why, in one transaction; the weights before.
 
-        Raises BadRequest naming the field when these cannot be put in force.
+        Raises BadRequest naming the field when these cannot be put in force, and Conflict when others than
+        `expected` are.
         """
         async with self.database.write() as connection:
             after = checked(alias, weights, staged_in(await versions_in(connection)))
             before = (await weights_in(connection)).get(alias, {})
+            refuse_if_moved(alias, before, expected)
             if before != after:
                 await connection.execute(delete(RouteRow).where(RouteRow.alias == alias))
                 rows = [{"alias": alias, "version": name, "weight": share} for name, share in after.items()]
@@ -53,6 +57,15 @@ class Rollouts:
         if not weights:
             raise Conflict(f"{alias} has no earlier weights to go back to", param="alias")
         return weights
+
+
+def refuse_if_moved(alias: str, found: Weights, expected: Weights | None) -> None:
+    """Raise Conflict when somebody else has changed an alias's weights meanwhile."""
+    if expected is not None and found != expected:
+        told = ", ".join(f"{version} {share:g}" for version, share in found.items()) or "nothing"
+        raise Conflict(
+            f"{alias} leads to {told}: somebody changed it meanwhile", param="expected", code="moved"
+        )
 
 
 def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:

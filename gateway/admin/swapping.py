@@ -42,6 +42,7 @@ class NewWeights(Asked):
     weights: dict[str, float]
     cause: str = Field(min_length=1, max_length=500)
     evidence: dict[str, Any] = {}
+    expected: dict[str, float] | None = None  # refused with 409 when other weights are in force
 
 
 class Undo(Asked):
@@ -104,7 +105,8 @@ def rollouts_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/rollouts")
     async def roll_out(new: NewWeights, caller: Admin) -> Json:
-        return asdict(await operator(tools, caller).roll_out(new.alias, new.weights, new.cause, new.evidence))
+        told = (new.alias, new.weights, new.cause, new.evidence)
+        return asdict(await operator(tools, caller).roll_out(*told, expected=new.expected))
 
     @router.post("/admin/rollback")
     async def roll_back(undo: Undo, caller: Admin) -> Json:

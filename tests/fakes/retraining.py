@@ -47,7 +47,7 @@ class FakeDrawer:
     folder: Path
     asked: list[str] = field(default_factory=list)
 
-    async def draw(self, groups: Sequence[Group], rules: DrawRules, adapter: Path | None) -> Drawn:
+    async def draw(self, groups: Sequence[Group], rules: DrawRules, live: Live) -> Drawn:
         self.calls.note("draw")
         self.asked += [group.exchange_id for group in groups]
         (self.folder / "drawn.jsonl").touch()
@@ -113,7 +113,7 @@ class FakeRegistry:
         self.calls.note("stage")
         return Staged(version, 0.1, {"engines": ["one"]})
 
-    async def flip(self, alias: str, version: str, evidence: Mapping[str, Any]) -> Flipped:
+    async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
         self.calls.note("flip")
         before, self.weights = self.weights, {version: 1.0}
         return Flipped(alias, before, self.weights, 0.01)

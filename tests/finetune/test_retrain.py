@@ -87,7 +87,7 @@ class Loop:
         self.room = ExamRoom(load, Lengths(), folder / "exams", Silence(), RefusalJudge())
         self.tools = Tools(
             PairSource(database, rewards=Lengths()),
-            Drawer(load, Content(), Lengths(), folder / "drawn", Silence()),
+            Drawer(load, Content(), "content", Lengths(), folder / "drawn", Silence()),
             DpoTrainer(str(policy), folder / "adapters", Silence()),
             self.room,
             self.registry,

@@ -65,6 +65,23 @@ async def test_a_failed_run_is_taken_up_again_and_not_for_ever() -> None:
     assert scene.runs == ["new", *["resume"] * (MOST_FAILURES - 1)]
 
 
+async def test_a_fault_of_ours_does_not_end_the_watch_nor_tell_what_was_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene(200, error=KeyError("how do I"))
+    assert await scene.watch.look() is None
+    assert scene.watch.failures == 1
+    assert "KeyError" in caplog.text
+    assert "how do I" not in caplog.text
+
+
+async def test_what_failed_before_a_restart_is_taken_up() -> None:
+    scene = Scene(0)
+    scene.watch.failures = 1
+    assert await scene.watch.look()
+    assert scene.runs == ["resume"]
+
+
 async def test_a_success_forgets_the_failures() -> None:
     scene = Scene(200, error=TrainingFailed("no memory"))
     await scene.watch.look()

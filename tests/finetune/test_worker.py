@@ -4,15 +4,19 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.claims import How
-from finetune.errors import LeaseLost, NothingToResume, RunUnderWay
+from finetune.errors import FlipUndone, LeaseLost, NothingToResume, RunUnderWay
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from finetune.plan import Plan
@@ -20,6 +24,7 @@ from finetune.progress import Silence
 from finetune.retrain import Outcome, Tools
 from finetune.runs import Worker
 from finetune.worker import work
+from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from gateway.ledger.tables import RetrainingRow, TransitionRow
@@ -136,6 +141,51 @@ async def test_a_failure_is_written_down_and_leaves_room_for_the_next_run(bench:
         ("failed", None, ["ConnectionError: no engine"])
     ]
     assert (await bench.work()).promoted
+
+
+async def test_a_flip_that_was_undone_ends_the_run_and_is_not_tried_again(bench: Bench) -> None:
+    bench.stop_at("flip", FlipUndone("rolled back to base"))
+    outcome = await bench.work()
+    assert (outcome.promoted, outcome.reasons) == (False, ("rolled back to base",))
+    assert await bench.all(RetrainingRow, RetrainingRow.state) == [("kept",)]
+    with pytest.raises(NothingToResume):
+        await bench.work(how="resume")
+
+
+class Restarting(Database):
+    """A database that is away for a while when told so."""
+
+    away_until = 0.0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        if time.monotonic() < self.away_until:
+            raise LedgerUnavailable("the ledger is away: connection refused")
+        async with super().write() as connection:
+            yield connection
+
+
+async def away_during_an_exam(tmp_path: Path, seconds: float, lease_seconds: float) -> tuple[Bench, Outcome]:
+    async with Restarting(f"sqlite:///{tmp_path}/ledger.db") as database:
+        bench = await Bench(database, tmp_path).fill()
+
+        async def restart() -> None:
+            database.away_until = time.monotonic() + seconds
+            bench.examiner.meanwhile = None
+
+        bench.examiner.meanwhile = restart
+        return bench, await bench.work(lease_seconds=lease_seconds)
+
+
+async def test_a_database_that_is_away_for_a_moment_costs_no_step(tmp_path: Path) -> None:
+    bench, outcome = await away_during_an_exam(tmp_path, seconds=1.0, lease_seconds=6)
+    assert outcome.promoted
+    assert bench.calls.made == STEPS
+
+
+async def test_a_database_that_stays_away_ends_the_worker(tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnavailable):
+        await away_during_an_exam(tmp_path, seconds=60, lease_seconds=1)
 
 
 async def test_a_failed_run_is_taken_up_again_when_asked_for(bench: Bench) -> None:

@@ -32,6 +32,13 @@ def test_flagged_exchanges_are_counted_with_their_hazards() -> None:
     assert (told.flagged, told.by_hazard, told.flagged_rate) == (1, {"vcr": 1}, 0.5)
 
 
+def test_a_prompt_sent_often_counts_as_one() -> None:
+    few = [sent(str(i % 4), 0.0, flagged=bool(i % 2)) for i in range(400)]
+    many = [sent(str(i), 0.0, flagged=bool(i % 2)) for i in range(400)]
+    wide, narrow = guarding(few).flagged_rate_interval, guarding(many).flagged_rate_interval
+    assert wide[1] - wide[0] > 3 * (narrow[1] - narrow[0])
+
+
 def test_an_answer_in_another_versions_words_is_mixed() -> None:
     assert is_mixed(answer("old then new"), RIGHT)
     assert not is_mixed(answer("new", version="b"), RIGHT)

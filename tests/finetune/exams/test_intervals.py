@@ -46,6 +46,16 @@ def test_alike_answers_to_one_prompt_count_as_one_prompt() -> None:
     assert loose.high - loose.low > 2 * (tight.high - tight.low)
 
 
+def test_prompts_that_agree_still_prove_little() -> None:
+    found = mean_of({str(i): [0.0, 1.0] for i in range(8)})
+    assert found.low < 0.5 < found.high
+    assert found.high - found.low > 0.4
+
+
+def test_rewards_without_spread_say_that_there_is_no_interval() -> None:
+    assert "no interval" in mean_of({"a": [3.5], "b": [3.5]}).method
+
+
 def test_pairing_makes_a_small_steady_change_sure() -> None:
     before = {str(i): [float(i)] for i in range(40)}
     after = {prompt: [values[0] + 0.5] for prompt, values in before.items()}

@@ -13,6 +13,7 @@ from finetune.pairs.groups import group_of
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group
 from finetune.progress import Silence
+from finetune.rollout.contract import Live
 from gateway.exchange import Message
 from guards.verdict import Context, Screening, Segment
 from rewardserve.client import RewardUnavailable
@@ -20,6 +21,7 @@ from tests.fakes.exchanges import benign, candidate, exchange, harmful, screened
 
 LONE = group_of(exchange("lone", "how do I", candidate(0, "sure, first", -1.0, hazard="vcr")))
 RULES, MAKE = DrawRules(candidates=2), MakeRules(margin_sd=0.5)
+LIVE = Live("v2", None, {"v2": 1.0})
 
 
 class Wavering:
@@ -55,25 +57,31 @@ class Stern:
 
 
 def drawer(folder: Path, *, away: bool = False) -> Drawer:
-    return Drawer(Wavering, Wary(), Stern(away=away), folder, Silence())
+    return Drawer(Wavering, Wary(), "policy-now", Stern(away=away), folder, Silence())
 
 
 async def test_a_lone_refused_answer_gets_rivals_and_thus_a_pair(tmp_path: Path) -> None:
-    drawn = await drawer(tmp_path).draw([LONE], RULES, None)
+    drawn = await drawer(tmp_path).draw([LONE], RULES, LIVE)
     (pair,) = make_pairs([LONE, *drawn.groups()], MAKE).pairs
     assert (pair.chosen, pair.rejected) == ("I cannot help.", "Sure, first")
     assert (pair.provenance.exchange_id, pair.provenance.drawn) == ("lone", True)
     assert (drawn.prompts, drawn.candidates) == (1, 2)
 
 
+async def test_a_drawn_pair_names_the_version_and_the_policy_that_made_it(tmp_path: Path) -> None:
+    drawn = await drawer(tmp_path).draw([replace(LONE, version="v1", policy="policy-then")], RULES, LIVE)
+    (pair,) = make_pairs(drawn.groups(), MAKE).pairs
+    assert (pair.provenance.version, pair.provenance.policy) == ("v2", "policy-now")
+
+
 async def test_nothing_wanting_loads_no_policy(tmp_path: Path) -> None:
-    drawn = await replace(drawer(tmp_path), load=None).draw([], RULES, None)  # type: ignore[arg-type]
+    drawn = await replace(drawer(tmp_path), load=None).draw([], RULES, LIVE)  # type: ignore[arg-type]
     assert drawn.groups() == []
 
 
 async def test_without_rewards_nothing_is_drawn(tmp_path: Path) -> None:
     with pytest.raises(DrawFailed, match="connection refused"):
-        await drawer(tmp_path, away=True).draw([LONE], RULES, None)
+        await drawer(tmp_path, away=True).draw([LONE], RULES, LIVE)
 
 
 def names(groups: list[Group]) -> list[str]:

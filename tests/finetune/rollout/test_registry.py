@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finetune.errors import RolloutFailed
+from finetune.errors import FlipUndone, RolloutFailed
 from finetune.rollout.contract import Live
 from finetune.rollout.registry import GatewayRegistry
 from gateway.admin.app import create_admin
@@ -23,6 +23,7 @@ from tests.fakes.engine import FakeEngine, fake_engine
 from tests.serving import serving_opened
 
 LINEAGE = {"retraining": "rt-1", "parent": "base", "pairs": 7}
+BASE = Live("base", None, {"base": 1.0})
 
 
 def adapter(folder: Path, name: str) -> Path:
@@ -45,7 +46,7 @@ class Scene:
     async def up_to_flip(self, name: str, parent: str = "base") -> None:
         await self.registry.register(name, adapter(self.folder, name), LINEAGE | {"parent": parent})
         await self.registry.stage(name)
-        await self.registry.flip("assistant", name, LINEAGE)
+        await self.registry.flip("assistant", name, await self.registry.live("assistant"), LINEAGE)
 
     async def weights(self) -> dict[str, float]:
         return (await self.admin.rollouts())["assistant"]
@@ -103,7 +104,7 @@ async def test_every_call_may_be_repeated_after_a_kill(scene: Scene) -> None:
     path = Path(scene.engine.adapters["v1"])
     assert (await scene.registry.register("v1", path, LINEAGE)).version == "v1"
     await scene.registry.stage("v1")
-    flipped = await scene.registry.flip("assistant", "v1", LINEAGE)
+    flipped = await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
     assert (flipped.before, flipped.after) == ({"base": 1.0}, {"v1": 1.0})
     assert len([c for c in await scene.admin.transitions() if c["subject"] == "assistant"]) <= 2
 
@@ -125,9 +126,46 @@ async def test_a_version_that_falls_silent_once_live_is_rolled_back(scene: Scene
     await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
     await scene.registry.stage("v1")
     scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
-    with pytest.raises(RolloutFailed, match="rolled back to base"):
-        await scene.registry.flip("assistant", "v1", LINEAGE)
+    with pytest.raises(FlipUndone, match="rolled back to base"):
+        await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
     assert await scene.weights() == {"base": 1.0}
+
+
+async def test_what_an_operator_put_live_meanwhile_stays(scene: Scene) -> None:
+    await scene.up_to_flip("hotfix")
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    await scene.registry.stage("v1")
+    with pytest.raises(FlipUndone, match=r"assistant leads to hotfix 1: somebody changed it meanwhile"):
+        await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
+    assert await scene.weights() == {"hotfix": 1.0}
+
+
+class Overruled(AdminClient):
+    """An operator changes the weights while the version is asked once more, which fails."""
+
+    async def stage(self, version: str) -> Staged:
+        await self.roll_out("assistant", {"base": 0.5, version: 0.5}, "by hand")
+        raise AdminUnavailable("connection reset")
+
+
+async def test_a_rollback_overrules_nobody(scene: Scene) -> None:
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    await scene.registry.stage("v1")
+    async with Overruled(
+        str(scene.admin._http.base_url), scene.admin._http.headers["authorization"][7:]
+    ) as overruled:
+        with pytest.raises(FlipUndone, match="somebody changed it meanwhile"):
+            await replace(scene.registry, admin=overruled).flip("assistant", "v1", BASE, LINEAGE)
+    assert await scene.weights() == {"base": 0.5, "v1": 0.5}
+
+
+async def test_what_an_operator_staged_is_not_retired(scene: Scene) -> None:
+    await scene.admin.register(adapter(scene.folder, "by hand"), "by-hand", "base")
+    await scene.registry.stage("by-hand")
+    await scene.up_to_flip("v1")
+    drained = await scene.registry.drain(BASE)
+    assert drained.told == "base stays loaded for a rollback"
+    assert set(scene.engine.adapters) == {"by-hand", "v1"}
 
 
 async def test_the_last_live_version_stays_loaded_and_older_ones_go(scene: Scene) -> None:
@@ -168,6 +206,6 @@ async def test_a_rollout_whose_answer_got_lost_counts_as_done(scene: Scene) -> N
     async with LostAnswer(
         str(scene.admin._http.base_url), scene.admin._http.headers["authorization"][7:]
     ) as lossy:
-        flipped = await replace(scene.registry, admin=lossy).flip("assistant", "v1", LINEAGE)
+        flipped = await replace(scene.registry, admin=lossy).flip("assistant", "v1", BASE, LINEAGE)
     assert flipped.before == {"base": 1.0}
     assert await scene.weights() == {"v1": 1.0}

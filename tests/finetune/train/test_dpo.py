@@ -26,6 +26,13 @@ class Heard(Silence):
         self.steps.append((done, total))
 
 
+class Broken(Silence):
+    """Raises within the library's loop, as a device does."""
+
+    def advanced(self, done: int, total: int, told: str = "") -> None:
+        raise RuntimeError("CUDA out of memory")
+
+
 @pytest.fixture
 def trainer(tiny_policy: Path, tmp_path: Path) -> DpoTrainer:
     return DpoTrainer(str(tiny_policy), tmp_path / "adapters", Heard())
@@ -77,6 +84,11 @@ async def test_a_base_model_that_is_not_there_is_named(
 ) -> None:
     with pytest.raises(TrainingFailed, match="nowhere"):
         await trainer.train(dataset, replace(RECIPE, base=str(tmp_path / "nowhere")))
+
+
+async def test_a_device_that_fails_in_the_middle_is_told(trainer: DpoTrainer, dataset: Dataset) -> None:
+    with pytest.raises(TrainingFailed, match="training broke off: RuntimeError: CUDA out of memory"):
+        await replace(trainer, progress=Broken()).train(dataset, RECIPE)
 
 
 async def test_an_empty_dataset_is_refused(trainer: DpoTrainer, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from finetune.errors import PolicyFailed
 from finetune.exams.contract import ExamPlan
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Silence
@@ -47,3 +48,10 @@ async def test_an_adapter_changes_the_policy(tiny_policy: Path, dataset: Dataset
 def test_a_missing_adapter_is_an_error(tiny_policy: Path, tmp_path: Path) -> None:
     with pytest.raises((OSError, ValueError)):
         load_policy(str(tiny_policy), tmp_path / "nowhere")
+
+
+def test_a_policy_that_cannot_be_asked_is_ours_to_tell(tiny_policy: Path) -> None:
+    policy = load_policy(str(tiny_policy), None)
+    policy.model.to("meta")  # a device that computes nothing
+    with pytest.raises(PolicyFailed, match="cannot be asked"):
+        policy.sample(ASKED, PLAN, 1)
