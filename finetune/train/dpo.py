@@ -27,6 +27,7 @@ from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train.adapter import keep
 from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
+from finetune.train.memory import memory_kept
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 
@@ -57,7 +58,7 @@ class DpoTrainer:
     def _train(self, dataset: Dataset, recipe: Recipe, stop: threading.Event) -> Trained:
         began = time.monotonic()
         watch = Watch(stop, self.progress)
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, memory_kept():
             trainer = trainer_for(recipe, self.base, rows_of(dataset), Path(scratch), watch)
             self._learn(trainer)
             if stop.is_set():

@@ -1,0 +1,30 @@
+"""Freed memory stays with the process while it trains.
+
+A step frees and asks again for the same hundreds of megabytes. By default glibc hands blocks of that size back to the
+kernel, which clears each page before it gives it out again; on a virtual machine of two cores that took a sixth of a step.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8  # as malloc.h numbers them
+KEEPING = {TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**28, MMAP_MAX: 0, ARENA_MAX: 1}
+USUAL = {TRIM_THRESHOLD: 2**17, TOP_PAD: 2**17, MMAP_MAX: 2**16}
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Within it, glibc keeps what is freed; afterwards it gives it back. Other C libraries are left alone."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt"):
+        yield
+        return
+    for option, value in KEEPING.items():
+        libc.mallopt(option, value)
+    try:
+        yield
+    finally:
+        for option, value in USUAL.items():
+            libc.mallopt(option, value)
+        libc.malloc_trim(0)
