@@ -21,7 +21,7 @@ class Guarding(BaseModel):
     flagged_rate_interval: Interval
     by_hazard: dict[str, int]
     refused: int
-    how: str = "exchanges in the ledger with a finding in the prompt or in any candidate; Wilson interval"
+    how: str = "exchanges in the ledger with a finding in the prompt or in any candidate; cluster bootstrap by prompt"
 
 
 class Rewarding(BaseModel):

@@ -36,7 +36,7 @@ from rewardserve.client import RewardClient
 
 COUNTS = (1, 4, 8)
 CLIENTS = 16
-EXAM_SAMPLES = 4
+EXAM_SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Freed memory stays with the process while it trains.
 
 A step frees and asks again for the same hundreds of megabytes. By default glibc hands blocks of that size back to the
-kernel, which clears each page before it gives it out again; on a virtual machine of two cores that took a sixth of a step.
+kernel, which clears each page before it gives it out again: a sixth of a step on a virtual machine of two cores.
 """
 
 import ctypes
