@@ -11,7 +11,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -105,7 +107,8 @@ def characters(line: Mapping[str, Any]) -> int:
 def trainer_for(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Watch") -> Any:
     """TRL's trainer for this recipe, which hears nobody but `watch`."""
     try:
-        with quiet():
+        # TRL's own bar, over the reference's log-probabilities, can be switched off by the environment alone.
+        with quiet(), redirect_stderr(StringIO()):
             return build(recipe, recipe.base or base, rows, scratch, watch)
     except (OSError, ValueError, RuntimeError) as error:
         raise TrainingFailed(f"{recipe.base or base} cannot be trained: {error}") from error

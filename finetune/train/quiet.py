@@ -1,14 +1,11 @@
 """Keeps the training libraries' bars and warnings off the screen; ours tell the progress."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from transformers.utils import logging as hub_bars
-
-TQDM = "TQDM_DISABLE"
 
 
 @contextmanager
@@ -17,17 +14,11 @@ def quiet() -> Iterator[None]:
     bars = not are_progress_bars_disabled(), hub_bars.is_progress_bar_enabled()
     disable_progress_bars()
     hub_bars.disable_progress_bar()
-    tqdm = os.environ.get(TQDM)
-    os.environ[TQDM] = "1"  # what TRL's own bars go by
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        if tqdm is None:
-            del os.environ[TQDM]
-        else:
-            os.environ[TQDM] = tqdm
         if bars[0]:
             enable_progress_bars()
         if bars[1]:
