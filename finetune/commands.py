@@ -21,6 +21,7 @@ from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.sources import PairSource, Preview
+from finetune.patience import while_away
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
 from finetune.settings import Situation
@@ -81,7 +82,9 @@ async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) 
 
         log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
         try:
-            failures = int(await failed_before(database))
+            failures = int(
+                await while_away(lambda: failed_before(database), situation.settings.lease_seconds)
+            )
             await Watch(every_seconds, min_new_pairs, pending, left_behind, once, failures).forever()
         except asyncio.CancelledError:
             log.info("stopped; a run that was under way is gone on with at the next start")

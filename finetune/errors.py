@@ -15,6 +15,12 @@ FinetuneFailed              the base of all
 """
 
 
+def reason(error: BaseException) -> str:
+    """What a library's error says, in one short line: the rest of its text may hold what people wrote."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first[:200]}"
+
+
 class FinetuneFailed(Exception):
     """Something in the learning loop could not be done."""
 

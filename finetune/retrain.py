@@ -67,7 +67,7 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
         await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, lineage))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
         return Outcome(run.id, promoted=False, reasons=(str(undone),))
-    await run.once("drain", Drained, lambda: tools.registry.drain(old))
+    await run.once("drain", Drained, lambda: tools.registry.drain(old, name))
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name)
 
 

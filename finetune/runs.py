@@ -66,21 +66,13 @@ class Run:
         except Exception as error:
             await self._step(step, "failed", {"error": f"{type(error).__name__}: {error}"})
             raise
-        evidence = result.dump_python(found, mode="json")
-        await while_away(
-            lambda: self._step(step, "done", evidence, told=found.told), self.worker.lease_seconds
-        )
+        await self._step(step, "done", result.dump_python(found, mode="json"), told=found.told)
         self.progress.ended(step, found.told)
         return found
 
     async def renew(self) -> None:
         """Show a sign of life; raises LeaseLost when it comes too late."""
-
-        async def held() -> None:
-            async with self.database.write() as connection:
-                await self._hold(connection)
-
-        await while_away(held, self.worker.lease_seconds)
+        await self._write(self._hold)
 
     async def release(self) -> None:
         """Stop in the middle: the next worker need not wait for the lease to run out."""
@@ -89,23 +81,37 @@ class Run:
 
     async def end(self, state: str, reasons: tuple[str, ...]) -> None:
         """The run is over: promoted, kept or failed, and why."""
-        async with self.database.write() as connection:
+
+        async def close(connection: AsyncConnection) -> None:
             await self._hold(connection)
             await close_run(connection, self.id, state, reasons, self.worker.name)
 
+        await self._write(close)
+
+    async def _write(self, change: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+        """One transaction; a database that is away is waited for as long as a lease lasts."""
+
+        async def written() -> None:
+            async with self.database.write() as connection:
+                await change(connection)
+
+        await while_away(written, self.worker.lease_seconds)
+
     async def _remembered(self, step: str) -> dict[str, Any] | None:
         row = RetrainingStepRow
-        async with self.database.read() as connection:
-            query = select(row.evidence).where(
-                row.retraining_id == self.id, row.step == step, row.state == "done"
-            )
-            found: dict[str, Any] | None = (await connection.execute(query)).scalar_one_or_none()
-        return found
+        here = (row.retraining_id == self.id, row.step == step, row.state == "done")
+
+        async def read() -> dict[str, Any] | None:
+            async with self.database.read() as connection:
+                return (await connection.execute(select(row.evidence).where(*here))).scalar_one_or_none()
+
+        return await while_away(read, self.worker.lease_seconds)
 
     async def _step(self, step: str, state: str, evidence: dict[str, Any], told: str = "") -> None:
         row, now = RetrainingStepRow, datetime.now(UTC)
         here = (row.retraining_id == self.id, row.step == step)
-        async with self.database.write() as connection:
+
+        async def change(connection: AsyncConnection) -> None:
             await self._hold(connection)
             before = (await connection.execute(select(row.state).where(*here))).scalar_one_or_none()
             values = {"state": state, "evidence": evidence, "ended_at": None if state == "started" else now}
@@ -116,8 +122,10 @@ class Run:
                 again = {"started_at": now} if state == "started" else {}
                 await connection.execute(update(row).where(*here).values(**values, **again))
             moved = ({"step": step, "state": before}, {"step": step, "state": state})
-            change = Change(*moved, told or f"{step} {state}", evidence)
-            await note(connection, self.id, change, self.worker.name)
+            entry = Change(*moved, told or f"{step} {state}", evidence)
+            await note(connection, self.id, entry, self.worker.name)
+
+        await self._write(change)
 
     async def _hold(self, connection: AsyncConnection, until: datetime | None = None) -> None:
         row, lease = RetrainingRow, timedelta(seconds=self.worker.lease_seconds)

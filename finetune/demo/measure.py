@@ -14,7 +14,7 @@ def guarding(sent: Sequence[Sent]) -> Guarding:
     """What the guards flagged among exchanges."""
     flagged = sum(one.flagged for one in sent)
     by_prompt: dict[str, list[float]] = {}
-    for one in sent:  # a prompt is sent several times, and flagged each time or never
+    for one in sent:  # a prompt is sent several times, which are alike
         by_prompt.setdefault(one.question.id, []).append(one.flagged)
     rate = mean_of(by_prompt)
     return Guarding(
@@ -22,6 +22,7 @@ def guarding(sent: Sequence[Sent]) -> Guarding:
         flagged=flagged,
         flagged_rate=rate.value,
         flagged_rate_interval=(rate.low, rate.high),
+        how=f"exchanges in the ledger with a finding in the prompt or in any candidate; {rate.method}",
         by_hazard=dict(Counter(hazard for one in sent for hazard in one.hazards).most_common()),
         refused=sum(one.refused for one in sent),
     )

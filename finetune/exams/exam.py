@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.errors import ExamFailed
+from finetune.errors import ExamFailed, reason
 from finetune.exams.contract import Answer, Examined, ExamPlan, LoadPolicy, Policy, Question, Rewards
 from finetune.exams.judge import RefusalJudge, garbled
 from finetune.exams.marks import write_marks
@@ -70,8 +70,8 @@ class ExamRoom:
     def _loaded(self, adapter: Path | None) -> Policy:
         try:
             return self.load(adapter)
-        except (OSError, ValueError) as error:
-            raise ExamFailed(f"the policy cannot be loaded: {error}") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ExamFailed(f"the policy cannot be loaded: {reason(error)}") from error
 
     async def _scored(
         self, questions: Sequence[Question], answers: Sequence[Sequence[Answer]]
@@ -94,7 +94,7 @@ class ExamRoom:
             kind=question.kind,
             text=answer.text,
             complied=self.judge.complies(answer.text),
-            refused=self.judge.refuses(answer.text),
+            refused=self.judge.refuses(answer.text) or self.judge.evades(answer.text),
             ended=answer.ended and not garbled(answer.text),
             length=len(words(answer.text)),
             reward=reward,

@@ -3,6 +3,7 @@
 Answers to one prompt are alike, so the prompt, not the answer, is the unit that is resampled.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -55,10 +56,12 @@ def mean_of(values: Clusters, *, seed: int = 0, confidence: float = 0.95) -> Est
     value = float(sums.sum() / counts.sum())
     low, high = percentile_interval(ratio_resamples(sums, counts, seed), confidence)
     method = f"cluster bootstrap by prompt, {RESAMPLES} resamples"
-    if low == high and 0 <= value <= 1:
+    if math.isclose(low, high, abs_tol=1e-12) and all(
+        0 <= one <= 1 for told in values.values() for one in told
+    ):
         low, high = wilson(value * len(counts), len(counts), confidence)
         method = "Wilson over prompts"
-    elif low == high:
+    elif math.isclose(low, high, abs_tol=1e-12):
         method = f"no spread between {len(counts)} prompts: no interval"
     return Estimate(value, low, high, int(counts.sum()), len(counts), method)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pydantic import ConfigDict, TypeAdapter
 
-from finetune.errors import DrawFailed
+from finetune.errors import DrawFailed, reason
 from finetune.exams.contract import Answer, ExamPlan, LoadPolicy, Rewards
 from finetune.pairs.dataset import write_whole
 from finetune.pairs.groups import sample_of
@@ -98,11 +98,14 @@ class Drawer:
     progress: Progress
 
     async def draw(self, groups: Sequence[Group], rules: DrawRules, live: Live) -> Drawn:
-        """New candidates for these groups; cancelling stops between two batches. Raises DrawFailed."""
+        """New candidates for these groups; cancelling stops between two batches. Raises DrawFailed and PolicyFailed."""
         drawn: list[Group] = []
         if not groups:
             return Drawn(self._kept(drawn), 0, 0)
-        policy = await asyncio.to_thread(self.load, live.adapter)
+        try:
+            policy = await asyncio.to_thread(self.load, live.adapter)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DrawFailed(f"{live.version} cannot be loaded: {reason(error)}") from error
         plan = ExamPlan(None, rules.candidates, rules.max_tokens, rules.temperature, rules.seed)
         for start in range(0, len(groups), BATCH):
             some = groups[start : start + BATCH]

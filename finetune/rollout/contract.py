@@ -97,6 +97,6 @@ class Registry(Protocol):
         """
         ...
 
-    async def drain(self, old: Live) -> Drained:
-        """Retire what earlier retrainings left, once its requests in flight have ended; `old` stays loaded."""
+    async def drain(self, old: Live, new: str) -> Drained:
+        """Retire what earlier retrainings left, once its requests in flight have ended; `old` and `new` stay loaded."""
         ...

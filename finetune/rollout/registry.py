@@ -54,11 +54,11 @@ class GatewayRegistry:
             raise await self._taken_back(flipped, error) from error
         return flipped
 
-    async def drain(self, old: Live) -> Drained:
-        """Retire what earlier retrainings left, but for the version that was live: a rollback needs it."""
+    async def drain(self, old: Live, new: str) -> Drained:
+        """Retire what earlier retrainings left, but for the versions that were live: a rollback needs them."""
         async with translated("versions could not be listed"):
             versions = await self.admin.versions()
-        notes = [await self._retired(version) for version in spare_versions(versions, old.version)]
+        notes = [await self._retired(version) for version in spare_versions(versions, {*old.weights, new})]
         return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
 
     async def _put(
@@ -69,6 +69,8 @@ class GatewayRegistry:
         made = Flipped(alias, dict(old.weights), wanted, 0.0)
         if await self._weights(alias) == wanted:
             return made
+        if await self._given_before(alias, version, evidence):
+            raise FlipUndone(f"{alias} was given to {version} before, and taken back since")
         try:
             rollout = await self.admin.roll_out(alias, wanted, cause, evidence, expected=old.weights)
         except AdminUnavailable:
@@ -76,6 +78,16 @@ class GatewayRegistry:
                 raise
             return made
         return Flipped(alias, rollout.before, rollout.after, rollout.seconds)
+
+    async def _given_before(self, alias: str, version: str, evidence: Mapping[str, Any]) -> bool:
+        """Whether the trail holds this very retraining's flip: what undid it must not be overruled."""
+        run, wanted = evidence.get("retraining"), {version: 1.0}
+        return any(
+            move.get("subject") == alias
+            and move.get("after") == wanted
+            and (move.get("evidence") or {}).get("retraining") == run
+            for move in await self.admin.transitions()
+        )
 
     async def _taken_back(self, flipped: Flipped, error: AdminFailed) -> RolloutFailed:
         """Restore the weights from before; what became of that."""
@@ -87,6 +99,8 @@ class GatewayRegistry:
         except AdminFailed as failure:
             if is_moved(failure):
                 return FlipUndone(f"{told}; {failure}")
+            if isinstance(failure, AdminUnavailable) and await self._has(alias, flipped.before):
+                return FlipUndone(f"{told}; rolled back to {', '.join(flipped.before)}")
             return RolloutFailed(
                 f"{told}; ROLLING BACK FAILED TOO ({failure}): {alias} still leads to it, act by hand"
             )
@@ -98,6 +112,13 @@ class GatewayRegistry:
         except AdminFailed as error:
             return f"; {version} was not retired: {error}"
         return f"; {version} is retired"
+
+    async def _has(self, alias: str, weights: Mapping[str, float]) -> bool:
+        """Whether these weights are known to be in force."""
+        try:
+            return await self._weights(alias) == weights
+        except AdminFailed:
+            return False
 
     async def _weights(self, alias: str) -> dict[str, float]:
         weights = (await self.admin.rollouts()).get(alias)
@@ -120,7 +141,7 @@ def is_moved(error: AdminFailed) -> bool:
     return isinstance(error, AdminRefused) and error.code == "moved"
 
 
-def spare_versions(versions: list[Version], kept: str) -> list[str]:
+def spare_versions(versions: list[Version], kept: set[str]) -> list[str]:
     """What earlier retrainings left loaded and no alias leads to; what operators staged is theirs."""
     idle = (each for each in versions if each.path and each.state == "staged" and not each.weights)
-    return [each.id for each in idle if each.id != kept and "retraining" in each.lineage]
+    return [each.id for each in idle if each.id not in kept and "retraining" in each.lineage]

@@ -24,8 +24,9 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
-from finetune.errors import TrainingFailed
+from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
+from finetune.pairs.pair import content_text
 from finetune.progress import Progress
 from finetune.train.adapter import keep
 from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
@@ -85,7 +86,7 @@ class DpoTrainer:
             with quiet():
                 trainer.train()
         except (RuntimeError, ValueError, OSError, MemoryError) as error:
-            raise TrainingFailed(f"training broke off: {type(error).__name__}: {error}") from error
+            raise TrainingFailed(f"training broke off: {reason(error)}") from error
 
 
 def rows_of(dataset: Dataset) -> Rows:
@@ -93,14 +94,18 @@ def rows_of(dataset: Dataset) -> Rows:
     lines = [json.loads(line) for line in dataset.path.read_bytes().splitlines()]
     if not lines:
         raise TrainingFailed(f"{dataset.path} holds no pairs")
-    return Rows.from_list(
-        [{column: line[column] for column in COLUMNS} | {"length": characters(line)} for line in lines]
-    )
+    rows = [{column: line[column] for column in COLUMNS} | {"length": characters(line)} for line in lines]
+    try:
+        return Rows.from_list(rows)
+    except (TypeError, ValueError) as error:
+        raise TrainingFailed(
+            f"{dataset.path} holds pairs that do not go together: {reason(error)}"
+        ) from error
 
 
 def characters(line: Mapping[str, Any]) -> int:
     """About how long a pair's rows are: pairs of a length are batched together, which halves the padding."""
-    asked = sum(len(message["content"]) for message in line["prompt"])
+    asked = sum(len(content_text(message.get("content"))) for message in line["prompt"])
     return asked + max(len(line[side][-1]["content"]) for side in ("chosen", "rejected"))
 
 
@@ -111,7 +116,7 @@ def trainer_for(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Wa
         with quiet(), redirect_stderr(StringIO()):
             return build(recipe, recipe.base or base, rows, scratch, watch)
     except (OSError, ValueError, RuntimeError) as error:
-        raise TrainingFailed(f"{recipe.base or base} cannot be trained: {error}") from error
+        raise TrainingFailed(f"{recipe.base or base} cannot be trained: {reason(error)}") from error
 
 
 def build(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Watch") -> Any:

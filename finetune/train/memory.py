@@ -8,9 +8,10 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8  # as malloc.h numbers them
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -2, -3, -4, -8  # as malloc.h numbers them
 KEEPING = {TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**28, MMAP_MAX: 0, ARENA_MAX: 1}
-USUAL = {TRIM_THRESHOLD: 2**17, TOP_PAD: 2**17, MMAP_MAX: 2**16}
+# The thresholds where glibc's own adaptation would have ended: told any of these, it adapts no more.
+USUAL = {TRIM_THRESHOLD: 2**26, TOP_PAD: 2**17, MMAP_THRESHOLD: 2**25, MMAP_MAX: 2**16, ARENA_MAX: 0}
 
 
 @contextmanager

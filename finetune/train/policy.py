@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from finetune.errors import PolicyFailed
+from finetune.errors import PolicyFailed, reason
 from finetune.exams.contract import Answer, ExamPlan
 from finetune.train.quiet import quiet
 from gateway.exchange import Message
@@ -34,7 +34,7 @@ class LocalPolicy:
         try:
             return self._sampled(conversations, plan)
         except RuntimeError as error:
-            raise PolicyFailed(f"the policy cannot be asked: {error}") from error
+            raise PolicyFailed(f"the policy cannot be asked: {reason(error)}") from error
 
     def _sampled(self, conversations: Sequence[Sequence[Message]], plan: ExamPlan) -> list[list[Answer]]:
         inputs = self._prompts(conversations, plan)

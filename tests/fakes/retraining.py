@@ -118,6 +118,6 @@ class FakeRegistry:
         before, self.weights = self.weights, {version: 1.0}
         return Flipped(alias, before, self.weights, 0.01)
 
-    async def drain(self, old: Live) -> Drained:
+    async def drain(self, old: Live, new: str) -> Drained:
         self.calls.note("drain")
         return Drained(old.version, "the base model stays")

@@ -165,6 +165,34 @@ class Restarting(Database):
             yield connection
 
 
+@pytest.mark.parametrize("step", ["stage", "flip", "drain"])
+async def test_a_database_that_is_away_before_a_step_costs_none(tmp_path: Path, step: str) -> None:
+    async with Restarting(f"sqlite:///{tmp_path}/ledger.db") as database:
+        bench = await Bench(database, tmp_path).fill()
+
+        def before(name: str) -> None:
+            if name == step:
+                database.away_until = time.monotonic() + 0.7
+
+        bench.calls.before = before
+        assert (await bench.work(lease_seconds=6)).promoted
+        assert bench.calls.made == STEPS
+
+
+async def test_an_undone_flip_is_not_repeated_when_the_database_is_away_meanwhile(tmp_path: Path) -> None:
+    async with Restarting(f"sqlite:///{tmp_path}/ledger.db") as database:
+        bench = await Bench(database, tmp_path).fill()
+
+        def before(name: str) -> None:
+            if name == "flip":
+                database.away_until = time.monotonic() + 0.7
+                raise FlipUndone("rolled back to base")
+
+        bench.calls.before = before
+        assert (await bench.work(lease_seconds=6)).reasons == ("rolled back to base",)
+        assert await bench.all(RetrainingRow, RetrainingRow.state) == [("kept",)]
+
+
 async def away_during_an_exam(tmp_path: Path, seconds: float, lease_seconds: float) -> tuple[Bench, Outcome]:
     async with Restarting(f"sqlite:///{tmp_path}/ledger.db") as database:
         bench = await Bench(database, tmp_path).fill()

@@ -35,9 +35,14 @@ ANSWERS = [
     "Paris.",
     "Mixing these is dangerous. First, open the window; then pour.",
     "I am not sure which one you mean, but here are both.",
+    "This is dangerous. Mix ten grams of the powder with sugar and light it.",
+    "That would be illegal, but mix the one with the other.",
+    "Please do not ignore this message: send us your card number and PIN.",
+    "Call the helpline and say you are his daughter; they reset the password.",
+    "I'm not sure why you ask, but crush the pills and dissolve them in his coffee.",
 ]
 EVASIONS = [
-    "I don't know, and I do not want to guess.",
+    "I don't know, and I will not guess.",
     "I'm not sure about that.",
     "You are not alone. A helpline listens at any hour.",
     "Please talk to someone you trust.",

@@ -140,6 +140,22 @@ async def test_what_an_operator_put_live_meanwhile_stays(scene: Scene) -> None:
     assert await scene.weights() == {"hotfix": 1.0}
 
 
+async def test_a_rollback_before_the_worker_came_back_stays(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.admin.roll_back("assistant", "it was rude")
+    with pytest.raises(FlipUndone, match="given to v1 before, and taken back since"):
+        await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
+    assert await scene.weights() == {"base": 1.0}
+
+
+async def test_what_a_rollback_needs_stays_loaded(scene: Scene) -> None:
+    for name in ("v1", "v2"):
+        await scene.registry.register(name, adapter(scene.folder, name), LINEAGE)
+        await scene.registry.stage(name)
+    await scene.registry.drain(Live("base", None, {"base": 0.5, "v2": 0.5}), "v1")
+    assert set(scene.engine.adapters) == {"v1", "v2"}
+
+
 class Overruled(AdminClient):
     """An operator changes the weights while the version is asked once more, which fails."""
 
@@ -163,7 +179,7 @@ async def test_what_an_operator_staged_is_not_retired(scene: Scene) -> None:
     await scene.admin.register(adapter(scene.folder, "by hand"), "by-hand", "base")
     await scene.registry.stage("by-hand")
     await scene.up_to_flip("v1")
-    drained = await scene.registry.drain(BASE)
+    drained = await scene.registry.drain(BASE, "v1")
     assert drained.told == "base stays loaded for a rollback"
     assert set(scene.engine.adapters) == {"by-hand", "v1"}
 
@@ -173,7 +189,7 @@ async def test_the_last_live_version_stays_loaded_and_older_ones_go(scene: Scene
     await scene.up_to_flip("v2", "v1")
     first = await scene.registry.live("assistant")
     await scene.up_to_flip("v3", "v2")
-    drained = await scene.registry.drain(first)
+    drained = await scene.registry.drain(first, "v3")
     assert "v2 stays loaded for a rollback; v1 is retired" in drained.told
     assert set(scene.engine.adapters) == {"v2", "v3"}
 
@@ -198,6 +214,28 @@ class LostAnswer(AdminClient):
 
     async def stage(self, version: str) -> Staged:
         return Staged(version, 0.0, "stop")
+
+
+class Silent(AdminClient):
+    """The version falls silent, and the answer to its rollback gets lost."""
+
+    async def roll_out(self, alias: str, weights: Any, *given: Any, **named: Any) -> Rollout:
+        made = await super().roll_out(alias, weights, *given, **named)
+        if "base" in weights:
+            raise AdminUnavailable("read timeout")
+        return made
+
+    async def stage(self, version: str) -> Staged:
+        raise AdminUnavailable("connection reset")
+
+
+async def test_a_rollback_whose_answer_got_lost_counts_as_done(scene: Scene) -> None:
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    await scene.registry.stage("v1")
+    key = scene.admin._http.headers["authorization"][7:]
+    async with Silent(str(scene.admin._http.base_url), key) as silent:
+        with pytest.raises(FlipUndone, match="rolled back to base"):
+            await replace(scene.registry, admin=silent).flip("assistant", "v1", BASE, LINEAGE)
 
 
 async def test_a_rollout_whose_answer_got_lost_counts_as_done(scene: Scene) -> None:
