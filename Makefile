@@ -36,5 +36,5 @@ check: install  ## format, lint, types, the house's floors
 bench: install  ## speed as ratios against a bare pass-through, in the same run
 	@$(BIN)/python -m tests.bench
 
-clean:  ## remove what the targets made
+clean:  ## remove all that the targets made: .venv, and .trimtab with its keys, ledger and adapters
 	rm -rf $(VENV) .trimtab build dist report.html

@@ -79,25 +79,15 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
 def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
     """Pairs with where they come from."""
     table = Table(title=title, title_justify="left")
-    for column in (
-        "kind",
-        "labelled by",
-        "hazard",
-        "rewards",
-        "version",
-        "exchange",
-        "prompt",
-        "chosen",
-        "rejected",
-    ):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    table.add_column("pair", no_wrap=True)
+    for column in ("prompt", "chosen", "rejected"):
+        table.add_column(column, ratio=1)
     for pair in pairs:
         source = pair.provenance
         rewards = f"{figure(source.reward_chosen)} > {figure(source.reward_rejected)}"
+        told = (pair.kind, source.labelled_by, source.hazard, rewards, source.version, source.exchange_id)
         texts = (escape(cut(text)) for text in (pair.prompt, pair.chosen, pair.rejected))
-        table.add_row(
-            pair.kind, source.labelled_by, source.hazard, rewards, source.version, source.exchange_id, *texts
-        )
+        table.add_row(escape("\n".join(filter(None, told))), *texts, end_section=True)
     console.print(table)
 
 

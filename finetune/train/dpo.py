@@ -23,6 +23,7 @@ from datasets import Dataset as Rows
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer
+from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
@@ -125,11 +126,15 @@ def build(recipe: Recipe, base: str, rows: Rows, scratch: Path, watch: "Watch") 
     if recipe.device == "cuda" and not cuda:
         raise TrainingFailed("recipe.device is 'cuda', but there is no CUDA device here")
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if cuda else torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    collator = DataCollatorForPreference(tokenizer.pad_token_id, max_length=recipe.max_length)
     trainer = DPOTrainer(
         model=model,
         args=arguments(recipe, len(rows), scratch, cuda=cuda),
         train_dataset=rows,
-        processing_class=AutoTokenizer.from_pretrained(base),
+        processing_class=tokenizer,
+        data_collator=Heeding(collator, watch, math.ceil(len(rows) / recipe.batch_size)),
         peft_config=adapter_config(recipe),
         callbacks=[watch],
     )
@@ -202,6 +207,25 @@ class Watch(TrainerCallback):
             names = ("loss", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")
             figures = [float(logs[name]) for name in (*names, "rewards/chosen")]
             self.log.append(Logged(state.global_step, *figures))
+
+
+@dataclass
+class Heeding:
+    """Puts batches together, unless training is to stop; the first look at each is the reference's."""
+
+    collator: Any
+    watch: Watch
+    batches: int
+    seen: int = 0
+
+    def __call__(self, examples: list[Any]) -> Any:
+        """A padded batch; raises TrainingFailed when training is to stop."""
+        if self.watch.stop.is_set():
+            raise TrainingFailed("training was stopped")
+        self.seen += 1
+        if self.seen <= self.batches:
+            self.watch.progress.advanced(self.seen, self.batches, "batches shown to the reference")
+        return self.collator(examples)
 
 
 def health_of(log: Sequence[Logged], beta: float) -> TrainingHealth:

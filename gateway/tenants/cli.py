@@ -55,7 +55,10 @@ def show(home: Home = None, config: Config = None, as_json: AsJson = False) -> N
     if as_json:
         typer.echo(json.dumps([told(key) for key in keys]))
         return
-    table = Table("id", "name", "role", "ends in", "created", "revoked")
+    table = Table()
+    table.add_column("id", no_wrap=True)  # it is there to be pasted into `revoke`
+    for heading in ("name", "role", "ends in", "created", "revoked"):
+        table.add_column(heading)
     for key in keys:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
         table.add_row(key.id, key.name, key.role, f"…{key.hint}", f"{key.created_at:%Y-%m-%d %H:%M}", revoked)

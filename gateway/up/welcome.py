@@ -1,5 +1,9 @@
 """What a newcomer reads when everything is up: the URL, the key, and two ways to ask."""
 
+import shutil
+import sys
+from pathlib import Path
+
 from rich.console import Console
 from rich.panel import Panel
 from rich.syntax import Syntax
@@ -13,7 +17,7 @@ def welcome(console: Console, credentials: Credentials, alias: str) -> None:
     """Print where to ask and how; the snippets run as they stand."""
     lines = [
         f"[bold]{credentials.base_url}[/]   OpenAI-compatible, model [bold]{alias}[/]",
-        f"[bold]{credentials.api_key}[/]   your key; [dim]trimtab keys create[/] makes more",
+        f"[bold]{credentials.api_key}[/]   your key; more with [dim]trimtab keys create[/]",
         f"{credentials.admin_url}   admin API, key in credentials.json",
     ]
     console.print(Panel("\n".join(lines), title="Trimtab is up", title_align="left", border_style="green"))
@@ -22,7 +26,14 @@ def welcome(console: Console, credentials: Credentials, alias: str) -> None:
         console.print(
             shown, soft_wrap=True
         )  # a terminal wraps what is pasted from it whole; rich would cut it
-    console.print("[dim]ctrl-C stops everything. In another terminal: trimtab finetune run, trimtab demo[/]")
+    console.print(
+        f"[dim]ctrl-C stops everything. In another terminal: {command()} finetune run, {command()} demo[/]"
+    )
+
+
+def command() -> str:
+    """What to type for `trimtab` here: its path where the shell would not find it."""
+    return "trimtab" if shutil.which("trimtab") else str(Path(sys.executable).parent / "trimtab")
 
 
 def curl(credentials: Credentials, alias: str) -> str:

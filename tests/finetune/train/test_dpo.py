@@ -10,7 +10,7 @@ from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.progress import Silence
 from finetune.train.contract import Logged, Recipe
-from finetune.train.dpo import DpoTrainer, health_of
+from finetune.train.dpo import DpoTrainer, characters, health_of
 from gateway.admin.adapters import digest_of
 
 RECIPE = Recipe(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=8, max_length=64, device="cpu")
@@ -30,7 +30,8 @@ class Broken(Silence):
     """Raises within the library's loop, as a device does."""
 
     def advanced(self, done: int, total: int, told: str = "") -> None:
-        raise RuntimeError("CUDA out of memory")
+        if total == 12:
+            raise RuntimeError("CUDA out of memory")
 
 
 @pytest.fixture
@@ -66,12 +67,22 @@ async def test_the_same_seed_gives_the_same_adapter_and_another_another(
 
 async def test_progress_is_told_step_by_step(trainer: DpoTrainer, dataset: Dataset) -> None:
     await trainer.train(dataset, RECIPE)
-    assert trainer.progress.steps == [(step, 12) for step in range(1, 13)]  # type: ignore[attr-defined]
+    shown = [(batch, 6) for batch in range(1, 7)]
+    assert trainer.progress.steps == shown + [(step, 12) for step in range(1, 13)]  # type: ignore[attr-defined]
 
 
-async def test_cancelling_stops_training_and_leaves_nothing(trainer: DpoTrainer, dataset: Dataset) -> None:
+def test_pairs_are_as_long_as_what_they_say_whatever_shape_it_has() -> None:
+    asked = [{"content": None}, {"content": [{"type": "text", "text": "abcde"}]}, {"content": "abc"}]
+    line = {"prompt": asked, "chosen": [{"content": "ab"}], "rejected": [{"content": "abcd"}]}
+    assert characters(line) == 5 + 3 + 4
+
+
+@pytest.mark.parametrize("seen", [1, 8])
+async def test_cancelling_stops_training_and_leaves_nothing(
+    trainer: DpoTrainer, dataset: Dataset, seen: int
+) -> None:
     task = asyncio.create_task(trainer.train(dataset, replace(RECIPE, epochs=10_000)))
-    while not trainer.progress.steps:  # type: ignore[attr-defined]
+    while len(trainer.progress.steps) < seen:  # type: ignore[attr-defined]
         await asyncio.sleep(0.02)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
