@@ -25,10 +25,10 @@ demo: install  ## the whole loop on real input, ending in a table and report.htm
 	@$(BIN)/trimtab demo
 
 test: install  ## the fast suite
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m 'not slow and not vllm and not demo'
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not slow and not vllm and not demo'
 
 test-all: install  ## the fast suite and the heavier ones that this machine can run
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: install  ## format, lint, types, the house's floors
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest tests/test_house.py
