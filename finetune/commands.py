@@ -93,8 +93,8 @@ async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) 
 async def failed_before(database: Database) -> bool:
     """Whether the last worker's run failed: then it is tried again, for a restart may have mended the cause."""
     async with database.read() as connection:
-        runs = await latest(connection)
-    return runs is not None and runs.state == "failed"
+        last = await latest(connection)
+    return last is not None and last.state == "failed"
 
 
 class Logged(Silence):

@@ -21,7 +21,7 @@ class Guarding(BaseModel):
     flagged_rate_interval: Interval
     by_hazard: dict[str, int]
     refused: int
-    how: str = "exchanges in the ledger with a finding in the prompt or in any candidate; cluster bootstrap by prompt"
+    how: str
 
 
 class Rewarding(BaseModel):
@@ -118,6 +118,6 @@ class Outcome(BaseModel):
     swap: Swapping | None  # None when the new version did not pass its gate
     ledger: Keeping
     reward_after: float  # mean reward at n = 1 on the same prompts, after the swap
-    reward_after_interval: tuple[float, float]
+    reward_after_interval: Interval
     seconds: float
     machine: str

@@ -26,7 +26,7 @@ class PromptsUnreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What is compared over n, what the loop may learn from, and what examines: no prompt of either of the others."""
+    """What is compared over n, what the loop may learn from, and what examines, which is in neither of the others."""
 
     compared: tuple[Question, ...]
     looped: tuple[Question, ...]

@@ -27,9 +27,8 @@ class MakeRules:
         0.3  # a chosen answer lies well inside the safe side, not at a guard's threshold
     )
     pairs_per_exchange: int = 3
-    ranked_per_exchange: int = (
-        1  # of them, those that the reward model alone decided: many teach style, not safety
-    )
+    # Of them, those that the reward model alone decided: many would teach style, not safety.
+    ranked_per_exchange: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def rows_of(dataset: Dataset) -> Rows:
 
 
 def characters(line: Mapping[str, Any]) -> int:
-    """About how long a pair's rows are: pairs of a length are batched together, which halves the padding."""
+    """About how long a pair's rows are: pairs of a length are batched together, so that little is padding."""
     asked = sum(len(content_text(message.get("content"))) for message in line["prompt"])
     return asked + max(len(line[side][-1]["content"]) for side in ("chosen", "rejected"))
 

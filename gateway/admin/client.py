@@ -148,8 +148,8 @@ class AdminClient:
 
         Refused with the code `moved` when others than `expected` are in force.
         """
-        told: Json = {"alias": alias, "weights": weights, "cause": cause, "evidence": dict(evidence or {})}
-        told["expected"] = expected
+        told: Json = {"alias": alias, "weights": weights, "cause": cause, "expected": expected}
+        told["evidence"] = dict(evidence or {})
         return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told))
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:

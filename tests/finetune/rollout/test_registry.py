@@ -48,6 +48,11 @@ class Scene:
         await self.registry.stage(name)
         await self.registry.flip("assistant", name, await self.registry.live("assistant"), LINEAGE)
 
+    def through(self, kind: type[AdminClient]) -> AdminClient:
+        """The same gateway, asked by a client that something happens to."""
+        http = self.admin._http
+        return kind(str(http.base_url), http.headers["authorization"].removeprefix("Bearer "))
+
     async def weights(self) -> dict[str, float]:
         return (await self.admin.rollouts())["assistant"]
 
@@ -167,9 +172,7 @@ class Overruled(AdminClient):
 async def test_a_rollback_overrules_nobody(scene: Scene) -> None:
     await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
     await scene.registry.stage("v1")
-    async with Overruled(
-        str(scene.admin._http.base_url), scene.admin._http.headers["authorization"][7:]
-    ) as overruled:
+    async with scene.through(Overruled) as overruled:
         with pytest.raises(FlipUndone, match="somebody changed it meanwhile"):
             await replace(scene.registry, admin=overruled).flip("assistant", "v1", BASE, LINEAGE)
     assert await scene.weights() == {"base": 0.5, "v1": 0.5}
@@ -232,8 +235,7 @@ class Silent(AdminClient):
 async def test_a_rollback_whose_answer_got_lost_counts_as_done(scene: Scene) -> None:
     await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
     await scene.registry.stage("v1")
-    key = scene.admin._http.headers["authorization"][7:]
-    async with Silent(str(scene.admin._http.base_url), key) as silent:
+    async with scene.through(Silent) as silent:
         with pytest.raises(FlipUndone, match="rolled back to base"):
             await replace(scene.registry, admin=silent).flip("assistant", "v1", BASE, LINEAGE)
 
@@ -241,9 +243,7 @@ async def test_a_rollback_whose_answer_got_lost_counts_as_done(scene: Scene) -> 
 async def test_a_rollout_whose_answer_got_lost_counts_as_done(scene: Scene) -> None:
     await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
     await scene.registry.stage("v1")
-    async with LostAnswer(
-        str(scene.admin._http.base_url), scene.admin._http.headers["authorization"][7:]
-    ) as lossy:
+    async with scene.through(LostAnswer) as lossy:
         flipped = await replace(scene.registry, admin=lossy).flip("assistant", "v1", BASE, LINEAGE)
     assert flipped.before == {"base": 1.0}
     assert await scene.weights() == {"v1": 1.0}
