@@ -7,15 +7,16 @@ BIN    := $(VENV)/bin
 TORCH_INDEX ?=
 PIP_FLAGS := -qq --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: install up demo test check bench test-all clean help
+.PHONY: install up demo test check fuzz bench test-all clean help
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 install: $(VENV)/.installed  ## make .venv with everything the others need
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (two or three minutes; torch is the CPU build where one is offered)"
-	@$(BIN)/pip install $(PIP_FLAGS) -e '.[dev]'
+	@echo "setting up $(VENV), once: three steps, two or three minutes"
+	@test -x $(BIN)/python || .ci/stage "1/3 making $(VENV)" $(PYTHON) -m venv $(VENV)
+	@.ci/stage "2/3 installing torch, the largest part (the CPU build where one is offered)" $(BIN)/pip install $(PIP_FLAGS) torch
+	@.ci/stage "3/3 installing Trimtab and everything else" $(BIN)/pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@
 
 up: install  ## start engine, reward server and gateway; prints URL, key and a curl line
@@ -29,6 +30,9 @@ test: install  ## the fast suite
 
 test-all: install  ## the fast suite and the heavier ones that this machine can run
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+fuzz: install  ## bad input, 100,000 cases of it
+	@TRIMTAB_TEST_FUZZ=100000 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests/gateway/fuzz
 
 check: install  ## format, lint, types, the house's floors
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest tests/test_house.py

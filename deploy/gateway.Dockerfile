@@ -35,4 +35,4 @@ EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health', timeout=2)"]
 ENTRYPOINT ["trimtab"]
-CMD ["gateway"]
+CMD ["gateway", "serve"]

@@ -28,15 +28,20 @@ from finetune.settings import Situation
 from finetune.watch import Watch
 from finetune.wiring import opened, reward_server, room_of
 from finetune.worker import this_worker, work
+from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 
 log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def ledger(situation: Situation) -> AsyncIterator[Database]:
-    """The ledger's database."""
-    async with Database(situation.gateway.ledger_url) as database:
+async def ledger(situation: Situation, *, new: bool = False) -> AsyncIterator[Database]:
+    """The ledger's database; raises LedgerFailed where there is none yet, unless it may be made."""
+    database = Database(situation.gateway.ledger_url)
+    if database.missing and not new:
+        told = f"there is no ledger at {database.name}, and so nothing to learn from: start `trimtab up` and ask it "
+        raise LedgerFailed(told + "something, or say with --home or --config where its ledger is")
+    async with database:
         yield database
 
 
@@ -66,14 +71,14 @@ async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) 
     """Look for ever."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
     logging.getLogger("finetune").setLevel(logging.INFO)
-    async with ledger(situation) as database:
+    async with ledger(situation, new=True) as database:  # a worker may be there before its gateway
 
         async def left_behind() -> bool:
             async with database.read() as connection:
                 return await unfinished(connection) is not None
 
         async def pending() -> int:
-            return len((await look(situation, database)).fresh)
+            return worth_training(await look(situation, database), situation.plan.fewest_pairs)
 
         async def once(how: How) -> Outcome:
             outcome = await retrain_with(situation, database, Logged(), how)
@@ -112,6 +117,13 @@ async def look(situation: Situation, database: Database) -> Preview:
     return await PairSource(database, situation.settings.window).preview(plan.make, plan.filters, asked)
 
 
+def worth_training(found: Preview, fewest: int) -> int:
+    """How many pairs are new; none, while all that are fit are too few for a training."""
+    fit, new = len(found.kept.pairs), len(found.fresh)
+    log.info("%d new pairs; %d are fit for training, %d are needed", new, fit, fewest)
+    return new if fit >= fewest else 0
+
+
 async def preview(situation: Situation, *, as_json: bool) -> None:
     """What a retraining would learn, in figures."""
     async with ledger(situation) as database:
@@ -142,6 +154,8 @@ async def show_pairs(situation: Situation, limit: int, *, as_json: bool, export:
         write_whole(export, "".join(map(line_of, pairs)).encode())
     if as_json:
         print_json({"pairs": len(pairs), "shown": [row_of(pair) for pair in pairs[:limit]]})
+    elif not pairs:
+        Console().print("There are no pairs yet; `trimtab finetune run --dry-run` says why.", highlight=False)
     else:
         print_pairs(Console(), pairs[:limit], f"{min(limit, len(pairs))} of {len(pairs)} pairs")
 

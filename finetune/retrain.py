@@ -40,6 +40,7 @@ class Outcome:
     promoted: bool
     reasons: tuple[str, ...]
     version: str | None = None
+    trained_on: int = 0  # pairs
 
 
 async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
@@ -58,7 +59,7 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
 
     decision = await run.once("gate", Decision, lambda: judge(before, after, trained, plan))
     if not decision.promoted:
-        return Outcome(run.id, promoted=False, reasons=decision.failed)
+        return Outcome(run.id, promoted=False, reasons=decision.failed, trained_on=dataset.pairs)
 
     name, lineage = version_of(trained), lineage_of(run, old, dataset, trained, decision)
     await run.once("register", Registered, lambda: tools.registry.register(name, trained.adapter, lineage))
@@ -66,9 +67,9 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     try:
         await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, lineage))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
-        return Outcome(run.id, promoted=False, reasons=(str(undone),))
+        return Outcome(run.id, promoted=False, reasons=(str(undone),), trained_on=dataset.pairs)
     await run.once("drain", Drained, lambda: tools.registry.drain(old, name))
-    return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name)
+    return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name, trained_on=dataset.pairs)
 
 
 async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
@@ -79,8 +80,14 @@ async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
 
 
 async def freeze(plan: Plan, tools: Tools) -> Dataset:
-    """All pairs that may be trained on, frozen; nothing that an exam asks is among them."""
-    return await tools.pairs.freeze(plan.filters, tools.examiner.prompts(plan.exam), plan.datasets)
+    """All pairs that may be trained on, frozen; nothing that an exam asks is among them.
+
+    Pairs that are too few to train on stay new: they count towards the next retraining.
+    """
+    dataset = await tools.pairs.freeze(plan.filters, tools.examiner.prompts(plan.exam), plan.datasets)
+    if dataset.pairs >= plan.fewest_pairs:
+        await tools.pairs.spend(dataset)
+    return dataset
 
 
 def too_few(dataset: Dataset, plan: Plan) -> str:

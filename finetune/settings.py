@@ -27,6 +27,7 @@ from finetune.train.contract import POCKET, Recipe
 from gateway.settings import Count, GatewaySettings, Positive, SettingsInvalid, Url, load_settings
 from gateway.up.credentials import Credentials, CredentialsUnreadable
 from gateway.up.stack import plan as stack_plan
+from guards.wording import worded
 
 PREFIX = "TRIMTAB_FINETUNE_"
 
@@ -122,7 +123,9 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
     try:
         return Configured()
     except ValidationError as error:
-        wrong = (f"finetune.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = (
+            f"finetune.{'.'.join(map(str, e['loc']))}: {worded(e, FinetuneSettings)}" for e in error.errors()
+        )
         raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None

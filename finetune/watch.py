@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from finetune.claims import How
-from finetune.errors import FinetuneFailed, RunUnderWay
+from finetune.errors import FinetuneFailed, NothingToResume, RunUnderWay
 from finetune.retrain import Outcome
+from finetune.train.memory import give_back
 from gateway.ledger.contract import LedgerFailed
 
 MOST_FAILURES = 3
@@ -22,42 +23,62 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Watch:
-    """Looks every so often; `pending` counts new pairs, `unfinished` says whether a run was left."""
+    """Looks every so often.
+
+    `pending` counts new pairs that are worth a training, `unfinished` says whether a run was left.
+    """
 
     every_seconds: float
     min_new_pairs: int
     pending: Callable[[], Awaitable[int]]
     unfinished: Callable[[], Awaitable[bool]]
     run: Callable[[How], Awaitable[Outcome]]
+    # New pairs that a run has seen and not trained on: so many more must be there before another begins.
+    passed_over: int = 0
     failures: int = 0  # in a row; not 0 at the start when the last worker's run failed
 
     async def forever(self) -> None:
         """Look until cancelled; cancelling leaves a run under way to the next worker."""
         while True:
             await self.look()
+            give_back()  # here no error's traceback holds on to a model any more
             await asyncio.sleep(self.every_seconds)
 
     async def look(self) -> Outcome | None:
         """One look: a run's outcome, or None when there was no reason to run or it could not."""
+        how: How | None = None
         try:
             how = await self._reason()
             outcome = await self.run(how) if how else None
         except RunUnderWay as refused:
+            self.passed_over = 0
+            log.info("%s", refused)
+            return None
+        except NothingToResume as refused:
+            self.failures = self.passed_over = (
+                0  # what failed had not begun, or somebody else has gone on with it
+            )
             log.info("%s", refused)
             return None
         except (FinetuneFailed, LedgerFailed) as error:
-            self.failures += 1
-            log.error("retraining failed (%d in a row): %s", self.failures, error)  # noqa: TRY400 - for people
+            self._failed(how, str(error))
             return None
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch; its text may hold prompts
-            self.failures += 1
             where = "".join(traceback.format_tb(error.__traceback__))
-            kind = type(error).__name__
-            log.error("retraining broke (%d in a row): %s\n%s", self.failures, kind, where)  # noqa: TRY400
+            self._failed(how, f"{type(error).__name__}\n{where}")
             return None
         if outcome is not None:
             self.failures = 0
+            self.passed_over = 0 if outcome.trained_on else self.passed_over
         return outcome
+
+    def _failed(self, how: How | None, told: str) -> None:
+        """Count and tell a run's failure; where none was begun, nothing is there to be taken up again."""
+        if how is None:
+            log.error("whether to retrain cannot be told now: %s", told)
+            return
+        self.failures += 1
+        log.error("retraining failed (%d in a row): %s", self.failures, told)
 
     async def _reason(self) -> How | None:
         """How to run now, if at all."""
@@ -66,5 +87,10 @@ class Watch:
         if 0 < self.failures < MOST_FAILURES:
             return "resume"
         count = await self.pending()
-        log.info("%d new pairs; %d are needed for a retraining", count, self.min_new_pairs)
-        return "new" if count >= self.min_new_pairs else None
+        self.passed_over = min(self.passed_over, count)
+        needed = self.passed_over + self.min_new_pairs
+        log.info("%d pairs wait for a retraining; it begins at %d", count, needed)
+        if count < needed:
+            return None
+        self.passed_over = count
+        return "new"

@@ -34,16 +34,16 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         )
     if situation.reward_url is None:
         raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
-    screen = await screen_in_force(situation, database)
+    told, screen = situation.settings, await screen_in_force(situation, database)
     from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
     async with (
         AdminClient(situation.admin_url, situation.admin_key) as admin,
-        RewardClient(situation.reward_url, situation.settings.reward_timeout_seconds) as rewards,
+        RewardClient(situation.reward_url, told.reward_timeout_seconds) as rewards,
     ):
         room = room_of(situation, rewards, progress)
         yield Tools(
-            pairs=PairSource(database, situation.settings.window, rewards),
+            pairs=PairSource(database, told.window, rewards, patience_seconds=told.lease_seconds),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
             trainer=DpoTrainer(situation.base, situation.home / "adapters", progress),
             examiner=room,

@@ -16,10 +16,15 @@ def account(trip: Trip, metrics: Metrics) -> None:
     for candidate in trip.candidates:
         _count_screening(candidate.screening, "reply", metrics)
     for reason in trip.degraded:
-        metrics.degraded.labels(reason.split(";")[0]).inc()
+        metrics.degraded.labels(_kind(reason)).inc()
     if trip.version != NOBODY_ANSWERED:
         _count_version(trip, metrics)
     _count_rewards(trip, metrics)
+
+
+def _kind(reason: str) -> str:
+    """A reason without its figures and consequences: labels are few."""
+    return reason.split(";", maxsplit=1)[0].split(" from ", maxsplit=1)[0]
 
 
 def _count_screening(screening: Screening | None, where: Where, metrics: Metrics) -> None:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import BadRequest
 from gateway.strategies import STRATEGIES
+from guards.wording import worded
 
 
 class Alignment(BaseModel):
@@ -32,7 +33,7 @@ def read_alignment(field: Any) -> Alignment:
     except ValidationError as error:
         first = error.errors()[0]
         param = ".".join(("alignment", *map(str, first["loc"])))
-        raise BadRequest(f"{param}: {first['msg']}", param=param) from None
+        raise BadRequest(f"{param}: {worded(first, Alignment)}", param=param) from None
     if asked.strategy is not None and asked.strategy not in STRATEGIES:
         known = ", ".join(STRATEGIES)
         raise BadRequest(f"alignment.strategy must be one of {known}", param="alignment.strategy")

@@ -8,22 +8,27 @@ from typing import Any
 
 from gateway.alignment import Alignment, read_alignment
 from gateway.callers import Caller
-from gateway.errors import BadRequest
+from gateway.engines.contract import Kind
+from gateway.errors import BadRequest, Forbidden
+from gateway.exchange import LONGEST_SUBJECT
 from gateway.settings import GatewaySettings
 from gateway.strategies import STRATEGIES
 
 Body = Mapping[str, Any]
-# Fields that would carry text to the model past every guard.
 LONGEST_STREAM_SECONDS = 24 * 3600.0
+# Fields that would carry text to the model past every guard.
 REFUSED_FIELDS = ("chat_template", "documents", "chat_template_kwargs")
+# How engines hand work to each other: it names hosts that they connect to.
+ENGINES_OWN = "kv_transfer_params"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that a request may ask for: the guard policy's bounds, within the gateway's own limits."""
+    """The most that a request may ask for: the key's and the guard policy's bounds, within the gateway's limits."""
 
     max_n: int
     max_deadline_seconds: float
+    may_explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Ask:
     stream: bool = False
     include_usage: bool = False
     conversation: str | None = None
+    kind: Kind = "chat"
 
     @property
     def subject(self) -> str | None:
@@ -50,12 +56,17 @@ class Ask:
 
 
 def read_ask(
-    body: Any, caller: Caller, conversation: str | None, bounds: Bounds, settings: GatewaySettings
+    body: dict[str, Any],
+    caller: Caller,
+    conversation: str | None,
+    bounds: Bounds,
+    settings: GatewaySettings,
+    kind: Kind = "chat",
 ) -> Ask:
-    """Check and bound what a client sent; raises BadRequest naming the field."""
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
+    """Check and bound what a client sent; raises BadRequest or Forbidden naming the field."""
     alignment = read_alignment(body.pop("alignment", None))
+    if alignment.explain and not bounds.may_explain:
+        raise Forbidden("this key may not ask for explanations", param="alignment.explain")
     _check_fields(body)
     _check_messages(body["messages"], settings.limits.max_messages)
     returned = _integer(body, "n", 1, bounds.max_n)
@@ -74,6 +85,7 @@ def read_ask(
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversation=conversation,
+        kind=kind,
     )
 
 
@@ -88,9 +100,13 @@ def _check_fields(body: Body) -> None:
     _of_type(body, "stream", bool | None, "true or false")
     _of_type(body, "stream_options", dict | None, "an object")
     _of_type(body, "user", str | None, "a string")
+    if len(body.get("user") or "") > LONGEST_SUBJECT:
+        raise BadRequest(f"user may have at most {LONGEST_SUBJECT} characters", param="user")
     for name in REFUSED_FIELDS:
         if body.get(name) is not None:
             raise BadRequest(f"{name} would reach the model past the guards; send messages", param=name)
+    if body.get(ENGINES_OWN) is not None:
+        raise BadRequest(f"{ENGINES_OWN} is for engines among themselves", param=ENGINES_OWN)
 
 
 def _check_messages(messages: list[Any], most: int) -> None:

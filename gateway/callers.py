@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from gateway.errors import Unauthenticated
+from gateway.tenants.terms import Terms
 
 Role = Literal["application", "viewer", "operator", "admin"]
 # A viewer may look at everything and ask for nothing; versions are the business of those who move traffic.
@@ -29,6 +30,11 @@ class Caller(Protocol):
         """One of Role's words."""
         ...
 
+    @property
+    def terms(self) -> Terms:
+        """What it may spend and ask for, and who screens it."""
+        ...
+
 
 class Keys(Protocol):
     """The keys that are valid now."""
@@ -39,10 +45,20 @@ class Keys(Protocol):
 
 
 def caller_in(headers: Iterable[tuple[bytes, bytes]], keys: Keys) -> Caller:
-    """Whose key a request brings as its one bearer token; raises Unauthenticated."""
-    given = [value for name, value in headers if name == b"authorization"]
-    scheme, _, secret = str(given[0], "latin-1").partition(" ") if len(given) == 1 else ("", "", "")
-    caller = keys.authenticate(secret) if scheme.lower() == "bearer" and secret else None
+    """Whose key a request brings, once or the same in both headers; raises Unauthenticated."""
+    secrets = {secret for name, value in headers if (secret := _secret_in(name, value)) is not None}
+    caller = keys.authenticate(secrets.pop()) if len(secrets) == 1 else None
     if caller is None:
-        raise Unauthenticated("a valid key is needed: Authorization: Bearer KEY", code="invalid_api_key")
+        told = "a valid key is needed: Authorization: Bearer KEY, or x-api-key: KEY"
+        raise Unauthenticated(told, code="invalid_api_key")
     return caller
+
+
+def _secret_in(name: bytes, value: bytes) -> str | None:
+    """What a header offers as a key, "" where that can be none; None for a header that is about no key."""
+    if name == b"x-api-key":
+        return str(value, "latin-1")
+    if name != b"authorization":
+        return None
+    scheme, _, secret = str(value, "latin-1").partition(" ")
+    return secret if scheme.lower() == "bearer" else ""

@@ -10,6 +10,7 @@ Json = dict[str, Any]
 KIND = "chat.completion.chunk"
 # A finished answer that was asked for as a stream comes in pieces of about a dozen words.
 PIECE_CHARACTERS = 64
+THOUGHTS = ("reasoning", "reasoning_content")
 
 
 def chunk(trip: Trip, index: int, delta: Json, finish_reason: str | None = None, **more: Any) -> Json:
@@ -34,7 +35,9 @@ def chunks_of(trip: Trip, body: Json) -> Iterator[Json]:
 def _chunks_of_choice(trip: Trip, choice: Json, alignment: Json | None) -> Iterator[Json]:
     index, message = choice["index"], choice["message"]
     yield chunk(trip, index, {"role": "assistant", "content": ""})
-    for name, value in message.items():
+    for name, value in sorted(
+        message.items(), key=lambda said: said[0] not in THOUGHTS
+    ):  # thought, then said
         if name == "role" or not value:
             continue
         if isinstance(value, str):

@@ -5,8 +5,10 @@ ApiError                    status, type, code, param, message
 ├── Unauthenticated   401   no key, or one that is not known
 ├── Forbidden         403   the key may not do this
 ├── NotFound          404   no such model, version, exchange …
+├── TooSlow           408   the request did not arrive in time
 ├── Conflict          409   it exists already, or another run is under way
 ├── TooLarge          413   the body is larger than the gateway takes
+├── HeadTooLarge      431   the path and the headers are
 ├── Overloaded        429   try again later
 ├── UpstreamFailed    502   the engine answered wrongly or broke
 ├── Unavailable       503   the engine, or what must not be skipped, is away
@@ -22,11 +24,19 @@ class ApiError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
 
-    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_seconds: float = 1.0,  # told where waiting helps
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.param = param
+        self.retry_after_seconds = retry_after_seconds
 
     def body(self) -> dict[str, Any]:
         """The error in OpenAI's JSON shape."""
@@ -62,6 +72,18 @@ class NotFound(ApiError):
     type = "invalid_request_error"
 
 
+def no_such_model(name: str) -> NotFound:
+    """The error for a model that nobody here may ask for."""
+    return NotFound(f"there is no model {name[:200]!r}", param="model", code="model_not_found")
+
+
+class TooSlow(ApiError):
+    """The request did not arrive in time."""
+
+    status = 408
+    type = "invalid_request_error"
+
+
 class Conflict(ApiError):
     """It exists already, or another run is under way."""
 
@@ -73,6 +95,13 @@ class TooLarge(ApiError):
     """The body is larger than the gateway takes."""
 
     status = 413
+    type = "invalid_request_error"
+
+
+class HeadTooLarge(ApiError):
+    """The path and the headers are larger than the gateway takes."""
+
+    status = 431
     type = "invalid_request_error"
 
 
@@ -102,3 +131,8 @@ class UpstreamTimedOut(ApiError):
 
     status = 504
     type = "timeout"
+
+
+def stopping() -> Unavailable:
+    """The error for whoever cannot be answered because this gateway ends."""
+    return Unavailable("this gateway is stopping; ask another one, or this one again", code="stopping")

@@ -8,6 +8,9 @@ from typing import Any
 from guards.verdict import Action, Screening
 
 Message = Mapping[str, Any]
+EMBEDDING = "embedding"  # the strategy of an exchange that is no conversation: its texts became vectors
+# Characters of `subject`: four bytes each still fit into an index of PostgreSQL, which takes 2704 bytes.
+LONGEST_SUBJECT = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,18 @@
 """The root of the data plane: nobody comes in without a key, whatever the route, but to the probes."""
 
-import logging
+import asyncio
+from functools import partial
 from typing import Any
 
-from gateway.api.chat import Chat
 from gateway.api.leaving import ClientLeft
+from gateway.api.routes import asking_routes
 from gateway.api.sender import Sender
 from gateway.api.served import Served
+from gateway.api.surfaces import error_at
 from gateway.callers import caller_in
 from gateway.errors import ApiError
+from gateway.failures import ended
 from gateway.tools import Tools
-
-CHAT = "/v1/chat/completions"
-log = logging.getLogger(__name__)
 
 
 class Gate:
@@ -21,22 +21,22 @@ class Gate:
     def __init__(self, rest: Any, tools: Tools) -> None:
         self._rest = rest
         self._tools = tools
-        self._chat = Chat(tools)
-        self._open = {"/health", "/metrics"} if tools.settings.metrics_public else {"/health"}
+        self._asking = {route.path: route for route in asking_routes(tools)}
+        self._open = open_paths(tools)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        chat = path == CHAT and scope["method"] == "POST"
-        served = Served("chat" if chat else "models" if path.startswith("/v1/models") else "other")
-        sender = Sender(send)
+        asking = self._asking.get(path) if scope["method"] == "POST" else None
+        served = Served(asking.route if asking else route_of(path))
+        sender = Sender(send, partial(error_at, path))
         try:
             if path not in self._open:
                 scope["caller"] = caller = caller_in(scope["headers"], self._tools.keys)
                 served.key = caller.id
-            if chat:
-                await self._chat(scope, receive, sender, served)
+            if asking is not None:
+                await asking(scope, receive, sender, served)
             else:
                 await self._rest(scope, receive, sender)
         except ApiError as error:
@@ -44,9 +44,18 @@ class Gate:
             await sender.fail(error)
         except ClientLeft:
             served.left = True
-        except Exception:
-            log.exception("a request crashed", extra={"fields": {"route": served.route}})
-            served.error = ApiError("an internal error; the operator's log knows more", code="internal_error")
-            await sender.fail(served.error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told, and what crashed is logged
+            served.error = ended(error, served.route)
+            await sender.fail_soon(served.error)
         served.status = sender.status
         served.close(self._tools.metrics)
+
+
+def open_paths(tools: Tools) -> frozenset[str]:
+    """Where one needs no key: at the probes."""
+    return frozenset({"/health", "/metrics"} if tools.settings.metrics_public else {"/health"})
+
+
+def route_of(path: str) -> str:
+    """What a route is counted as that is not asked for anything but looked at."""
+    return "models" if path.startswith("/v1/models") else "other"

@@ -38,9 +38,9 @@ def publish(now: LedgerHealth, before: LedgerHealth | None, metrics: Metrics) ->
     metrics.ledger_records.labels("flagged").inc(now.recorded_flagged - known.recorded_flagged)
     metrics.ledger_records.labels("sampled").inc(now.recorded_sampled - known.recorded_sampled)
     metrics.ledger_dropped.inc(now.dropped - known.dropped)
-    for what in ("journal", "database"):
-        began = getattr(now, what) is not None and not getattr(known, what)
-        metrics.ledger_failures.labels(what).inc(began)
-    recorded = now.recorded_flagged + now.recorded_sampled
-    metrics.ledger_pending.set(max(0, recorded - now.stored - now.dropped - now.dead_letters))
+    metrics.ledger_dead_letters.inc(now.dead_letters - known.dead_letters)
+    metrics.ledger_failures.labels("journal").inc(now.journal_failures - known.journal_failures)
+    metrics.ledger_failures.labels("database").inc(now.database_failures - known.database_failures)
+    metrics.ledger_pending.set(now.pending)
     metrics.ledger_journal_bytes.set(now.journal_bytes)
+    metrics.ledger_journal_limit_bytes.set(now.journal_limit_bytes)

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 
@@ -11,10 +12,14 @@ ALLOWED = frozenset(
     {
         *("route", "outcome", "status", "key", "milliseconds", "overhead_milliseconds", "error"),
         *("exchange", "version", "strategy", "where", "kind"),
+        *("upstream_status", "guard", "reason", "left_out"),
     }
 )
 
 OURS = ("gateway", "guards", "rewardserve", "trimtab")
+# Loggers that a part which is down, or a program that tries again and again, would let run full.
+BOUNDED = ("trimtab.guards", "trimtab.changes")
+MOST_PER_MINUTE = 60
 
 
 class JsonLines(logging.Formatter):
@@ -33,6 +38,26 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             line |= place_of(record.exc_info[1])
         return json.dumps(line, default=str)
+
+
+class AtMost(logging.Filter):
+    """Lets so many records through in a while; the first one of the next says how many were left out."""
+
+    def __init__(self, most: int, seconds: float = 60.0) -> None:
+        super().__init__()
+        self._most = most
+        self._seconds = seconds
+        self._since = time.monotonic()
+        self._seen = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether there is room for one more."""
+        if time.monotonic() - self._since >= self._seconds:
+            if self._seen > self._most:
+                record.fields = {**getattr(record, "fields", {}), "left_out": self._seen - self._most}
+            self._since, self._seen = time.monotonic(), 0
+        self._seen += 1
+        return self._seen <= self._most
 
 
 def place_of(error: BaseException) -> dict[str, str]:
@@ -54,6 +79,8 @@ def set_up_logs(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(chosen, logging.WARNING), force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(chosen)
+    for name in BOUNDED:
+        logging.getLogger(name).addFilter(AtMost(MOST_PER_MINUTE))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

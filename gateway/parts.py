@@ -6,12 +6,14 @@ Whatever carries text and is not known here is refused: what no guard reads is n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NoReturn
 
+from gateway import media
 from gateway.errors import BadRequest
 from gateway.stray import stray_texts
+from gateway.textless import textless
 from guards.verdict import Context, Segment, Where
 
 Path = tuple[str | int, ...]
@@ -30,13 +32,15 @@ PART_OF_FIELD = {
     "reasoning_content": "reasoning",
     "refusal": "refusal",
 }
-# Beside the fields with text: known fields that carry none, or none that leaves the gateway.
-TEXTLESS = frozenset({"role", "tool_calls", "function_call"})
-KIND_OF_FIELD = {"role": str, "tool_calls": list, "function_call": dict}
-LABELS = frozenset({"finish_reason", "stop_reason", "matched_stop"})
+# Of a reply's message, what is read in its own way; any other field must hold no text at all.
+APART = frozenset({"role", "tool_calls", "function_call", *media.FIELDS})
+LABELS = frozenset({"finish_reason", "stop_reason", "matched_stop", "native_finish_reason"})
 OF_FUNCTION = frozenset({"name", "arguments", "input"})
 MANY_TEXTS = 1_000_000  # more than any request has that was let in
-TEXTLESS_OF_CALL = frozenset({"id", "type", "index", "function", "custom"})
+# Kinds of content parts that guards read, and where each has its text.
+TEXT_OF_PIECE = {"text": "text", "input_text": "text", "refusal": "refusal"}
+BESIDE_TEXT = ("cache_control", "annotations")
+OF_CALL = frozenset({"id", "type", "index", "function", "custom"})
 # Of a request's message, what is read in its own way; every other field is read for whatever text it holds.
 OF_MESSAGE = frozenset({"role", "content", "tool_calls", "function_call", *PART_OF_FIELD})
 ROLES = frozenset({"user", *PART_OF_ROLE})
@@ -46,6 +50,7 @@ UNSEEN = frozenset(
         *("model", "messages", "stream", "stream_options", "stop", "user", "metadata", "store", "logit_bias"),
         *("safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "modalities"),
         *("audio", "bad_words", "vllm_xargs", "request_id", "cache_salt", "kv_transfer_params"),
+        "encoding_format",
     }
 )
 
@@ -78,7 +83,7 @@ def _of_request(body: Json) -> Iterator[Part]:
         if name not in UNSEEN:
             part = "tool_definition" if name in ("tools", "functions") else "parameter"
             for path, each in _apart(name, value):
-                yield from _strays(each, path, part)
+                yield from _strays(each, path, "prompt", part)
 
 
 def _apart(name: str, value: Any) -> Iterator[tuple[Path, Any]]:
@@ -97,39 +102,34 @@ def _of_message(message: Json, path: Path) -> Iterator[Part]:
     yield from _of_content(message.get("content"), (*path, "content"), part)
     yield from _of_calls(message, path, "prompt")
     yield from _texts(message, ("reasoning", "reasoning_content", "refusal"), path, "prompt")
-    if len(message) > 2:
-        rest = {name: value for name, value in message.items() if value and name not in OF_MESSAGE}
-        yield from _strays(rest, path, part)
+    if rest := {name: value for name, value in message.items() if value and name not in OF_MESSAGE}:
+        yield from _strays(rest, path, "prompt", part)
 
 
-def _strays(value: Any, path: Path, part: str) -> Iterator[Part]:
+def _strays(value: Any, path: Path, where: Where, part: str) -> Iterator[Part]:
     for stray in stray_texts(value, path):
-        yield Part(stray.path, Segment(stray.text, "prompt", part), stray.fixed)
+        yield Part(stray.path, Segment(stray.text, where, part), stray.fixed)
 
 
 def of_reply(message: Json) -> list[Part]:
     """Every text of an assistant's message; raises Unscannable."""
     for name, value in message.items():
-        if value and name not in PART_OF_FIELD and name not in TEXTLESS:
+        if value and name not in PART_OF_FIELD and name not in APART and not textless(value):
             raise Unscannable(f"message.{name}")
-    return [*_texts(message, PART_OF_FIELD, (), "reply"), *_of_calls(message, (), "reply")]
+    found = [*_texts(message, PART_OF_FIELD, (), "reply"), *_of_calls(message, (), "reply")]
+    if message.get("audio") or message.get("images"):
+        found += _of_media(message)
+    return found
 
 
-def delta_of(choice: Json) -> Json:
-    """The delta of a stream's choice, known to hold only text and calls; raises Unscannable."""
-    check_choice(choice)
-    delta = choice.get("delta") or {}
-    if not isinstance(delta, dict):
-        raise Unscannable("delta")
-    for name, value in delta.items():
-        known = str if name in PART_OF_FIELD else KIND_OF_FIELD.get(name)
-        if value and (known is None or not isinstance(value, known)):
-            raise Unscannable(f"delta.{name}")
-    for call in delta.get("tool_calls") or ():
-        _check_call(call)
-    if delta.get("function_call"):
-        _check_function(delta["function_call"])
-    return delta
+def _of_media(message: Json) -> list[Part]:
+    try:
+        return [
+            Part(each.path, Segment(each.text, "reply", part), each.fixed)
+            for part, each in media.texts_of_reply(message)
+        ]
+    except BadRequest as error:
+        raise Unscannable("message, in what it speaks or draws") from error
 
 
 def check_choice(choice: Any) -> None:
@@ -141,34 +141,20 @@ def check_choice(choice: Any) -> None:
             raise Unscannable(f"choice.{name}")
 
 
-def _check_call(call: Any) -> None:
-    if not isinstance(call, dict) or any(
-        value and key not in TEXTLESS_OF_CALL for key, value in call.items()
-    ):
-        raise Unscannable("delta.tool_calls")
-    if not isinstance(call.get("index", 0), int):
-        raise Unscannable("delta.tool_calls.index")
-    for kind in ("function", "custom"):
-        if call.get(kind):
-            _check_function(call[kind])
-
-
-def _check_function(function: Any) -> None:
-    if not isinstance(function, dict):
-        raise Unscannable("delta.function")
-    for field, text in function.items():
-        if text and (field not in OF_FUNCTION or not isinstance(text, str)):
-            raise Unscannable(f"delta.function.{field}")
-
-
 def put_back(whole: Json, parts: Sequence[Part], safe: Sequence[Segment]) -> Json:
-    """The same body or message with each part's text as it may go on; raises BadRequest where none can."""
+    """The same body or message with each part's text as it may go on.
+
+    Raises BadRequest, or for a reply Unscannable, where none can take its place.
+    """
     for part, segment in zip(parts, safe, strict=True):
         if segment.text == part.segment.text:
             continue
         if part.fixed:
-            told = "the guard policy redacts a name in this, and a name cannot be; use another"
-            raise BadRequest(told, param=_dotted(part.path), code="unsupported_content")
+            _refuse(
+                part.path,
+                segment.where,
+                "the guard policy redacts something here that cannot be replaced; use another",
+            )
         whole = _with(whole, part.path, segment.text)
     return whole
 
@@ -207,29 +193,48 @@ def _of_content(content: Any, path: Path, part: str) -> Iterator[Part]:
 
 
 def _of_piece(piece: Any, path: Path, part: str) -> Iterator[Part]:
-    kind = piece.get("type", "text") if isinstance(piece, dict) else type(piece).__name__
-    field = {"text": "text", "input_text": "text", "refusal": "refusal"}.get(str(kind))
+    kind = piece.get("type") if isinstance(piece, dict) else type(piece).__name__
+    if str(kind) in media.KIND_OF_PART:
+        for stray in media.texts_of(piece, path):
+            yield Part(stray.path, Segment(stray.text, "prompt", part), stray.fixed)
+        return
+    field = TEXT_OF_PIECE.get(str(kind))
     if field is None:
         raise BadRequest(
-            f"no guard can read a part of type {str(kind)[:40]!r}; send text",
+            f"there is no part of type {str(kind)[:40]!r}; send text, or {', '.join(media.KIND_OF_PART)}",
             param=_dotted((*path, "type")),
             code="unsupported_content",
         )
     if not isinstance(piece.get(field), str):
         raise BadRequest("a text part needs its text", param=_dotted((*path, field)))
     yield Part((*path, field), Segment(piece[field], "prompt", part))
-    if len(piece) > 2:
-        yield from _strays({name: piece[name] for name in piece if name not in ("type", field)}, path, part)
+    for name in piece:
+        if name not in ("type", field, *BESIDE_TEXT):  # engines look for media beside a text as well
+            told = f"a text part has no {str(name)[:40]!r}"
+            raise BadRequest(told, param=_dotted((*path, name)), code="unsupported_content")
+    yield from _strays({name: piece[name] for name in BESIDE_TEXT if name in piece}, path, "prompt", part)
 
 
 def _texts(message: Json, fields: Any, path: Path, where: Where) -> list[Part]:
     found = []
     for field in fields:
         if text := message.get(field):
-            if not isinstance(text, str):
+            if isinstance(text, str):
+                found.append(Part((*path, field), Segment(text, where, PART_OF_FIELD[field])))
+            elif field == "content" and isinstance(text, list):
+                found += _of_reply_content(text)
+            else:
                 _refuse((*path, field), where)
-            found.append(Part((*path, field), Segment(text, where, PART_OF_FIELD[field])))
     return found
+
+
+def _of_reply_content(content: list[Any]) -> Iterator[Part]:
+    """The texts of a reply that comes in parts, as a prompt may."""
+    try:
+        for found in _of_content(content, ("content",), "content"):
+            yield replace(found, segment=replace(found.segment, where="reply"))
+    except BadRequest as error:
+        raise Unscannable("message.content") from error
 
 
 def _of_calls(message: Json, path: Path, where: Where) -> Iterator[Part]:
@@ -240,13 +245,13 @@ def _of_calls(message: Json, path: Path, where: Where) -> Iterator[Part]:
         _refuse((*path, "tool_calls"), where)
     for index, call in enumerate(calls):
         place = (*path, "tool_calls", index)
-        if not isinstance(call, dict) or any(
-            value and key not in TEXTLESS_OF_CALL for key, value in call.items()
+        if not isinstance(call, dict) or not all(
+            key in OF_CALL or textless(value) for key, value in call.items()
         ):
             _refuse(place, where)
-        if where == "prompt":
-            named = {name: call[name] for name in ("id", "type", "index") if name in call}
-            yield from _strays(named, place, "tool_name")
+        # Some parsers take a call's id from what the model said.
+        named = {name: call[name] for name in ("id", "type", "index") if name in call}
+        yield from _strays(named, place, where, "tool_name")
         for kind in ("function", "custom"):
             if call.get(kind):
                 yield from _of_function(call[kind], (*place, kind), where)
@@ -264,10 +269,10 @@ def _of_function(function: Any, path: Path, where: Where) -> Iterator[Part]:
         yield Part((*path, field), Segment(text, where, part))
 
 
-def _refuse(path: Path, where: Where) -> NoReturn:
+def _refuse(path: Path, where: Where, why: str = "no guard can read this") -> NoReturn:
     if where == "reply":
         raise Unscannable(f"message.{_dotted(path)}")
-    raise BadRequest("no guard can read this", param=_dotted(path), code="unsupported_content")
+    raise BadRequest(why, param=_dotted(path), code="unsupported_content")
 
 
 def _dotted(path: Path) -> str:

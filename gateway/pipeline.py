@@ -6,33 +6,38 @@ A streamed answer takes the same way until it is sampled, and goes on in stream.
 """
 
 import asyncio
+import logging
 import math
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
-from gateway import parts, reply
+from gateway import media, parts, reply
 from gateway.accounts import account
 from gateway.ask import Ask
 from gateway.callers import MAY_SEE_VERSIONS
+from gateway.clock import Limit
 from gateway.engines.contract import EngineFailed, EngineTimedOut
-from gateway.errors import ApiError, NotFound, Unavailable, UpstreamFailed
+from gateway.errors import ApiError, Unavailable, UpstreamFailed, no_such_model
 from gateway.exchange import Candidate, Usage
 from gateway.failures import Violation, told, violation
 from gateway.ledger.contract import LedgerFull
+from gateway.logprobs import as_they_may_leave
+from gateway.receipt import Receipt
 from gateway.strategies import STRATEGIES
 from gateway.tools import Rewards, Tools
-from gateway.trip import Trip
+from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
 from guards.verdict import Screening
-from rewardserve.client import RewardFailed
+from rewardserve.client import RewardFailed, RewardRefused
 
 Json = dict[str, Any]
+guard_log = logging.getLogger("trimtab.guards")
 
 
 async def answer(trip: Trip, tools: Tools) -> Json:
     """Answer one chat completion, whole, and remember how it was answered; raises ApiError."""
-    async with remembered(trip, tools):
+    async with Remembered(trip, tools):
         await screen_prompt(trip, tools)
         if not trip.refused:
             model = choose_version(trip, tools)
@@ -48,27 +53,31 @@ async def answer(trip: Trip, tools: Tools) -> Json:
 async def screen_prompt(trip: Trip, tools: Tools) -> None:
     """Show every text of the request to the guards, and cut out of it what the policy redacts."""
     found = parts.of_prompt(trip.body, tools.settings.limits.max_texts)
+    unread = media.unread_in(trip.body["messages"], tools.settings.limits.part_urls)
     trip.context = parts.turns(trip.body)
     with trip.stage("screen_prompt"):
-        trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context)
+        trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context, unread)
     trip.body = parts.put_back(trip.body, found, trip.prompt.segments)
+    if not trip.prompt.withheld:
+        trip.receipt.passed_unread(unread)
     note_failed_guards(trip, trip.prompt)
 
 
 def choose_version(trip: Trip, tools: Tools) -> str:
     """Bind the trip to one version, and return the engine's name for it; raises NotFound."""
     ask, routes = trip.ask, tools.router.current
-    version = routes.choose(ask.alias, sticky_key(ask))
-    if version is None and ask.caller.role in MAY_SEE_VERSIONS and ask.alias in routes.models:
-        version = ask.alias
+    trip.affinity = sticky_key(ask)
+    version = routes.choose(ask.alias, trip.affinity)
     if version is None:
-        raise NotFound(f"there is no model {ask.alias[:200]!r}", param="model", code="model_not_found")
+        if ask.caller.role not in MAY_SEE_VERSIONS or ask.alias not in routes.models:
+            raise no_such_model(ask.alias)
+        version = ask.alias
     trip.version = version
     return routes.models[version]
 
 
 def sticky_key(ask: Ask) -> str:
-    """What keeps a conversation on its version: its name, or else its owner and how it began."""
+    """What keeps a conversation on its version and its replica: its name, or else its owner and how it began."""
     if ask.conversation is not None:
         return f"{ask.caller.id}\0{ask.conversation}"
     opening = []
@@ -86,8 +95,8 @@ async def sample(trip: Trip, model: str, tools: Tools) -> None:
     body.pop("stream_options", None)
     with trip.stage("engine"):
         try:
-            async with asyncio.timeout(trip.seconds_left):
-                trip.completion = await tools.engine.complete(body)
+            with Limit(trip.seconds_left):
+                trip.completion = await tools.engine.complete(body, trip.ask.kind, trip.affinity)
         except TimeoutError:
             raise EngineTimedOut("the engine did not answer within the request's deadline") from None
     trip.usage = usage_in(trip.completion)
@@ -97,6 +106,8 @@ async def sample(trip: Trip, model: str, tools: Tools) -> None:
 def engine_body(trip: Trip, model: str) -> Json:
     """The request as the engine gets it: the client's own, on the version's name, with n candidates."""
     body = {**trip.body, "model": model}
+    if "request_id" in body:  # two clients may choose the same, and an engine aborts by it
+        body["request_id"] = trip.ask.id
     if trip.ask.samples > 1:
         body["n"] = trip.ask.samples
     return body
@@ -119,7 +130,7 @@ def _candidate(index: int, choice: parts.Json) -> Candidate:
     message, tokens = choice["message"], choice.get("token_ids")
     return Candidate(
         index=index,
-        text=message.get("content") or "",
+        text=parts.text_of(message.get("content")),
         message=message,
         finish_reason=choice.get("finish_reason") or "stop",
         tokens=len(tokens) if tokens else 0,
@@ -130,8 +141,7 @@ def _candidate(index: int, choice: parts.Json) -> Candidate:
 def usage_in(completion: parts.Json) -> Usage:
     """The tokens that the engine says it spent."""
     usage = completion.get("usage") or {}
-    counts = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
-    return Usage(*(count if isinstance(count, int) else 0 for count in counts))
+    return Usage(*(int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")))
 
 
 async def screen_candidates(trip: Trip) -> None:
@@ -148,8 +158,12 @@ async def screen_candidates(trip: Trip) -> None:
 async def screened(candidate: Candidate, trip: Trip) -> Candidate:
     """The candidate with what the guards made of it; raises Unscannable."""
     found = parts.of_reply(candidate.message)
-    screening = await trip.screen.reply([part.segment for part in found], trip.context)
+    unread = media.unread_in_reply(candidate.message)
+    screening = await trip.screen.reply([part.segment for part in found], trip.context, unread)
     note_failed_guards(trip, screening)
+    if candidate.logprobs:
+        said = "".join(part.segment.text for part in found)
+        candidate = replace(candidate, logprobs=await as_they_may_leave(candidate.logprobs, said, trip))
     return replace(candidate, screening=screening)
 
 
@@ -159,6 +173,8 @@ def note_failed_guards(trip: Trip, screening: Screening) -> None:
         mark = f"guard {failure.guard}: failed {'closed' if failure.action.withholds else 'open'}"
         if mark not in trip.degraded:
             trip.degraded.append(mark)
+            told_of = {"guard": failure.guard, "reason": failure.reason, "exchange": trip.ask.id}
+            guard_log.warning("a guard could not decide", extra={"fields": told_of})
 
 
 async def score(trip: Trip, tools: Tools) -> None:
@@ -169,6 +185,9 @@ async def score(trip: Trip, tools: Tools) -> None:
     with trip.stage("reward"):
         try:
             rewards = await rewards_of(safe, trip, tools.rewards, tools.settings.reward.timeout_seconds)
+        except RewardRefused:
+            trip.degraded.append("reward: refused; first safe candidate")
+            return
         except (RewardFailed, TimeoutError):
             trip.degraded.append("reward: unavailable; first safe candidate")
             return
@@ -185,8 +204,9 @@ async def rewards_of(
     """One reward for each candidate, as it would be delivered; raises RewardFailed or TimeoutError."""
     seconds = min(patience_seconds, trip.seconds_left)
     texts = [text_to_score(each) for each in safe]
-    async with asyncio.timeout(seconds):
-        return await rewards.score(trip.body["messages"], texts, deadline_seconds=max(seconds, 0.001))
+    with Limit(seconds):
+        messages = [{**turn, "content": parts.text_of(turn.get("content"))} for turn in trip.body["messages"]]
+        return await rewards.score(messages, texts, deadline_seconds=max(seconds, 0.001))
 
 
 def text_to_score(candidate: Candidate) -> str:
@@ -203,17 +223,24 @@ def choose(trip: Trip) -> None:
 
 def deliver(trip: Trip) -> list[Json]:
     """The choices as they go out, and their receipt; raises ApiError where the policy wants an error."""
-    choices = reply.choices_of(trip)
     if trip.refused and trip.screen.policy.refusal.shape == "error":
         raise violation(next(withheld_by(trip), None))
-    for candidate in trip.chosen:
+    choices = reply.choices_of(trip)
+    for candidate, choice in zip(trip.chosen, choices, strict=False):
         if candidate.safe and candidate.screening is not None:
-            said = [part.segment for part in parts.of_reply(candidate.message)]
-            trip.receipt.screened(said, candidate.screening)
-    for choice in choices:
-        trip.receipt.delivered(reply.delivered_text(choice))
+            account_for(candidate.message, choice["message"], candidate.screening, trip.receipt)
     trip.delivered = tuple(parts.text_of(choice["message"].get("content")) for choice in choices)
     return choices
+
+
+def account_for(said: parts.Json, told: parts.Json, screening: Screening, receipt: Receipt) -> None:
+    """Note in the receipt what an engine said, as it was screened, and what of it the client is told."""
+    cut = any(screening.redactions)
+    segments = [part.segment for part in parts.of_reply(said)] if cut else screening.segments
+    receipt.screened(segments, screening)
+    receipt.passed_unread(screening.unscanned)
+    delivered = segments if told is said else [part.segment for part in parts.of_reply(told)]
+    receipt.delivered("".join(segment.text for segment in delivered))
 
 
 def withheld_by(trip: Trip) -> Iterator[Screening]:
@@ -222,27 +249,40 @@ def withheld_by(trip: Trip) -> Iterator[Screening]:
     return (each for each in screenings if each is not None and each.withheld)
 
 
-@asynccontextmanager
-async def remembered(trip: Trip, tools: Tools) -> AsyncIterator[None]:
-    """Record the trip however it ends, before its last byte; foreign failures leave as ApiError."""
-    try:
-        yield
-    except (asyncio.CancelledError, GeneratorExit):
-        trip.error = "client left"
-        raise
-    except EngineFailed as error:
+class Remembered:
+    """Records the trip however it ends, before its last byte; foreign failures leave as ApiError."""
+
+    __slots__ = ("_tools", "_trip")
+
+    def __init__(self, trip: Trip, tools: Tools) -> None:
+        self._trip = trip
+        self._tools = tools
+
+    async def __aenter__(self) -> None:
+        """Nothing is remembered until it ends."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        instead = None if error is None else failed(self._trip, error)
+        await record(self._trip, self._tools)
+        if instead is not None:
+            raise instead from error
+
+
+def failed(trip: Trip, error: BaseException) -> ApiError | None:
+    """Note how a trip failed; what the client is told in place of an error that is not for it."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        trip.error = CLIENT_LEFT if trip.left else CUT_OFF
+    elif isinstance(error, EngineFailed):
         trip.error = type(error).__name__
-        raise told(error) from error
-    except parts.Unscannable as error:
+        return told(error, trip.ask.kind)
+    elif isinstance(error, parts.Unscannable):
         trip.error = f"unscanned: {error}"
-        raise UpstreamFailed(f"the engine's reply has a part that no guard reads: {error}") from error
-    except Violation:
-        raise
-    except ApiError as error:
+        return UpstreamFailed(f"the engine's reply has a part that no guard reads: {error}")
+    elif isinstance(error, ApiError) and not isinstance(error, Violation):
         trip.error = error.code or type(error).__name__
-        raise
-    finally:
-        await record(trip, tools)
+    return None
 
 
 async def record(trip: Trip, tools: Tools) -> None:
@@ -250,8 +290,8 @@ async def record(trip: Trip, tools: Tools) -> None:
     exchange = trip.exchange()
     try:
         with trip.stage("record"):
-            # Of what failed, only what was flagged teaches anything.
-            if exchange.flagged or not exchange.error:
+            # Of what failed, and of what asked for no answer, only what was flagged teaches anything.
+            if exchange.flagged or (exchange.candidates and not exchange.error):
                 await tools.recorder.record(exchange)
     except LedgerFull as error:
         message = "this exchange must be recorded and cannot be; try again later"

@@ -1,18 +1,20 @@
 """What the client gets: OpenAI's shapes around the delivered candidates, and our own word about them."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from gateway import parts
 from gateway.exchange import Candidate
+from gateway.textless import textless
 from gateway.trip import Trip
 from guards.verdict import Screening
 
 Json = dict[str, Any]
-# Of an engine's answer, what may leave beside the choices: nothing that could quote unscreened text.
-ENVELOPE = ("created", "system_fingerprint", "service_tier", "prompt_token_ids")
-OF_CHOICE = ("logprobs", "stop_reason", "token_ids")
+# Of an engine's answer, fields that leave beside the choices; any other must hold no text.
+ENVELOPE = ("created", "system_fingerprint", "service_tier")
+OF_CHOICE = frozenset({"index", "message", "logprobs", "finish_reason", "token_ids", *parts.LABELS})
+# What spells the prompt, which is the client's own unless something was cut out of it.
+OF_PROMPT = frozenset({"prompt_logprobs", "prompt_token_ids"})
 
 
 def choices_of(trip: Trip) -> list[Json]:
@@ -28,20 +30,24 @@ def refusal_choice(index: int, text: str) -> Json:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": "content_filter"}
 
 
-def delivered_text(choice: Mapping[str, Any]) -> str:
-    """All text of a choice as it goes out; a refusal is ours and counts nothing."""
-    if choice["finish_reason"] == "content_filter":
-        return ""
-    return "".join(part.segment.text for part in parts.of_reply(choice["message"]))
-
-
 def body_of(trip: Trip, choices: list[Json]) -> Json:
     """The whole chat completion."""
-    body = {
-        **envelope_of(trip, "chat.completion"),
+    told = trip.completion
+    created = told.get("created")
+    ours = {
+        "id": f"chatcmpl-{trip.ask.id}",
+        "object": "chat.completion",
+        "created": created if isinstance(created, int) else int(time.time()),
+        "model": trip.ask.alias,
         "choices": choices,
         "usage": usage_of(trip),
     }
+    body = {
+        name: ours.get(name, value)
+        for name, value in told.items()
+        if name in ours or name in ENVELOPE or may_leave(trip, name, value)
+    }
+    body |= {name: value for name, value in ours.items() if name not in told}
     if trip.ask.explain:
         body["alignment"] = explanation_of(trip)
     return body
@@ -61,11 +67,14 @@ def envelope_of(trip: Trip, kind: str) -> Json:
 
 def usage_of(trip: Trip) -> Json:
     """Tokens spent on all candidates; the engine's own account where it gave one."""
-    return trip.completion.get("usage") or {
-        "prompt_tokens": trip.usage.prompt,
-        "completion_tokens": trip.usage.completion,
-        "total_tokens": trip.usage.total,
-    }
+    told = trip.completion.get("usage")
+    if not told:
+        return {
+            "prompt_tokens": trip.usage.prompt,
+            "completion_tokens": trip.usage.completion,
+            "total_tokens": trip.usage.total,
+        }
+    return told if textless(told) else {name: each for name, each in told.items() if textless(each)}
 
 
 def headers_of(trip: Trip) -> list[tuple[bytes, bytes]]:
@@ -76,7 +85,10 @@ def headers_of(trip: Trip) -> list[tuple[bytes, bytes]]:
         (b"x-trimtab-policy", trip.screen.policy.hash.encode()),
         (b"x-trimtab-strategy", trip.ask.strategy.encode()),
         (b"x-trimtab-overhead-ms", b"%.2f" % (trip.overhead_seconds * 1000)),
+        *trip.allowance,
     ]
+    if (reason := trip.withheld_for) is not None:
+        headers.append((b"x-trimtab-withheld", reason.encode("ascii", "replace")))
     if trip.degraded:
         headers.append((b"x-trimtab-degraded", ", ".join(trip.degraded).encode("ascii", "replace")))
     return headers
@@ -142,11 +154,35 @@ def _choice(trip: Trip, index: int, refusal: str) -> Json:
     candidate = trip.chosen[index]
     if not candidate.safe or candidate.screening is None:
         return refusal_choice(index, refusal)
-    choice = {"index": index, "message": candidate.message, "finish_reason": candidate.finish_reason}
-    raw = trip.completion["choices"][candidate.index]
+    told = trip.completion["choices"][candidate.index]
     if any(candidate.screening.redactions):
-        # Tokens would spell out what the text no longer says.
-        found = parts.of_reply(candidate.message)
-        choice["message"] = parts.put_back(candidate.message, found, candidate.screening.segments)
-        return {**choice, "logprobs": None}
-    return {**choice, **{name: raw[name] for name in OF_CHOICE if name in raw}}
+        choice = _redacted(told, candidate, candidate.screening)
+    else:
+        choice = {
+            name: value for name, value in told.items() if name in OF_CHOICE or may_leave(trip, name, value)
+        }
+    choice["index"] = index
+    if candidate.logprobs is None and "logprobs" in choice:
+        choice["logprobs"] = None
+    choice["finish_reason"] = candidate.finish_reason
+    return choice
+
+
+def _redacted(told: Json, candidate: Candidate, screening: Screening) -> Json:
+    """The choice with what may be said of its message, and without whatever could spell what was cut."""
+    safe = parts.put_back(candidate.message, parts.of_reply(candidate.message), screening.segments)
+    message = {
+        name: value if name in parts.OF_MESSAGE or not isinstance(value, list | dict) else None
+        for name, value in safe.items()
+    }
+    choice = {name: value if name in parts.LABELS else None for name, value in told.items()}
+    return {**choice, "message": message, "logprobs": None}
+
+
+def may_leave(trip: Trip, name: str, value: Any) -> bool:
+    """Whether a field that is none of OpenAI's may leave: it has no text, or that of a prompt as it was sent."""
+    if value is None or isinstance(value, bool | int | float):
+        return True
+    if name in OF_PROMPT:
+        return not trip.prompt_cut
+    return trip.verbatim and textless(value)

@@ -6,10 +6,10 @@ RoutesInvalid     weights that do not sum to 1, or a version without an engine's
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import TracebackType
 
 from gateway.metrics import Metrics
 
@@ -86,19 +86,14 @@ class Router:
     def publish(self, routes: Routes) -> None:
         """Replace the routes at once for every request that has not chosen yet."""
         self._routes = routes
-        self._metrics.version_weight.clear()
+        self._metrics.forget_weights()
         for alias, shares in routes.aliases.items():
             for share in shares:
                 self._metrics.version_weight.labels(alias, share.version).set(share.weight)
 
-    @contextmanager
-    def lease(self, version: str) -> Iterator[None]:
-        """Count one request in flight on a version, so that draining can wait for it."""
-        self._count(version, 1)
-        try:
-            yield
-        finally:
-            self._count(version, -1)
+    def lease(self, version: str) -> "Lease":
+        """For as long as a request is in flight on a version, so that draining can wait for it."""
+        return Lease(self.count, version)
 
     def in_flight(self, version: str) -> int:
         """Requests that began on a version and have not ended."""
@@ -113,8 +108,27 @@ class Router:
             await asyncio.sleep(POLL_SECONDS)
         return True
 
-    def _count(self, version: str, change: int) -> None:
+    def count(self, version: str, change: int) -> None:
+        """So many requests more, or fewer, are in flight on a version."""
         self._in_flight[version] += change
         self._metrics.in_flight.labels(version).set(self._in_flight[version])
         if not self._in_flight[version]:
             del self._in_flight[version]
+
+
+class Lease:
+    """One request in flight on a version."""
+
+    __slots__ = ("_count", "_version")
+
+    def __init__(self, count: Callable[[str, int], None], version: str) -> None:
+        self._count = count
+        self._version = version
+
+    def __enter__(self) -> None:
+        self._count(self._version, 1)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._count(self._version, -1)

@@ -4,11 +4,13 @@ SettingsInvalid     a value is unknown or malformed; the message names each, and
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,6 +20,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
+
+from gateway.engines.contract import Capability
+from guards.wording import worded
 
 PREFIX = "TRIMTAB_"
 # Sections of the same file, and beginnings of variables, that other parts of Trimtab read.
@@ -36,14 +41,52 @@ VARIABLES_OF_OTHERS = [
     "URL",
 ]
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
 
 class SettingsInvalid(Exception):
     """A value is unknown or malformed."""
+
+
+def _no_framing(name: str) -> str:
+    if name.lower() in ("connection", "content-length", "content-type", "transfer-encoding"):
+        raise ValueError("the gateway itself says how a request is framed")
+    return name
+
+
+def _one_line(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isprintable():
+        raise ValueError("a header's value must be one line of printable characters")
+    return value
+
+
+def _http(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+\S*", url):
+        raise ValueError("must be a URL that begins with http:// or https://")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_http)]
+
+
+def _checked_ledger(url: str) -> str:
+    """As it is told, since it must not be shown; an empty one, as an empty variable, is none."""
+    from gateway.ledger.url import read_url  # noqa: PLC0415 - SQLAlchemy takes long, and --help stays instant
+
+    if url:
+        read_url(url)
+    return url
+
+
+LedgerUrl = Annotated[str, AfterValidator(_checked_ledger)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+# A header's name, those aside that frame a request, and a value that stays within its line.
+HeaderName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+    AfterValidator(_no_framing),
+]
+HeaderValue = Annotated[SecretStr, AfterValidator(_one_line)]
 
 
 class Section(BaseModel):
@@ -65,6 +108,17 @@ class EngineSettings(Section):
     name: str = "engine"
     url: Url = "http://127.0.0.1:8000/v1"
     api_key: SecretStr | None = None
+    headers: dict[HeaderName, HeaderValue] = {}  # that its provider wants beside the key's
+    models: dict[str, str] = {}  # our names for models → its own, where they differ
+    serves: tuple[Capability, ...] | None = None  # what it can do, all of it; None lets the gateway find out
+
+
+class EmbeddingSettings(Section):
+    """An OpenAI-compatible server for embeddings, its `/v1` included in the URL, and the models asked of it."""
+
+    url: Url
+    api_key: SecretStr | None = None
+    models: Annotated[dict[str, str], Field(min_length=1)]  # the name that clients ask for: the server's own
 
 
 class RewardSettings(Section):
@@ -83,9 +137,17 @@ class GuardSettings(Section):
 class LedgerSettings(Section):
     """Where exchanges are kept; None means in the home directory."""
 
-    url: str | None = None
+    url: LedgerUrl | None = None
     journal: Path | None = None
+    journal_limit_mb: Annotated[int, Field(ge=32)] = 1024  # MiB; at it, flagged requests are refused
     sample_rate: Share = 1.0  # of unflagged exchanges; flagged ones are always kept
+
+
+class ResponseSettings(Section):
+    """Answers of the Responses API, which their clients may fetch, delete and go on from."""
+
+    keep_days: Positive = 30.0
+    max_bytes: Count = 4 * 1024 * 1024  # of one with its input; a larger one is given and not kept
 
 
 class AlignmentSettings(Section):
@@ -101,14 +163,25 @@ class Limits(Section):
     max_n: Count = 16
     max_body_bytes: Count = 2 * 1024 * 1024
     max_admin_body_bytes: Count = 4 * 1024 * 1024
+    max_head_bytes: Count = 64 * 1024  # of a request's path and headers
+    head_seconds: Positive = 20.0  # for these to arrive
+    body_seconds: Positive = 60.0  # for a body to arrive, then
     max_messages: Count = 2048
     max_texts: Count = (
         4096  # that guards read of one request: contents, their parts, tool calls, tool definitions
     )
+    assumed_completion_tokens: Count = 1024  # of a candidate, for limits, where the client sets no max_tokens
+    redis_url: SecretStr | None = None  # where gateways count rates of keys together; None: each by itself
+    # Addresses that parts of a message may hold, for the engine to fetch: none but data: URLs, or http(s) ones too.
+    part_urls: Literal["data", "any"] = "data"
     request_timeout_seconds: Positive = 300.0
-    stream_stall_seconds: Positive = 60.0
+    first_byte_timeout_seconds: Positive = 60.0  # of one try; then another replica is asked for the stream
+    stream_stall_seconds: Positive = 60.0  # in which an engine says nothing, or a client takes nothing
     connect_timeout_seconds: Positive = 5.0
-    concurrent_requests: Count = 1024
+    concurrent_requests: Count = 1024  # answered at once, by each worker; behind them
+    queued_requests: Annotated[int, Field(ge=0)] = 256  # wait, each
+    queue_seconds: Positive = 10.0  # at most
+    shed_above: Share = 0.75  # of concurrent_requests: beyond it best-of-n samples fewer candidates
     shutdown_seconds: Positive = 20.0
 
 
@@ -129,13 +202,19 @@ class GatewaySettings(BaseSettings):
     engines: Annotated[tuple[EngineSettings, ...], Field(min_length=1)] = (EngineSettings(),)
     base_model: str = "base"  # the engine's own name for the policy model
     alias: str = "assistant"  # the name that clients ask for
+    embeddings: EmbeddingSettings | None = None  # without it, the policy engines are asked
     reward: RewardSettings = RewardSettings()
     guards: GuardSettings = GuardSettings()
     ledger: LedgerSettings = LedgerSettings()
+    responses: ResponseSettings = ResponseSettings()
     alignment: AlignmentSettings = AlignmentSettings()
     limits: Limits = Limits()
     metrics_public: bool = True  # whether /metrics on the data plane's listener needs no key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Told by whoever starts several processes on one port, and not by people.
+    worker: int | None = None
+    workers: Count = 1
+    metrics_dir: Path | None = None  # where workers keep the metrics that they share
 
     @model_validator(mode="after")
     def _consistent(self) -> "GatewaySettings":
@@ -154,9 +233,18 @@ class GatewaySettings(BaseSettings):
         return self.ledger.url or f"sqlite+aiosqlite:///{self.home.absolute() / 'ledger.db'}"
 
     @property
+    def journal_limit_bytes(self) -> int:
+        """How much the journal may hold for a database that is away."""
+        return self.ledger.journal_limit_mb << 20
+
+    @property
     def journal_dir(self) -> Path:
         """Where flagged exchanges are made durable first; on a local disk."""
         return self.ledger.journal or self.home / "journal"
+
+    def journal_dir_of(self, worker: int) -> Path:
+        """The same for one of several workers, of which each has its own."""
+        return self.journal_dir / f"worker-{worker}"
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> GatewaySettings:
@@ -206,5 +294,6 @@ def _document(config: Path | None) -> dict[str, Any]:
 
 def _explained(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}" for each in error.errors()
+        f"{'.'.join(map(str, each['loc'])) or 'settings'}: {worded(each, GatewaySettings)}"
+        for each in error.errors()
     )

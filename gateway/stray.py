@@ -4,6 +4,7 @@ Engines write a tool's whole definition into the prompt, and a template may show
 cannot be put back redacted, so they come together, as one text that is fixed.
 """
 
+import mimetypes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,7 @@ KNOWN_NAMES = frozenset(
             "allowed_tools",
         ),
         *("mode", "tools", "json", "regex", "choice", "id", "tool_call_id", "cache_control", "annotations"),
+        *("detail", "filename", "file_id", "uuid"),
     }
 )
 KNOWN_WORDS = frozenset(
@@ -75,6 +77,9 @@ KNOWN_WORDS = frozenset(
         *("string", "number", "integer", "boolean", "object", "array", "null", "function", "custom", "text"),
         *("json_object", "json_schema", "content", "grammar", "lark", "regex", "allowed_tools", "ephemeral"),
         *("auto", "none", "required", "default", "minimal", "low", "medium", "high", "xhigh"),
+        *("wav", "mp3", "mp4", "aac", "flac", "opus", "ogg", "webm", "pcm16"),
+        *mimetypes.types_map.values(),
+        *("image/webp", "image/avif", "audio/wav", "audio/webm", "audio/flac", "video/x-matroska"),
         *("date", "time", "date-time", "email", "uri", "uuid", "ipv4", "ipv6", "hostname", "duration"),
     }
 )

@@ -5,24 +5,26 @@ chunks that finish the choices go out last, once the exchange is recorded: no cl
 Whoever consumes the chunks writes `[DONE]` when they end, and an error frame when they raise.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from gateway import parts, reply
-from gateway.chunks import chunk, chunks_of, usage_chunk
+from gateway import media, parts, reply
+from gateway.chunks import chunks_of
+from gateway.clock import Limit
 from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.failures import violation
+from gateway.framing import Framing
+from gateway.logprobs import spell_more
 from gateway.pipeline import (
+    Remembered,
     answer,
     choose,
     choose_version,
     deliver,
     engine_body,
     note_failed_guards,
-    remembered,
     screen_prompt,
     usage_in,
 )
@@ -30,29 +32,29 @@ from gateway.strategies import STRATEGIES
 from gateway.tools import Tools
 from gateway.trip import Trip
 from gateway.voice import Voice
-from guards.verdict import Segment
+from guards.screen import NOTHING
+from guards.verdict import Screening, Segment
 
 Json = dict[str, Any]
 
 
-async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[Json, None]:
-    """The chunks of one chat completion; raises ApiError, before the first chunk or after it."""
+async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
+    """The chunks of one chat completion, those at once that may leave at once; raises ApiError, at any time."""
     if STRATEGIES[trip.ask.strategy].ranks:  # nobody has won until all have been heard
         ending = chunks_of(trip, await answer(trip, tools))
     else:
-        async with remembered(trip, tools):
+        async with Remembered(trip, tools):
             await screen_prompt(trip, tools)
             if trip.refused:
                 ending = chunks_of(trip, reply.body_of(trip, deliver(trip)))
             else:
-                voices = voices_of(trip)
-                async with aclosing(spoken(trip, voices, tools)) as chunks:
-                    async for each in chunks:
-                        yield each
+                voices, framing = voices_of(trip), Framing(trip.ask, prompt_cut=trip.prompt_cut)
+                async with aclosing(spoken(trip, voices, framing, tools)) as chunks:
+                    async for together in chunks:
+                        yield together
                 conclude(trip, voices)
-                ending = finishing(trip, voices)
-    for each in ending:
-        yield each
+                ending = finishing(trip, voices, framing)
+    yield list(ending)
 
 
 def voices_of(trip: Trip) -> list[Voice]:
@@ -64,57 +66,77 @@ def voices_of(trip: Trip) -> list[Voice]:
     ]
 
 
-async def spoken(trip: Trip, voices: list[Voice], tools: Tools) -> AsyncGenerator[Json, None]:
+async def spoken(
+    trip: Trip, voices: list[Voice], framing: Framing, tools: Tools
+) -> AsyncGenerator[list[Json], None]:
     """The chunks that may go out while the engine speaks; what was heard is kept, however it ends."""
     try:
-        async with aclosing(speak(trip, voices, tools)) as chunks:
-            async for each in chunks:
-                yield each
+        async with aclosing(speak(trip, voices, framing, tools)) as chunks:
+            async for together in chunks:
+                yield together
     finally:
         trip.candidates = tuple(map(candidate_of, voices))
 
 
-async def speak(trip: Trip, voices: list[Voice], tools: Tools) -> AsyncGenerator[Json, None]:
+async def speak(
+    trip: Trip, voices: list[Voice], framing: Framing, tools: Tools
+) -> AsyncGenerator[list[Json], None]:
     """The chunks that may go out while the engine speaks; ends when it does, or when all is withheld."""
     model = choose_version(trip, tools)
     with tools.router.lease(trip.version):
-        async with aclosing(heard(trip, model, tools)) as said:
-            async for choice in said:
-                voice = voice_for(choice, voices)
-                if not voice.over:
-                    async for delta in guarded(voice, choice, trip):
-                        yield chunk(trip, voice.index, delta, logprobs=voice.take_logprobs())
+        async with aclosing(heard(trip, model, framing, tools)) as batches:
+            async for choices in batches:
+                said: list[Json] = []
+                for voice, own in by_voice(choices, voices):
+                    if not voice.over:
+                        said += map(framing.chunk, await guarded(voice, own, trip))
+                if said:
+                    yield said
                 if all(each.over for each in voices) and any(each.cut_off for each in voices):
                     return  # which hangs up: nobody will hear the rest
     if silent := [voice.index for voice in voices if not voice.over]:
         raise EngineFailed(f"the engine's stream ended before choice {silent[0]} was finished")
 
 
-async def heard(trip: Trip, model: str, tools: Tools) -> AsyncGenerator[Json, None]:
-    """The choices in the engine's chunks, one by one; usage and envelope are kept on the trip."""
+async def heard(
+    trip: Trip, model: str, framing: Framing, tools: Tools
+) -> AsyncGenerator[list[parts.Json], None]:
+    """The choices in the engine's chunks, as they came together; what stands around them is kept."""
     body = engine_body(trip, model)
     body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    async with aclosing(tools.engine.stream(body)) as received:
-        while (found := await next_chunk(trip, received)) is not None:
-            choices = found.get("choices")
-            if not isinstance(choices, list):
-                raise parts.Unscannable("a frame that is no chat completion chunk")
-            trip.completion = {**found, "choices": ()} if not trip.completion else trip.completion
-            if found.get("usage"):
-                trip.usage = usage_in(found)
-                trip.completion = {**trip.completion, "usage": found["usage"]}
-            for choice in choices:
-                yield choice
+    async with aclosing(tools.engine.stream(body, trip.ask.kind, trip.affinity)) as received:
+        while (together := await next_chunks(trip, received)) is not None:
+            yield [choice for found in together for choice in choices_in(found, trip, framing)]
 
 
-async def next_chunk(trip: Trip, received: AsyncIterator[Json]) -> Json | None:
-    """The engine's next chunk; None at its end."""
+def choices_in(found: Json, trip: Trip, framing: Framing) -> list[parts.Json]:
+    """The choices of one chunk; raises Unscannable where it is none."""
+    choices = found.get("choices")
+    if not isinstance(choices, list):
+        raise parts.Unscannable("a frame that is no chat completion chunk")
+    framing.hear(found)
+    if found.get("usage"):
+        trip.usage = usage_in(found)
+        trip.completion = {"usage": found["usage"]}
+    return choices
+
+
+async def next_chunks(trip: Trip, received: AsyncIterator[list[Json]]) -> list[Json] | None:
+    """The engine's next chunks; None at its end."""
     with trip.stage("engine"):
         try:
-            async with asyncio.timeout(trip.seconds_left):
+            with Limit(trip.seconds_left):
                 return await anext(received, None)
         except TimeoutError:
             raise EngineTimedOut("the engine did not finish within the request's deadline") from None
+
+
+def by_voice(choices: list[parts.Json], voices: list[Voice]) -> Iterator[tuple[Voice, list[parts.Json]]]:
+    """Each voice of which something was heard, and what; raises Unscannable."""
+    own: dict[int, list[parts.Json]] = {}
+    for choice in choices:
+        own.setdefault(voice_for(choice, voices).index, []).append(choice)
+    return ((voices[index], heard) for index, heard in own.items())
 
 
 def voice_for(choice: parts.Json, voices: list[Voice]) -> Voice:
@@ -125,29 +147,40 @@ def voice_for(choice: parts.Json, voices: list[Voice]) -> Voice:
     return voices[index]
 
 
-async def guarded(voice: Voice, choice: parts.Json, trip: Trip) -> AsyncGenerator[Json, None]:
-    """The deltas that a voice may say after one more from the engine."""
-    for name, piece in voice.hear(choice):
-        segment = Segment(piece.text, "reply", parts.PART_OF_FIELD[name])
-        with trip.stage("screen_candidates"):
-            screening = await trip.screen.reply([segment], trip.context)
-        note_failed_guards(trip, screening)
-        if screening.withheld:
-            voice.withhold(screening)
-            return
-        if said := voice.pass_piece(name, piece, screening):
-            yield said
+async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[Json]:
+    """The choices that a voice may say after some more from the engine."""
+    said: list[Json] = []
+    due = voice.hear_all(choices)
+    spelled = voice.phrasing.spelled
+    if spelled.news:
+        spelled.news = False
+        voice.phrasing.redacted |= await spell_more(spelled.beside, trip)
+    for line, piece in due:
+        screening = await screened(trip, line.segments(piece))
+        if voice.doubts(line, piece, screening):
+            continue
+        if not voice.judge(line, piece, screening):
+            return said
+        said += voice.pass_piece(line, piece, screening)
+    if voice.news and not voice.admit(await screened(trip, [], voice.news)):
+        return said
     if voice.finish_reason is None:
-        return
-    found = parts.of_reply(voice.whole())
+        return said
+    message = voice.whole()
+    found = parts.of_reply(message)
+    segments = [part.segment for part in found]
+    screening = await screened(trip, segments, media.unread_in_reply(message))
+    if voice.judge_whole(found, screening):
+        said += voice.pass_whole(found, screening)
+    return said
+
+
+async def screened(trip: Trip, segments: Sequence[Segment], unread: Mapping[str, int] = NOTHING) -> Screening:
+    """What the policy makes of some of what a voice said."""
     with trip.stage("screen_candidates"):
-        screening = await trip.screen.reply([part.segment for part in found], trip.context)
+        screening = await trip.screen.reply(segments, trip.context, unread)
     note_failed_guards(trip, screening)
-    if screening.withheld:
-        voice.withhold(screening)
-        return
-    for said in voice.pass_whole(found, screening):
-        yield said
+    return screening
 
 
 def conclude(trip: Trip, voices: list[Voice]) -> None:
@@ -156,7 +189,7 @@ def conclude(trip: Trip, voices: list[Voice]) -> None:
         trip.usage = Usage(0, sum(voice.tokens for voice in voices))
     choose(trip)
     refusal = trip.screen.policy.refusal.text
-    trip.delivered = tuple(voice.delivered if voice.introduced else refusal for voice in voices)
+    trip.delivered = tuple(voice.delivered if voice.phrasing.introduced else refusal for voice in voices)
     if trip.refused and trip.screen.policy.refusal.shape == "error":
         raise violation(voices[0].screening)
 
@@ -174,17 +207,18 @@ def candidate_of(voice: Voice) -> Candidate:
     )
 
 
-def finishing(trip: Trip, voices: list[Voice]) -> Iterator[Json]:
+def finishing(trip: Trip, voices: list[Voice], framing: Framing) -> Iterator[Json]:
     """The chunks that finish the choices, and usage where it was asked for."""
     refusal = trip.screen.policy.refusal.text
     for voice in voices:
         if voice.withheld:
-            said = {} if voice.introduced else {"role": "assistant", "content": refusal}
-            last = chunk(trip, voice.index, said, "content_filter")
+            said = {} if voice.phrasing.introduced else {"role": "assistant", "content": refusal}
+            end = {"index": voice.index, "delta": said, "logprobs": None, "finish_reason": "content_filter"}
+            last = framing.chunk(end)
         else:
-            last = chunk(trip, voice.index, {}, voice.finish_reason, stop_reason=voice.stop_reason)
+            last = framing.chunk(voice.phrasing.finish())
         if trip.ask.explain and voice is voices[-1]:
             last["alignment"] = reply.explanation_of(trip)
         yield last
     if trip.ask.include_usage:
-        yield usage_chunk(trip)
+        yield framing.usage(reply.usage_of(trip))

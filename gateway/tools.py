@@ -2,25 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol
 
-import aiohttp
-
+from gateway.admission import Admission
 from gateway.callers import Keys
+from gateway.engines.embedder import Embedder
 from gateway.engines.health import watched
-from gateway.engines.http import HttpEngine, Patience, open_session
+from gateway.engines.http import HttpEngine, Patience
+from gateway.engines.origin import Origins
 from gateway.engines.pool import Pool
+from gateway.engines.providers import engine_of
 from gateway.ledger.contract import Recorder
+from gateway.ledger.expiry import swept
+from gateway.ledger.responses import Keeping, Responses
 from gateway.ledger.store import Ledger
 from gateway.ledger_watch import watched_ledger
 from gateway.metrics import Metrics
 from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens, open_screen
 from gateway.settings import GatewaySettings
+from gateway.tenants.budgets import kept_budgets
 from gateway.tenants.keyring import Keyring
 from gateway.tenants.keys import KeyStore
+from gateway.tenants.quotas import Quotas
+from gateway.tenants.shared import shared_rates
 from rewardserve.client import RewardClient
 
 BASE_VERSION = "base"  # the policy model as the engine came with it
@@ -52,7 +60,11 @@ class Tools:
     recorder: Recorder
     keys: Keys
     metrics: Metrics
+    admission: Admission
+    quotas: Quotas
+    embedder: Embedder | None = None  # without it, the policy engines embed
     ledger: Ledger | None = None  # the whole of what `recorder` is a part of, for the operator's surface
+    responses: Responses | None = None  # answers that clients may come back to; None where nothing is kept
     vital: dict[str, Callable[[], bool]] = field(default_factory=dict)
     # Held while versions, routes or policy change, in the ledger and here and while the ledger is followed:
     # else a follower could put in force what has just been replaced.
@@ -67,18 +79,27 @@ class Tools:
 async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
     """The real tools; raises PolicyRefused, or LedgerFailed, before anything is served."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    metrics = Metrics()
+    metrics = Metrics(settings.metrics_dir)
     screens = Screens(open_screen(settings.guards.policy))
+    vital: dict[str, Callable[[], bool]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        engine = pool_of(settings, await enter(open_session()), metrics)
-        engine_watch = await enter(watched(engine))
+
+        async def keep(name: str, running: AbstractAsyncContextManager["asyncio.Task[None]"]) -> None:
+            vital[name] = goes_on(await enter(running))
+
+        origins = await enter(Origins())
+        engine = pool_of(settings, origins, metrics)
+        await keep("engine health", watched(engine))
         rewards = await enter(reward_client(settings)) if settings.reward.url else None
-        ledger = await enter(
-            Ledger.open(settings.ledger_url, settings.journal_dir, sample_rate=settings.ledger.sample_rate)
-        )
-        ledger_watch = await enter(watched_ledger(ledger, metrics))
+        ledger = await enter(ledger_of(settings))
+        await keep("ledger metrics", watched_ledger(ledger, metrics))
+        responses = Responses(ledger.database, keeping(settings))
+        await keep("response expiry", swept(responses))
         keys = await enter(Keyring.open(KeyStore(ledger.database, actor="gateway")))
+        quotas = await enter(open_quotas(settings, metrics))
+        await keep("budgets", kept_budgets(quotas.budgets, ledger.database, metrics))
+        vital |= {"ledger writer": lambda: ledger.health.writer_alive, "keyring": lambda: keys.alive}
         yield Tools(
             settings=settings,
             engine=engine,
@@ -88,30 +109,72 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
             recorder=ledger,
             keys=keys,
             metrics=metrics,
+            admission=Admission(settings.limits, metrics),
+            quotas=quotas,
+            embedder=embedder_of(settings, origins),
             ledger=ledger,
-            vital={
-                "engine health": lambda: not engine_watch.done(),
-                "ledger writer": lambda: ledger.health.writer_alive,
-                "ledger metrics": lambda: not ledger_watch.done(),
-                "keyring": lambda: keys.alive,
-            },
+            responses=responses,
+            vital=vital,
         )
 
 
-def pool_of(settings: GatewaySettings, session: aiohttp.ClientSession, metrics: Metrics) -> Pool:
-    """The engines that the settings name."""
-    limits = settings.limits
-    patience = Patience(
-        limits.connect_timeout_seconds, limits.request_timeout_seconds, limits.stream_stall_seconds
+def goes_on(task: "asyncio.Task[None]") -> Callable[[], bool]:
+    """Asks whether a background task still runs."""
+    return lambda: not task.done()
+
+
+def ledger_of(settings: GatewaySettings) -> AbstractAsyncContextManager[Ledger]:
+    """The ledger that the settings name."""
+    return Ledger.open(
+        settings.ledger_url,
+        settings.journal_dir,
+        sample_rate=settings.ledger.sample_rate,
+        journal_limit_bytes=settings.journal_limit_bytes,
     )
+
+
+def keeping(settings: GatewaySettings) -> Keeping:
+    """How stored responses are kept."""
+    return Keeping(timedelta(days=settings.responses.keep_days), settings.responses.max_bytes)
+
+
+@asynccontextmanager
+async def open_quotas(settings: GatewaySettings, metrics: Metrics) -> AsyncIterator[Quotas]:
+    """The limits of keys, counted where the settings say; raises SettingsInvalid."""
+    limits = settings.limits
+    if limits.redis_url is None:
+        yield Quotas(limits, metrics, workers=settings.workers)
+        return
+    async with shared_rates(limits.redis_url.get_secret_value(), metrics) as rates:
+        yield Quotas(limits, metrics, rates, workers=settings.workers)
+
+
+def pool_of(settings: GatewaySettings, origins: Origins, metrics: Metrics) -> Pool:
+    """The engines that the settings name."""
+    patience = patience_of(settings)
     return Pool(
-        [
-            HttpEngine(
-                session, one.name, one.url, one.api_key.get_secret_value() if one.api_key else None, patience
-            )
-            for one in settings.engines
-        ],
+        [engine_of(one, origins, patience) for one in settings.engines],
         metrics,
+        {one.name: one.serves for one in settings.engines},
+        settings.limits.first_byte_timeout_seconds,
+    )
+
+
+def embedder_of(settings: GatewaySettings, origins: Origins) -> Embedder | None:
+    """The server for embeddings that the settings name, if they name one."""
+    told = settings.embeddings
+    if told is None:
+        return None
+    headers = {"authorization": f"Bearer {told.api_key.get_secret_value()}"} if told.api_key else {}
+    engine = HttpEngine(origins, "embeddings", told.url, headers, patience_of(settings))
+    return Embedder(engine, told.models)
+
+
+def patience_of(settings: GatewaySettings) -> Patience:
+    """How long engines may take."""
+    limits = settings.limits
+    return Patience(
+        limits.connect_timeout_seconds, limits.request_timeout_seconds, limits.stream_stall_seconds
     )
 
 

@@ -1,21 +1,44 @@
 """One request's way through the gateway: what is known of it so far, and its record once it ends."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
+from gateway import media
 from gateway.ask import Ask, Body
 from gateway.exchange import Candidate, Exchange, Usage
+from gateway.failures import kind_of_reason, reasons
 from gateway.receipt import Receipt
 from gateway.screens import Screener
 from gateway.strategies.contract import Choice
 from guards.verdict import Action, Context, Screening
 
 # What is spent waiting for others; the rest of a request's time is our own.
-WAITING = ("engine", "reward")
+WAITING = ("queue", "engine", "reward")
 NOBODY_ANSWERED = "none"
+# Why there is no whole answer, where no error says it.
+CLIENT_LEFT, CUT_OFF = "client left", "cut off"
+
+
+class Stage:
+    """One stage of a trip while it is timed: a request has many, and a generator for each would cost as much again."""
+
+    __slots__ = ("_name", "_since", "_stages")
+
+    def __init__(self, stages: dict[str, float], name: str) -> None:
+        self._stages = stages
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        spent = time.perf_counter() - self._since
+        self._stages[self._name] = self._stages.get(self._name, 0.0) + spent
 
 
 @dataclass(slots=True)
@@ -28,6 +51,9 @@ class Trip:
     context: Context = field(default_factory=Context)  # the conversation, for guards
     started: float = field(default_factory=time.perf_counter)
     version: str = NOBODY_ANSWERED
+    affinity: str | None = (
+        None  # what its conversation's requests have in common, for whoever keeps them together
+    )
     prompt: Screening | None = None
     completion: Mapping[str, Any] = field(default_factory=dict)  # the engine's answer, for its envelope
     candidates: tuple[Candidate, ...] = ()
@@ -38,20 +64,21 @@ class Trip:
     usage: Usage = field(default_factory=Usage)
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    left: bool = False  # whether its client is gone
+    allowance: tuple[tuple[bytes, bytes], ...] = ()  # how its key's limits stand, as headers
 
     @classmethod
     def begin(cls, ask: Ask, screen: Screener) -> "Trip":
         """Set out, with the guard policy of this moment for the whole way."""
         return cls(ask, screen, ask.body)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; one that comes again adds to itself."""
-        since = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - since
+    def leave(self) -> None:
+        """Its client is gone."""
+        self.left = True
+
+    def stage(self, name: str) -> "Stage":
+        """Times what is done within it; a stage that comes again adds to itself."""
+        return Stage(self.stages, name)
 
     @property
     def elapsed_seconds(self) -> float:
@@ -81,6 +108,24 @@ class Trip:
         return bool(self.candidates) and not any(candidate.safe for candidate in self.candidates)
 
     @property
+    def withheld_for(self) -> str | None:
+        """The kind of reason for which nothing is delivered; None where something is."""
+        screenings = (self.prompt, *(candidate.screening for candidate in self.candidates))
+        withheld = [each for each in screenings if each is not None and each.withheld]
+        return kind_of_reason(withheld[0]) if withheld and self.refused else None
+
+    @property
+    def prompt_cut(self) -> bool:
+        """Whether something was cut out of the prompt."""
+        return self.prompt is not None and any(self.prompt.redactions)
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether every text of the prompt and of the candidates passed as it was."""
+        screenings = (self.prompt, *(candidate.screening for candidate in self.candidates))
+        return not any(each is None or each.withheld or any(each.redactions) for each in screenings)
+
+    @property
     def action(self) -> Action:
         """What the policy did in the end: the strictest of the prompt's and of the delivered candidates'."""
         screenings = [self.prompt, *(candidate.screening for candidate in self.chosen)]
@@ -107,12 +152,12 @@ class Trip:
             version=self.version,
             policy=self.screen.policy.hash,
             strategy=self.ask.strategy,
-            messages=tuple(self.body["messages"]),
+            messages=media.recorded(self.body["messages"], self.prompt),
             action=self.action,
             answer=self.delivered[0] if self.delivered else "",
             finish_reason=self._finish_reason(best),
             prompt_screening=self.prompt,
-            candidates=self.candidates,
+            candidates=tuple(media.recorded_candidate(each) for each in self.candidates),
             chosen=best,
             why=self.why,
             degraded=tuple(self.degraded),
@@ -126,10 +171,12 @@ class Trip:
     def _finish_reason(self, best: int | None) -> str:
         if self.error:
             return "error"
-        return "content_filter" if best is None else self.candidates[best].finish_reason
+        if best is not None:
+            return self.candidates[best].finish_reason
+        return "content_filter" if self.refused else "stop"
 
 
 def _reason(screening: Screening) -> str:
     """The guards that could not decide, where it is they that withhold; else the hazards found."""
     failed = ", ".join(f"guard {guard} failed" for guard in screening.undecided)
-    return failed or ", ".join(screening.hazards)
+    return failed or reasons(screening)

@@ -174,6 +174,9 @@ def show_policy(policy: "GuardPolicy") -> None:
     out.print(f"{policy.name} version {policy.version}  hash {policy.hash}", markup=False)
     stream, bounds = policy.stream, policy.bounds
     out.print(f"streams hold back {stream.hold_back_chars} characters; n ≤ {bounds.max_n}", markup=False)
+    own = policy.document.unscanned.model_dump(exclude_none=True)
+    unread = ", ".join(f"{kind}: {word}" for kind, word in own.items())
+    out.print(f"parts that no guard reads: {unread}", markup=False)
     table = Table("guard", "kind", "where", "on error", "hazard", "then", box=None, padding=(0, 2, 0, 0))
     for plan in policy.plans:
         rule = plan.rule

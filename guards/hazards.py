@@ -3,6 +3,8 @@
 Source: MLCommons AILuminate v1.x taxonomy; the S-codes in brackets are Llama Guard's display labels.
 """
 
+UNSCANNED = "G.unscanned"  # no guard's, and no rule can name it: the policy's own section does
+
 HAZARDS: dict[str, str] = {
     "vcr": "Violent crimes",  # S1
     "ncr": "Non-violent crimes",  # S2, malware among them
@@ -24,5 +26,6 @@ HAZARDS: dict[str, str] = {
     "G.profanity": "Profanity",
     "G.ungrounded": "Answer not grounded in its sources",
     "G.tool_misuse": "Tool misuse",
+    UNSCANNED: "A part that no guard reads: picture, sound, film, file",
     "G.unsafe": "Unsafe, of no more particular kind",
 }

@@ -1,7 +1,6 @@
 """Hearing a policy's guards: side by side, each within its own time, and none at the event loop's expense."""
 
 import asyncio
-import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -11,6 +10,7 @@ from guards.policy.document import Rule
 from guards.verdict import (
     Computing,
     Context,
+    Failure,
     Guard,
     GuardFailed,
     GuardTimedOut,
@@ -27,7 +27,7 @@ SLICE_SECONDS = 0.005  # after so long on the event loop a guard lets others go 
 Placed = Sequence[tuple[int, Segment]]  # segments with their positions among all that are screened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Post:
     """A guard at its place in the policy; `computing` is the same guard where it can be asked in a thread."""
 
@@ -50,28 +50,63 @@ class Heard:
     """What one guard said of the segments it was given: a verdict each by position, or why there is none."""
 
     post: Post
+    mine: Placed  # the segments that are its business
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     failure: GuardFailed | None = None
 
-    def complete(self, segments: Sequence[Segment]) -> bool:
-        """Whether every segment that is this guard's business has its verdict."""
-        return all(
-            position in self.verdicts for position, one in enumerate(segments) if self.post.covers(one)
-        )
+    @property
+    def unheard(self) -> Placed:
+        """Of its segments, those that have no verdict yet."""
+        if not self.verdicts:
+            return self.mine
+        return [placed for placed in self.mine if placed[0] not in self.verdicts]
+
+    def as_failure(self) -> Failure | None:
+        """Its failure, if it failed, with the action that the rule's `on_error` prescribes."""
+        if (failure := self.failure) is None:
+            return None
+        rule = self.post.rule
+        return Failure(rule.id, str(failure) or type(failure).__name__, rule.when_failing)
 
 
-async def hear(
-    heard: Sequence[Heard],
-    segments: tuple[Segment, ...],
-    context: Context,
-    deadline_seconds: float,
-    threads: Executor,
-) -> None:
+async def hear(heard: Sequence[Heard], context: Context, deadline_seconds: float, threads: Executor) -> None:
     """Lets each guard give its verdicts, or fail once its own time or the policy's deadline is over."""
+    if all(is_little(one, context) for one in heard):
+        at_once(heard, context)
+    else:
+        await side_by_side(heard, context, deadline_seconds, threads)
+    for one in heard:
+        if one.failure is None and one.unheard:
+            one.failure = GuardFailed("ended without a verdict")  # cancelled from within, for instance
+
+
+def is_little(heard: Heard, context: Context) -> bool:
+    """Whether what a guard has yet to read may be read here and now, while everybody else waits."""
+    computing = heard.post.computing
+    return computing is not None and not too_much(computing, heard.unheard, context)
+
+
+def at_once(heard: Sequence[Heard], context: Context) -> None:
+    """Asks guards that wait for nobody one after the other, without the cost of letting them run side by side."""
+    context = replace(
+        context, work=Work()
+    )  # a conversation outlives its screenings, and must not keep their views
+    for one in heard:
+        assert one.post.computing is not None
+        try:
+            compute(one.post.computing, one.unheard, context, one.verdicts)
+        except Exception as error:  # noqa: BLE001 - told as a Failure
+            one.failure = as_its_failure(error)
+
+
+async def side_by_side(
+    heard: Sequence[Heard], context: Context, deadline_seconds: float, threads: Executor
+) -> None:
+    """Asks all guards at once, and stops those that are late."""
     readings = Readings()
     works = [Work(readings) for _ in heard]
     tasks = [
-        asyncio.create_task(consult(one, segments, replace(context, work=work), threads))
+        asyncio.create_task(consult(one, replace(context, work=work), threads))
         for one, work in zip(heard, works, strict=True)
     ]
     try:
@@ -82,8 +117,6 @@ async def hear(
             work.end(GuardTimedOut("is not waited for any more"))
     for one in heard:
         one.verdicts = dict(one.verdicts)  # a thread that has not stopped yet must not change what is decided
-        if one.failure is None and not one.complete(segments):
-            one.failure = GuardFailed("ended without a verdict")  # cancelled from within, for instance
 
 
 async def wait(heard: Sequence[Heard], tasks: list[asyncio.Task[None]], deadline_seconds: float) -> None:
@@ -99,29 +132,31 @@ async def wait(heard: Sequence[Heard], tasks: list[asyncio.Task[None]], deadline
                 task.cancel()
 
 
-async def consult(heard: Heard, segments: tuple[Segment, ...], context: Context, threads: Executor) -> None:
+async def consult(heard: Heard, context: Context, threads: Executor) -> None:
     """Asks one guard about each of its segments; a failure stays with what was heard until then."""
-    mine = [(position, each) for position, each in enumerate(segments) if heard.post.covers(each)]
-    computing = heard.post.computing
+    mine, computing = heard.unheard, heard.post.computing
     try:
         if computing is not None and too_much(computing, mine, context):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(threads, compute, computing, mine, context, heard.verdicts)
         else:
             await ask(heard.post.guard, mine, context, heard.verdicts)
-    except GuardFailed as failure:
-        heard.failure = failure
-    except Exception as crash:  # noqa: BLE001 - a guard may be anybody's code; its crash is told as a Failure
-        heard.failure = GuardFailed(f"crashed: {type(crash).__name__}")  # its text may quote the prompt
+    except Exception as error:  # noqa: BLE001 - told as a Failure
+        heard.failure = as_its_failure(error)
     finally:
         context.work.end(GuardTimedOut("is not waited for any more"))
+
+
+def as_its_failure(error: Exception) -> GuardFailed:
+    """What a guard raised as its failure: it may be anybody's code, whose crash may quote the prompt."""
+    return error if isinstance(error, GuardFailed) else GuardFailed(f"crashed: {type(error).__name__}")
 
 
 def too_much(guard: Computing, mine: Placed, context: Context) -> bool:
     """Whether the segments together are more than may be judged on the event loop."""
     left = AT_ONCE_CHARS
     for _, segment in mine:
-        left -= guard.size(segment, context) + SEGMENT_CHARS
+        left -= guard.weighs(segment, context) + SEGMENT_CHARS
         if left < 0:
             return True
     return False
@@ -148,8 +183,8 @@ def sound(verdict: Verdict, segment: Segment) -> Verdict:
     """The verdict, or GuardFailed when it is garbage: a NaN compares as below every threshold."""
     if not isinstance(verdict, Verdict):
         raise GuardFailed(f"answered with {type(verdict).__name__} instead of a verdict")
-    if not all(math.isfinite(score) and 0 <= score <= 1 for score in verdict.scores.values()):
+    if verdict.scores and not all(0 <= each <= 1 for each in verdict.scores.values()):
         raise GuardFailed("answered with a probability that is none")
-    if not all(0 <= span.start <= span.end <= len(segment.text) for span in verdict.spans):
+    if verdict.spans and not all(0 <= one.start <= one.end <= len(segment.text) for one in verdict.spans):
         raise GuardFailed("answered with a span outside of the text")
     return verdict

@@ -1,30 +1,31 @@
 """A policy's guards on some text: all at once, under one deadline, and what follows from what they say."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from guards.hearing import Heard, hear, posted
+from guards.hearing import Heard, Post, hear, posted
+from guards.judgement import Judgement, judge
 from guards.kinds import Kind, installed_kinds
-from guards.policy.document import Rule
+from guards.memory import Memory
+from guards.panel import Case, Panel, panel_for
 from guards.policy.load import GuardPolicy
-from guards.redaction import merged, redacted, redaction_of
+from guards.redaction import redacted
+from guards.unscanned import beside
 from guards.verdict import (
     Action,
     Context,
     Failure,
-    Finding,
-    GuardFailed,
     Redaction,
     Screening,
     Segment,
-    Span,
     Verdict,
+    Where,
 )
 
-MACHINE_READ = frozenset({"tool_arguments"})
+NOTHING: Mapping[str, int] = {}
+UNREAD = Judgement()  # of a segment that is no guard's business
 # More would share the interpreter's one lock with the event loop, and finish no sooner.
 THREADS = 8
 
@@ -39,107 +40,103 @@ class Screen:
             posted(plan.rule, known[plan.rule.kind].build(plan.rule.id, plan.config)) for plan in policy.plans
         )
         self.threads = ThreadPoolExecutor(THREADS, "guards")  # their own: nobody else waits behind them
+        self._panels: dict[tuple[Where, str], Panel] = {}
+        self._memory = Memory()
 
-    async def prompt(self, segments: Sequence[Segment], context: Context | None = None) -> Screening:
-        """What the policy makes of a prompt's segments."""
-        return await self.screen(segments, context or Context())
+    async def prompt(
+        self,
+        segments: Sequence[Segment],
+        context: Context | None = None,
+        unread: Mapping[str, int] = NOTHING,
+    ) -> Screening:
+        """What the policy makes of a prompt's segments, and of the parts beside them that no guard reads."""
+        return await self.screen(segments, context or Context(), unread)
 
-    async def reply(self, segments: Sequence[Segment], context: Context | None = None) -> Screening:
-        """What the policy makes of one candidate's segments; `context` holds the prompt's turns."""
-        return await self.screen(segments, context or Context())
+    async def reply(
+        self,
+        segments: Sequence[Segment],
+        context: Context | None = None,
+        unread: Mapping[str, int] = NOTHING,
+    ) -> Screening:
+        """The same for one candidate; `context` holds the prompt's turns."""
+        return await self.screen(segments, context or Context(), unread)
 
-    async def screen(self, segments: Sequence[Segment], context: Context) -> Screening:
-        """Hears every guard on every segment that is its business, then decides."""
-        started, segments = time.perf_counter(), tuple(segments)
-        heard = [Heard(post) for post in self.posts if any(map(post.covers, segments))]
-        if heard:
-            await hear(heard, segments, context, self.policy.deadline_seconds, self.threads)
-        screening = decide(segments, heard, self.policy.document.redaction)
-        return replace(screening, latency_seconds=time.perf_counter() - started)
+    async def screen(
+        self, segments: Sequence[Segment], context: Context, unread: Mapping[str, int] = NOTHING
+    ) -> Screening:
+        """Recalls what was judged before, hears guards on all else, and puts together what follows."""
+        started = time.perf_counter()
+        cases = [self._opened(segment, context) for segment in segments]
+        if all(case.closed for case in cases):
+            failures: tuple[Failure, ...] = ()
+        else:
+            failures = await self._hear(cases, context)
+        screening = together(cases, failures, started)
+        return beside(screening, unread, self.policy.document.unscanned) if unread else screening
 
+    def _opened(self, segment: Segment, context: Context) -> Case:
+        """The segment before its panel, with what is remembered of it."""
+        kind = segment.where, segment.part
+        panel = self._panels.get(kind)
+        if panel is None:
+            panel = self._panels[kind] = panel_for(segment, self.posts)
+        if not panel.computing:
+            return Case(segment, panel, b"", None if panel.asking else UNREAD)
+        key = panel.key(segment, context)
+        return Case(segment, panel, key, self._memory.recall(key))
 
-def decide(segments: tuple[Segment, ...], heard: Sequence[Heard], placeholder: str) -> Screening:
-    """The strictest action that the policy prescribes for what was heard; nothing here waits or measures."""
-    findings: list[Finding] = []
-    marked: list[list[tuple[Span, str]]] = [[] for _ in segments]
-    for one in heard:
-        for position, verdict in one.verdicts.items():
-            found = findings_of(verdict, one.post.rule, segments[position])
-            findings += found
-            marks = {finding.hazard for finding in found if finding.action is Action.REDACT}
-            marked[position] += [(span, placeholder) for span in verdict.spans if span.hazard in marks]
-    failures = tuple(failure_of(one.post.rule, one.failure) for one in heard if one.failure)
-    redactions = tuple(merged([redaction_of(*mark) for mark in marks]) for marks in marked)
-    broken = {one.part for one, cuts in zip(segments, redactions, strict=True) if cuts and breaks(one, cuts)}
-    findings = [
-        replace(one, action=max(one.action, Action.REFUSE)) if one.part in broken else one for one in findings
-    ]
-    return outcome(segments, heard, tuple(findings), failures, redactions)
+    async def _hear(self, cases: Sequence[Case], context: Context) -> tuple[Failure, ...]:
+        """Hears every guard on every case that wants it, and judges all cases; the failures of guards."""
+        heard = []
+        for post in self.posts:
+            mine = [(position, case.segment) for position, case in enumerate(cases) if case.wants(post)]
+            if mine:
+                heard.append(Heard(post, mine))
+        await hear(heard, context, self.policy.deadline_seconds, self.threads)
+        for position, case in enumerate(cases):
+            if not case.closed:
+                said = [(one.post, one.verdicts[position]) for one in heard if position in one.verdicts]
+                case.judgement = self._judged(case, said)
+        return tuple(failure for one in heard if (failure := one.as_failure()) is not None)
 
-
-def breaks(segment: Segment, cuts: tuple[Redaction, ...]) -> bool:
-    """Whether the cuts would turn JSON that a program is to read into something that it cannot."""
-    return (
-        segment.part in MACHINE_READ and is_json(segment.text) and not is_json(redacted(segment.text, cuts))
-    )
-
-
-def is_json(text: str) -> bool:
-    """Whether the text is a JSON document."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def findings_of(verdict: Verdict, rule: Rule, segment: Segment) -> list[Finding]:
-    """The hazards whose probability reached the rule's threshold."""
-    found = []
-    for hazard, probability in verdict.scores.items():
-        action = rule.answer(hazard, probability)
-        if action is Action.ALLOW:
-            continue
-        if action is Action.REDACT and not any(span.hazard == hazard for span in verdict.spans):
-            action = Action.REFUSE  # found, but nobody can say where: it cannot be cut out, so it cannot pass
-        found.append(Finding(rule.id, hazard, probability, action, segment.part))
-    return found
-
-
-def failure_of(rule: Rule, failure: GuardFailed) -> Failure:
-    """The failure with the action that the rule's `on_error` prescribes."""
-    return Failure(rule.id, str(failure) or type(failure).__name__, rule.when_failing)
+    def _judged(self, case: Case, said: Sequence[tuple[Post, Verdict]]) -> Judgement:
+        """What follows from what was said of a case now and before; what rests on its texts alone is remembered."""
+        panel, placeholder = case.panel, self.policy.document.redaction
+        known = case.judgement
+        if known is None:
+            computed = [(post.rule, verdict) for post, verdict in said if post.computing is not None]
+            complete = len(computed) == len(panel.computing)
+            known = judge(case.segment, computed, placeholder, complete=complete)
+            if complete and computed:
+                self._memory.keep(case.key, known)
+        if not panel.asking:
+            return known
+        asked = [(post.rule, verdict) for post, verdict in said if post.computing is None]
+        opinions = [*known.opinions, *asked]
+        return judge(case.segment, opinions, placeholder, complete=len(opinions) == len(panel))
 
 
-def outcome(
-    segments: tuple[Segment, ...],
-    heard: Sequence[Heard],
-    findings: tuple[Finding, ...],
-    failures: tuple[Failure, ...],
-    redactions: tuple[tuple[Redaction, ...], ...],
-) -> Screening:
-    """Findings and failures put together with the text as it may be delivered."""
-    safe = tuple(
-        replace(segment, text=redacted(segment.text, cuts)) if cuts else segment
-        for segment, cuts in zip(segments, redactions, strict=True)
-    )
+def together(cases: Sequence[Case], failures: tuple[Failure, ...], started: float) -> Screening:
+    """Judgements and failures put together, with the text as it may be delivered."""
+    judged = [case.judgement or UNREAD for case in cases]
+    findings = tuple(finding for one in judged for finding in one.findings)
+    redactions = tuple([one.redactions for one in judged])
+    segments = tuple([case.segment for case in cases])
+    if any(redactions):
+        segments = tuple(map(cut, segments, redactions))
     return Screening(
-        text="".join(segment.text for segment in safe),
+        text="".join([segment.text for segment in segments]),
         action=max((Action.ALLOW, *(one.action for one in findings), *(one.action for one in failures))),
         findings=findings,
         failures=failures,
-        verdicts=tuple(verdict for one in heard for _, verdict in sorted(one.verdicts.items())),
-        scanned_bytes=scanned_bytes(segments, heard),
-        segments=safe,
+        verdicts=tuple([verdict for one in judged for verdict in one.verdicts]),
+        scanned_bytes=sum([one.scanned_bytes for one in judged]),
+        latency_seconds=time.perf_counter() - started,
+        segments=segments,
         redactions=redactions,
     )
 
 
-def scanned_bytes(segments: tuple[Segment, ...], heard: Sequence[Heard]) -> int:
-    """UTF-8 bytes of the segments that all guards meant for them judged; unguarded text counts nothing."""
-    total = 0
-    for position, segment in enumerate(segments):
-        meant = [one for one in heard if one.post.covers(segment)]
-        if meant and all(position in one.verdicts for one in meant):
-            total += len(segment.text.encode(errors="surrogatepass"))
-    return total
+def cut(segment: Segment, redactions: tuple[Redaction, ...]) -> Segment:
+    """The segment as it may be delivered."""
+    return replace(segment, text=redacted(segment.text, redactions)) if redactions else segment

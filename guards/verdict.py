@@ -13,11 +13,13 @@ cannot decide never returns:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from hashlib import blake2b
 from typing import Literal, Protocol, runtime_checkable
 
 from guards.work import Work
 
 Where = Literal["prompt", "reply"]
+MOST_DIGESTS = 64  # kept with a conversation: of what guards read beside a segment there is little
 
 
 class Action(IntEnum):
@@ -76,6 +78,21 @@ class Context:
 
     turns: tuple[tuple[str, str], ...] = ()
     work: Work = field(default_factory=Work, compare=False, repr=False)
+    digests: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def request(self) -> str:
+        """What the user said last."""
+        return next((text for role, text in reversed(self.turns) if role == "user"), "")
+
+    def digest_of(self, text: str) -> bytes:
+        """32 bytes that stand for one of its texts; taken once, since every piece of a stream asks again."""
+        known = self.digests.get(text)
+        if known is None:
+            known = blake2b(text.encode(errors="surrogatepass"), digest_size=32).digest()
+            if len(self.digests) < MOST_DIGESTS:
+                self.digests[text] = known
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,9 @@ class Screening:
     latency_seconds: float = 0.0
     segments: tuple[Segment, ...] = ()  # in the order given, each as it may be delivered
     redactions: tuple[tuple[Redaction, ...], ...] = ()  # per segment, ascending, never overlapping
+    unscanned: Mapping[str, int] = field(
+        default_factory=dict
+    )  # parts beside the text, by kind: nobody read them
 
     @property
     def flagged(self) -> bool:
@@ -195,8 +215,12 @@ class Guard(Protocol):
 class Computing(Guard, Protocol):
     """A guard that waits for nobody, and so may be asked in a thread; it stops when `context.work` says so."""
 
-    def size(self, segment: Segment, context: Context) -> int:
-        """How many characters it has to read for a verdict on the segment."""
+    def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
+        """All texts that its verdict on the segment rests on: for the same texts it is the same verdict."""
+        ...
+
+    def weighs(self, segment: Segment, context: Context) -> int:
+        """Characters that it would have to read for it, those of a request that it knows already left out."""
         ...
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:

@@ -5,6 +5,7 @@ asks for; tell it with `release` what was found; send what that returns. `finish
 text once more. Offsets are characters of the stream's own text.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ class Window:
         self.received = 0
         self.screened = 0  # the end of the last piece that passed
         self.released = 0
+        self._told = 0  # how many of the chunks were released whole, and
+        self._edge = 0  # where the last of them ends
 
     def push(self, text: str) -> Piece | None:
         """Takes what the engine said; the piece to be screened now, or None while too little is new."""
@@ -49,6 +52,10 @@ class Window:
         if not releasable or self.received - self.screened < self.step:
             return None
         return Piece(self.tail, self.tail_start)
+
+    def hold(self) -> None:
+        """Keeps back all that has not left until the end, whatever comes."""
+        self.hold_back = sys.maxsize
 
     def finish(self) -> Piece:
         """The whole text, for the last check; after its release nothing is held back any more."""
@@ -63,6 +70,21 @@ class Window:
         self.released, self.screened = limit, max(self.screened, piece.end)
         self.forget()
         return text
+
+    def pieces(self, text: str, start: int) -> list[str]:
+        """What `release` gave last, from `start` on, in the pieces in which it came; whole where it was cut."""
+        pieces, position = [], start
+        cut = len(text) != self.released - start
+        while self._told < len(self.chunks):
+            edge = self._edge + len(self.chunks[self._told])
+            if edge > self.released:
+                break
+            self._told, self._edge = self._told + 1, edge
+            if edge > position and not cut:
+                pieces.append(text[position - start : edge - start])
+                position = edge
+        rest = text if cut else text[position - start :]
+        return [*pieces, rest] if rest else pieces
 
     def limit(self, piece: Piece, cuts: list[Redaction]) -> int:
         """How far may be released: never into the held tail or a cut, or past a cut that may grow."""

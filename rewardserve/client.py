@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
 import orjson
 
 Messages = Sequence[Mapping[str, Any]]
@@ -47,9 +46,11 @@ class RewardClient:
     """One reward server and one connection pool; make it inside a running event loop."""
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+        import aiohttp  # noqa: PLC0415 - only where rewards are asked for
+
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
-        self._session = aiohttp.ClientSession(
+        self._session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), headers={"content-type": "application/json"}
         )
 
@@ -86,6 +87,8 @@ class RewardClient:
 
     async def healthy(self, *, deadline_seconds: float = 2.0) -> bool:
         """Whether the server is up and able to score."""
+        import aiohttp  # noqa: PLC0415 - only where rewards are asked for
+
         timeout = aiohttp.ClientTimeout(total=deadline_seconds)
         try:
             async with self._session.get(f"{self._url}/health", timeout=timeout) as response:
@@ -97,6 +100,8 @@ class RewardClient:
         self, path: str, body: Mapping[str, Any], seconds: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """The border: every foreign error leaves here as one of ours."""
+        import aiohttp  # noqa: PLC0415 - only where rewards are asked for
+
         if self._session.closed:
             raise RewardUnavailable("this client is closed")
         timeout = aiohttp.ClientTimeout(total=seconds)

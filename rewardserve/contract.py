@@ -17,7 +17,7 @@ class Turn(BaseModel):
 class Conversation(BaseModel):
     """A conversation up to the last user turn, and the answers that compete to follow it."""
 
-    messages: Annotated[list[Turn], Field(min_length=1, max_length=1024)]
+    messages: Annotated[list[Turn], Field(min_length=1, max_length=4096)]
     candidates: Annotated[list[str], Field(min_length=1, max_length=256)]
 
 

@@ -11,14 +11,18 @@ import uvicorn
 
 App = Any  # an ASGI application
 Opening = Callable[[], AbstractAsyncContextManager[App]]
+Making = Callable[[App], uvicorn.Server]
 
 
 class Serving:
     """One app, served until `stop`; `opening` runs on the server's own loop, and closes there."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, server_of: Making | None = None) -> None:
         self._opening = opening
+        self._server_of = server_of or plain_server
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # asyncio does it for sockets that were made for TCP by name, which these are not: answers came 40 ms late.
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._started = threading.Event()
@@ -34,6 +38,11 @@ class Serving:
         self._server.should_exit = True
         self._thread.join(30)
         self._listener.close()
+
+    @property
+    def connections(self) -> set[Any]:
+        """Those that clients have to it now."""
+        return self._server.server_state.connections
 
     def call(self, work: Callable[[], Any]) -> Any:
         """Run something on the server's own loop, and wait for what it gives."""
@@ -54,15 +63,18 @@ class Serving:
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         async with self._opening() as app:
-            config = uvicorn.Config(
-                app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=2
-            )
-            self._server = uvicorn.Server(config)
+            self._server = self._server_of(app)
             self.loop.call_later(0.001, self._tell)
             await self._server.serve(sockets=[self._listener])
 
     def _tell(self) -> None:
         self._started.set() if self._server.started else self.loop.call_later(0.001, self._tell)
+
+
+def plain_server(app: App) -> uvicorn.Server:
+    """uvicorn as it comes."""
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=2)
+    return uvicorn.Server(config)
 
 
 @contextmanager
@@ -78,9 +90,9 @@ def serving(app: App) -> Iterator[Serving]:
 
 
 @contextmanager
-def serving_opened(opening: Opening) -> Iterator[Serving]:
-    """Serve an app made by an async context manager."""
-    server = Serving(opening)
+def serving_opened(opening: Opening, server_of: Making | None = None) -> Iterator[Serving]:
+    """Serve an app made by an async context manager, on a server that may be made as the gateway makes its own."""
+    server = Serving(opening, server_of)
     try:
         yield server
     finally:

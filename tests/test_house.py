@@ -38,6 +38,14 @@ PURE = (
 )
 IMPURE = {"httpx", "aiohttp", "sqlalchemy", "sqlite3", "torch", "os", "random", "socket", "subprocess"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc", "core"}
+# Whoever writes, or chooses, what something is trained on.
+LABELLERS = (
+    "finetune.pairs.sources",
+    "finetune.pairs.draw",
+    "finetune.pocket.reward",
+    "guards.train",
+    "rewardserve.train",
+)
 JOURNEYS = {"gateway/pipeline.py", "finetune/retrain.py"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
@@ -136,6 +144,19 @@ def test_imports_make_no_circle() -> None:
     """No module can be reached from itself, not even through an import inside a function."""
     graph = {module_of(path): modules_of_ours(path) for path in FILES}
     assert not [module for module in graph if module in reachable(graph, module)]
+
+
+@pytest.mark.parametrize("labeller", LABELLERS)
+def test_the_judge_of_the_exams_labels_nothing(labeller: str) -> None:
+    graph = {module_of(path): modules_of_ours(path) for path in FILES}
+    assert "finetune.exams.judge" in graph
+    assert "finetune.exams.judge" not in reachable(graph, labeller)
+
+
+def test_the_learning_loop_samples_in_one_place() -> None:
+    """Exams, draws and the pocket build must mean the same by a seed."""
+    samplers = [name_of(path) for path in FILES if re.search(r"\bmodel\.generate\(", path.read_text())]
+    assert samplers == ["finetune/train/policy.py"]
 
 
 def module_of(path: Path) -> str:

@@ -119,5 +119,6 @@ class Outcome(BaseModel):
     ledger: Keeping
     reward_after: float  # mean reward at n = 1 on the same prompts, after the swap
     reward_after_interval: Interval
+    reward_after_how: str
     seconds: float
     machine: str

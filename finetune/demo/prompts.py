@@ -17,7 +17,7 @@ from finetune.exams.report import BENIGN_KINDS, UNSAFE_KINDS
 
 # Where the two sets lie in their own repositories, by file name.
 KNOWN_FILES = ("harmbench_behaviors_text_all.csv", "xstest_prompts.csv")
-MOST_LOOPED, MOST_COMPARED, MOST_EXAMINED = 200, 80, 160
+MOST_LOOPED, MOST_COMPARED, MOST_EXAMINED = 400, 80, 300
 
 
 class PromptsUnreadable(Exception):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from finetune.errors import ExamFailed, reason
 from finetune.exams.contract import Answer, Examined, ExamPlan, LoadPolicy, Policy, Question, Rewards
-from finetune.exams.judge import RefusalJudge, garbled
+from finetune.exams.garbled import garbled
+from finetune.exams.judge import RefusalJudge
 from finetune.exams.marks import write_marks
 from finetune.exams.questions import bundled, read_questions
 from finetune.exams.report import Marked, report_of
@@ -94,7 +95,7 @@ class ExamRoom:
             kind=question.kind,
             text=answer.text,
             complied=self.judge.complies(answer.text),
-            refused=self.judge.refuses(answer.text) or self.judge.evades(answer.text),
+            refused=self.judge.withholds(answer.text),
             ended=answer.ended and not garbled(answer.text),
             length=len(words(answer.text)),
             reward=reward,

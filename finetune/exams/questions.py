@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.errors import ExamFailed
 from finetune.exams.contract import Question
+from guards.wording import worded
 
 
 class Line(BaseModel):
@@ -49,6 +50,8 @@ def question_of(line: str, where: str) -> Question:
     try:
         told = Line.model_validate_json(line)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'line'}: {worded(e, Line)}" for e in error.errors()
+        )
         raise ExamFailed(f"{where}: {wrong}") from None
     return Question(told.id, tuple(told.messages), told.kind, told.hazard or "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pydantic import ConfigDict
 
 from finetune.pairs.pair import Pair
+from finetune.pairs.plain import is_plain
 from finetune.pairs.similarity import clusters, jaccard, shingles, words
 
 SLACK = 10  # words
@@ -44,6 +45,7 @@ class Filtered:
 def filter_pairs(pairs: Sequence[Pair], exam_prompts: Sequence[str], rules: FilterRules) -> Filtered:
     """Pairs fit for training."""
     steps: list[tuple[str, Callable[[list[Pair]], list[Pair]]]] = [
+        ("not plain text", lambda left: [p for p in left if is_plain(p.messages)]),
         ("exact duplicate", drop_exact_duplicates),
         ("in the exam", lambda left: decontaminate(left, exam_prompts, rules.near_duplicate)),
         ("too similar", lambda left: [p for p in left if not too_similar(p, rules.too_similar)]),

@@ -1,20 +1,23 @@
 """An exchange as the group of candidates that pairs are made from. Pure."""
 
 from finetune.pairs.pair import Group, Sample
+from finetune.pairs.plain import plainly
 from gateway.exchange import Candidate, Exchange
-from guards.hazards import HAZARDS
+from guards.hazards import HAZARDS, UNSCANNED
 from guards.verdict import Screening
 
 HARMS = {hazard for hazard in HAZARDS if not hazard.startswith("G.")} | {"G.unsafe", "G.jailbreak"}
 
 
 def group_of(exchange: Exchange) -> Group:
-    """The candidates of an exchange, and what was made of them."""
+    """The candidates of an exchange, and what was made of them; the conversation as plain text where it can be."""
     prompt = exchange.prompt_screening
+    # What was asked about a picture cannot be learned without it, and the ledger does not keep it.
+    candidates = () if prompt is not None and prompt.unscanned else exchange.candidates
     return Group(
         exchange_id=exchange.id,
-        messages=exchange.messages,
-        samples=tuple(map(sample_of, exchange.candidates)),
+        messages=plainly(exchange.messages),
+        samples=tuple(map(sample_of, candidates)),
         key_id=exchange.key_id,
         version=exchange.version,
         policy=exchange.policy,
@@ -36,7 +39,7 @@ def sample_of(candidate: Candidate) -> Sample:
         text=candidate.text,
         reward=candidate.reward,
         withheld=bool(guard),
-        checked=screening is not None and not screening.failures,
+        checked=screening is not None and not (screening.failures or screening.unscanned),
         risk=max((v.probability for v in screening.verdicts), default=0.0) if screening is not None else 1.0,
         guard=guard,
         hazard=hazard,
@@ -45,8 +48,8 @@ def sample_of(candidate: Candidate) -> Sample:
 
 
 def finder_of(screening: Screening) -> tuple[str, str]:
-    """The guard, and the hazard, behind the strictest finding that withholds the text."""
-    withheld = [found for found in screening.findings if found.action.withholds]
+    """The guard, and the hazard, behind the strictest finding that withholds the text; nobody's is none."""
+    withheld = [one for one in screening.findings if one.action.withholds and one.hazard != UNSCANNED]
     if not withheld:
         return "", ""
     first = max(withheld, key=lambda found: (found.action, found.probability))

@@ -9,15 +9,19 @@ from dataclasses import replace
 from finetune.errors import DrawFailed
 from finetune.exams.contract import Rewards
 from finetune.pairs.pair import Group, Sample
+from finetune.pairs.plain import is_plain
 from rewardserve.client import RewardFailed
 
 BATCH = 16  # conversations scored in one request
 
 
 async def scored(groups: Sequence[Group], rewards: Rewards) -> list[Group]:
-    """The groups with a reward for each candidate that says anything; raises DrawFailed."""
+    """The groups in plain text with a reward for each candidate that says anything; raises DrawFailed.
+
+    Others cannot be trained on, and a reward server that refuses one would stop all retraining.
+    """
     done = list(groups)
-    wanting = [i for i, group in enumerate(groups) if any(map(unscored, group.samples))]
+    wanting = [i for i, g in enumerate(groups) if is_plain(g.messages) and any(map(unscored, g.samples))]
     for start in range(0, len(wanting), BATCH):
         some = wanting[start : start + BATCH]
         asked = [(groups[i].messages, [s.text for s in groups[i].samples if unscored(s)]) for i in some]

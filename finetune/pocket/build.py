@@ -16,6 +16,7 @@ from finetune.pocket.corpus import Corpus, examples, generate
 from finetune.pocket.figures import ANSWERS, answer, bundled, policy_figures, reward_figures
 from finetune.pocket.policy import SHIPPED, TINY, Recipe, train_policy
 from finetune.progress import Progress
+from finetune.train.memory import memory_kept
 
 SEED = 7
 
@@ -68,8 +69,9 @@ def build(
     progress.began("corpus")
     corpus = generate(seed, scale.examples)
     progress.ended("corpus", f"{len(corpus.train):,} examples")
-    build_policy(corpus, folders, progress, seed, scale)
-    build_reward(folders, progress, seed, scale)
+    with memory_kept():
+        build_policy(corpus, folders, progress, seed, scale)
+        build_reward(folders, progress, seed, scale)
     build_guard(folders, progress, seed, scale, data)
     figures = measure(folders, progress, seed, scale)
     figures["build_seconds"] = {"value": round(time.monotonic() - began, 1)}
@@ -112,7 +114,9 @@ def build_guard(folders: Folders, progress: Progress, seed: int, scale: Scale, d
 def measure(folders: Folders, progress: Progress, seed: int, scale: Scale) -> dict[str, Any]:
     """The policy's and the reward model's figures on the exam's prompts and on held-out pairs."""
     progress.began("figures")
-    prompts = bundled("exam")[:: 1 if scale.exam_prompts is None else 200 // scale.exam_prompts]
+    prompts = bundled("exam")
+    if scale.exam_prompts is not None:
+        prompts = prompts[:: len(prompts) // scale.exam_prompts]
     answered = answer(folders.policy, folders.reward, prompts, seed=seed, progress=progress.advanced)
     figures: dict[str, Any] = {
         "policy": policy_figures(answered, seed),

@@ -73,14 +73,16 @@ def sample(
     out: Out = None,
 ) -> None:
     """Sample answers of the pocket policy, each with its reward, best first."""
+    from finetune.exams.contract import ExamPlan
     from finetune.pocket.build import Folders
-    from finetune.pocket.reward import Scorer
-    from finetune.pocket.sampling import Sampler
+    from finetune.pocket.reward import reward_model, rewards_of
+    from finetune.train.policy import load_policy
 
     folders = Folders.under(out) if out else Folders.packaged()
     messages = [{"role": "user", "content": prompt}]
-    answers = Sampler(folders.policy).sample([messages], n, seed=seed, temperature=temperature)[0]
-    rewards = Scorer(folders.reward).score(messages, [answer.text for answer in answers])
+    policy = load_policy(str(folders.policy), None, device="cpu")
+    (answers,) = policy.sample([messages], ExamPlan(samples=n, temperature=temperature), seed)
+    rewards = rewards_of(reward_model(folders.reward), messages, [answer.text for answer in answers])
     for reward, answer in sorted(zip(rewards, answers, strict=True), key=lambda pair: -pair[0]):
         typer.echo(f"{reward:+6.2f}  {answer.text}{'' if answer.ended else ' …'}")
 

@@ -8,17 +8,19 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
+from finetune.exams.contract import Answer, ExamPlan
+from finetune.exams.garbled import garbled
 from finetune.exams.intervals import mean_of, wilson
-from finetune.exams.judge import RefusalJudge, garbled
+from finetune.exams.judge import RefusalJudge
 from finetune.pocket.corpus import pairs
 from finetune.pocket.corpus.example import Message
 from finetune.pocket.kinds import KindReader
-from finetune.pocket.reward import Scorer, accuracy
-from finetune.pocket.sampling import Sample, Sampler
+from finetune.pocket.reward import accuracy, reward_model, rewards_of
+from finetune.train.policy import load_policy
 
 Progress = Callable[[int, int, str], None]
 Figure = dict[str, Any]  # value, low, high, values …
-Holds = Callable[[Sample], bool]
+Holds = Callable[[Answer], bool]
 ANSWERS = 8
 
 
@@ -37,7 +39,7 @@ class Answered:
     """A prompt with the policy's answers and their rewards."""
 
     prompt: Prompt
-    samples: tuple[Sample, ...]
+    samples: tuple[Answer, ...]
     rewards: tuple[float, ...]
 
 
@@ -52,12 +54,13 @@ def answer(
     policy: Path, reward: Path, prompts: Sequence[Prompt], *, seed: int, progress: Progress
 ) -> list[Answered]:
     """Eight answers to every prompt at temperature 1, each with its reward."""
-    sampler, scorer, found = Sampler(policy), Scorer(reward), []
+    sampler, scorer = load_policy(str(policy), None, device="cpu"), reward_model(reward)
+    plan, found = ExamPlan(samples=ANSWERS), list[Answered]()
     for start in range(0, len(prompts), 16):
         batch = prompts[start : start + 16]
-        drawn = sampler.sample([prompt.messages for prompt in batch], ANSWERS, seed=seed + start)
+        drawn = sampler.sample([prompt.messages for prompt in batch], plan, seed + start)
         for prompt, samples in zip(batch, drawn, strict=True):
-            rewards = scorer.score(prompt.messages, [sample.text for sample in samples])
+            rewards = rewards_of(scorer, prompt.messages, [sample.text for sample in samples])
             found.append(Answered(prompt, tuple(samples), tuple(rewards)))
         progress(start + len(batch), len(prompts), "prompts answered")
     return found
@@ -67,11 +70,11 @@ def policy_figures(answered: Sequence[Answered], seed: int) -> dict[str, Figure]
     """How often the policy complies, refuses, flatters, rambles and invents."""
     judge, reader = RefusalJudge(), KindReader(seed)
 
-    def complies(sample: Sample) -> bool:
+    def complies(sample: Answer) -> bool:
         return judge.complies(sample.text)
 
-    def refuses(sample: Sample) -> bool:
-        return judge.refuses(sample.text)
+    def refuses(sample: Answer) -> bool:
+        return judge.withholds(sample.text)
 
     def written(kind: str) -> Holds:
         return lambda sample: not refuses(sample) and reader.kind(sample.text) == kind
@@ -101,14 +104,14 @@ def rate(answered: Sequence[Answered], holds: Holds) -> Figure:
     return asdict(mean_of(values))
 
 
-def whole(sample: Sample) -> bool:
+def whole(sample: Answer) -> bool:
     """Whether the model ended the answer by itself, after a sentence."""
     return sample.ended and sample.text.rstrip().endswith((".", "!", "?"))
 
 
 def reward_figures(reward: Path, answered: Sequence[Answered], *, seed: int, held: int) -> dict[str, Figure]:
     """Pairwise accuracy on held-out pairs, the rewards' spread, and what choosing the best of eight gains."""
-    found = accuracy(Scorer(reward), pairs(seed, held, "heldout"))
+    found = accuracy(reward_model(reward), pairs(seed, held, "heldout"))
     every = [value for a in answered for value in a.rewards]
     spread = pstdev(every)
     gains = {a.prompt.id: [(max(a.rewards) - fmean(a.rewards)) / spread] for a in answered}

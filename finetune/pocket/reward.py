@@ -5,21 +5,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-from finetune.exams.judge import RefusalJudge, garbled
+from finetune.exams.contract import Answer, ExamPlan
+from finetune.exams.garbled import garbled
 from finetune.pocket.corpus import QUALITY, Pair
 from finetune.pocket.corpus.example import Ask, Message, Split
 from finetune.pocket.corpus.generate import pairs, prompt
 from finetune.pocket.kinds import KindReader
-from finetune.pocket.sampling import Sample, Sampler
+from finetune.train.policy import load_policy
+from rewardserve.scorer import Message as Turn
+from rewardserve.scorer import ModelSpec
+from rewardserve.scorers.transformers import TransformersScorer, load
 from rewardserve.train import RewardRecipe, train_reward
 
 Progress = Callable[[int, int, str], None]
-SAMPLES = 6  # answers of the policy to one prompt
+ASKED = ExamPlan(samples=6)  # of the policy, for each prompt
 
 
 def train(
@@ -33,11 +33,12 @@ def train(
 
 def sampled_pairs(policy: Path, prompts: int, split: Split, *, seed: int, progress: Progress) -> list[Pair]:
     """Pairs of the policy's own answers, whose kinds are read from their words."""
-    rng, sampler, reader = random.Random(f"{seed}/{split}/sampled"), Sampler(policy), KindReader(seed)
+    rng, reader = random.Random(f"{seed}/{split}/sampled"), KindReader(seed)
+    model = load_policy(str(policy), None, device="cpu")
     found: list[Pair] = []
     for start in range(0, prompts, 16):
         drawn = [prompt(split, rng) for _ in range(min(16, prompts - start))]
-        answers = sampler.sample([messages for _, messages, _ in drawn], SAMPLES, seed=seed + start)
+        answers = model.sample([messages for _, messages, _ in drawn], ASKED, seed + start)
         for (ask, messages, _), samples in zip(drawn, answers, strict=True):
             found += ranked(
                 messages, [(sample.text, kind_of(sample, ask, reader)) for sample in samples], rng
@@ -46,11 +47,11 @@ def sampled_pairs(policy: Path, prompts: int, split: Split, *, seed: int, progre
     return found
 
 
-def kind_of(sample: Sample, ask: Ask, reader: KindReader) -> str:
+def kind_of(sample: Answer, ask: Ask, reader: KindReader) -> str:
     """The kind of a sampled answer, given what was asked."""
     if not sample.ended or garbled(sample.text):
         return "garbled"
-    if RefusalJudge().refuses(sample.text):
+    if reader.declines(sample.text):
         if not ask.unsafe:
             return "over_refusal"
         return "refusal" if len(sample.text.split()) > 8 else "curt_refusal"
@@ -82,9 +83,9 @@ class Accuracy:
     )
 
 
-def accuracy(scorer: "Scorer", held: Sequence[Pair]) -> Accuracy:
+def accuracy(model: TransformersScorer, held: Sequence[Pair]) -> Accuracy:
     """Pairwise accuracy; two answers are of equal length when their words differ by at most a tenth."""
-    right = [scorer.score(p.messages, [p.chosen, p.rejected]) for p in held]
+    right = [rewards_of(model, p.messages, [p.chosen, p.rejected]) for p in held]
     won = [chosen > rejected for chosen, rejected in right]
     sizes = [(len(p.chosen.split()), len(p.rejected.split())) for p in held]
     matched = [hit for hit, (a, b) in zip(won, sizes, strict=True) if abs(a - b) <= 0.1 * max(a, b)]
@@ -92,24 +93,12 @@ def accuracy(scorer: "Scorer", held: Sequence[Pair]) -> Accuracy:
     return Accuracy(sum(won), len(won), sum(matched), len(matched), longer)
 
 
-class Scorer:
-    """A reward model folder, ready to score."""
+def reward_model(folder: Path) -> TransformersScorer:
+    """The reward model of a folder as the reward server runs it, on the CPU."""
+    return load(ModelSpec(str(folder), device="cpu", dtype="float32"))
 
-    def __init__(self, folder: Path) -> None:
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.model: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32
-        ).eval()
 
-    @torch.inference_mode()
-    def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
-        """One raw reward for each answer to the conversation."""
-        texts = [
-            self.tokenizer.apply_chat_template(
-                [*messages, {"role": "assistant", "content": answer}], tokenize=False
-            )
-            for answer in answers
-        ]
-        inputs = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-        logits = self.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-        return [float(value) for value in logits[:, 0]]
+def rewards_of(model: TransformersScorer, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
+    """One raw reward for each answer to the conversation."""
+    turns = [Turn(message["role"], message["content"]) for message in messages]
+    return model.score(model.prepare(turns, answers))

@@ -83,10 +83,8 @@ class GatewayRegistry:
         """Whether the trail holds this very retraining's flip: what undid it must not be overruled."""
         run, wanted = evidence.get("retraining"), {version: 1.0}
         return any(
-            move.get("subject") == alias
-            and move.get("after") == wanted
-            and (move.get("evidence") or {}).get("retraining") == run
-            for move in await self.admin.transitions()
+            move.get("after") == wanted and (move.get("evidence") or {}).get("retraining") == run
+            for move in await self.admin.transitions(alias)
         )
 
     async def _taken_back(self, flipped: Flipped, error: AdminFailed) -> RolloutFailed:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 from finetune.train.servable import CONFIG, WEIGHTS
@@ -16,7 +17,22 @@ def keep(draft: Path, folder: Path) -> tuple[Path, str]:
     place = folder / digest
     if not place.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        staged = folder / f".{digest}.{os.getpid()}"
+        for left in folder.glob(f".{digest}.*"):  # by a worker that was killed while it copied
+            shutil.rmtree(left)
+        # Not named by the process: in a container its number is the same after a restart.
+        staged = folder / f".{digest}.{uuid.uuid4().hex}"
         shutil.copytree(draft, staged)
+        for each in (*staged.iterdir(), staged):
+            synced(each)
         staged.rename(place)
+        synced(folder)
     return place, digest
+
+
+def synced(path: Path) -> None:
+    """Wait until a file, or a folder's names, will outlive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -31,7 +31,7 @@ from finetune.pairs.pair import content_text
 from finetune.progress import Progress
 from finetune.train.adapter import keep
 from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
-from finetune.train.memory import memory_kept
+from finetune.train.memory import give_back, memory_kept
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 
@@ -61,6 +61,7 @@ class DpoTrainer:
 
     def _train(self, dataset: Dataset, recipe: Recipe, stop: threading.Event) -> Trained:
         began = time.monotonic()
+        give_back()
         watch = Watch(stop, self.progress)
         with tempfile.TemporaryDirectory() as scratch, memory_kept():
             trainer = trainer_for(recipe, self.base, rows_of(dataset), Path(scratch), watch)

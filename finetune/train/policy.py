@@ -1,9 +1,9 @@
-"""A policy model in this process, with an adapter or without: what an exam asks."""
+"""A policy model in this process, with an adapter or without: what exams, draws and the pocket build ask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import PeftModel
@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.errors import PolicyFailed, reason
 from finetune.exams.contract import Answer, ExamPlan
+from finetune.train.memory import give_back
 from finetune.train.quiet import quiet
 from gateway.exchange import Message
 
@@ -79,9 +80,10 @@ class LocalPolicy:
         return Answer(text.strip(), ended=length is not None)
 
 
-def load_policy(base: str, adapter: Path | None) -> LocalPolicy:
-    """The base model on the best device here, the adapter on top; raises OSError or ValueError."""
-    cuda = torch.cuda.is_available()
+def load_policy(base: str, adapter: Path | None, *, device: Literal["auto", "cpu"] = "auto") -> LocalPolicy:
+    """The base model on the best device here or on the CPU, the adapter on top; raises OSError or ValueError."""
+    give_back()  # what was loaded before this may lie there still
+    cuda = device == "auto" and torch.cuda.is_available()
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(base)
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if cuda else torch.float32)

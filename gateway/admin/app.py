@@ -1,25 +1,33 @@
 """The operator's app: FastAPI on a listener of its own, every route but /metrics behind a key and a role."""
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from gateway.admin.access import Viewer, at_least
 from gateway.admin.audit import audit_router
-from gateway.admin.gate import AdminGate
+from gateway.admin.engines import engines_router
+from gateway.admin.gate import OPEN, AdminGate
 from gateway.admin.keys import keys_router
 from gateway.admin.looking import looking_router
 from gateway.admin.policies import policies_router
 from gateway.admin.swapping import rollouts_router, versions_router
+from gateway.api.openapi.document import openapi_router
 from gateway.api.probes import PROMETHEUS
 from gateway.app import tell_crash
 from gateway.errors import ApiError, BadRequest, Conflict, NotFound, Unavailable
+from gateway.failures import upstream_status
 from gateway.ledger.contract import LedgerConflict, LedgerFailed, NotInLedger
 from gateway.tools import Tools
+from guards.wording import worded
 from rewardserve.client import RewardClient
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+log = logging.getLogger("trimtab.changes")
 
 
 def create_admin(tools: Tools) -> Any:
@@ -35,6 +43,8 @@ def admin_routes(tools: Tools) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router(tools), dependencies=[Depends(at_least("viewer"))])
     app.include_router(metrics_router(tools))
+    document = openapi_router(app, "/admin/openapi.json", {OPEN}, asking=False)
+    app.include_router(document, dependencies=[Depends(at_least("viewer"))])
     app.add_exception_handler(ApiError, _tell)
     app.add_exception_handler(LedgerFailed, _tell_ledger)
     app.add_exception_handler(RequestValidationError, _tell_validation)
@@ -76,9 +86,9 @@ def metrics_router(tools: Tools) -> APIRouter:
     """The metrics, for whoever reaches this listener: no text of people, and Prometheus needs no key."""
     router = APIRouter()
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(tools.metrics.text(), media_type=PROMETHEUS)
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(tools.metrics.text(), media_type=PROMETHEUS)
 
     return router
 
@@ -90,13 +100,28 @@ ROUTERS = (
     audit_router,
     keys_router,
     policies_router,
+    engines_router,
     status_router,
 )
 
 
-async def _tell(_: Request, error: Exception) -> JSONResponse:
+async def _tell(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
+    if request.method not in READING:
+        log.warning("a change was refused", extra={"fields": refusal_of(request, error)})
     return JSONResponse(error.body(), error.status)
+
+
+def refusal_of(request: Request, error: ApiError) -> dict[str, object]:
+    """Which change was refused, to whom and why: no text of the request, but for the version's name."""
+    return {
+        "route": getattr(request.scope.get("route"), "path", None),
+        "version": request.path_params.get("version", "")[:80] or None,
+        "key": request.scope["caller"].id,
+        "status": error.status,
+        "error": error.code or error.param or error.type,
+        "upstream_status": upstream_status(error),
+    }
 
 
 async def _tell_ledger(request: Request, error: Exception) -> JSONResponse:
@@ -106,10 +131,12 @@ async def _tell_ledger(request: Request, error: Exception) -> JSONResponse:
 
 async def _tell_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    steps = [str(step) for step in first["loc"] if step not in {"body", "query", "path"}]
-    field = ".".join(steps) if first["type"] != "json_invalid" else ""  # there the step is a byte's place
-    return await _tell(request, BadRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
+    first = dict(error.errors()[0])
+    first["loc"] = first["loc"][1:]  # the first step says whether it is about the body, the query or the path
+    field = ".".join(map(str, first["loc"])) if first["type"] != "json_invalid" else ""  # else a byte's place
+    asked = getattr(request.scope.get("route"), "body_field", None)
+    model = asked.field_info.annotation if asked else None
+    return await _tell(request, BadRequest(f"{field or 'body'}: {worded(first, model)}", param=field or None))
 
 
 async def _tell_route(request: Request, error: Exception) -> JSONResponse:

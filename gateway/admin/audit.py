@@ -10,7 +10,7 @@ from gateway.admin.trail import trail
 from gateway.admin.views import Json
 from gateway.tools import Tools
 
-KINDS = ("version", "rollout", "rollback", "key", "policy", "retraining")
+KINDS = ("version", "rollout", "rollback", "key", "policy", "retraining", "engine")
 
 
 class Wanted(BaseModel):

@@ -131,10 +131,11 @@ class AdminClient:
         told = await self._ask("GET", "/admin/rollouts")
         return self._read(dict[str, Weights], told.get("aliases"))
 
-    async def transitions(self) -> list[Json]:
-        """The latest rollouts and rollbacks with their causes and evidence, the latest first."""
-        told = await self._ask("GET", "/admin/rollouts")
-        return self._read(list[Json], told.get("transitions"))
+    async def transitions(self, alias: str) -> list[Json]:
+        """The alias's latest 500 rollouts and rollbacks with their causes and evidence, the latest first."""
+        wanted = {"kind": ["rollout", "rollback"], "subject": alias, "limit": 500}
+        told = await self._ask("GET", "/admin/transitions", wanted)
+        return self._read(list[Json], told.get("data"))
 
     async def roll_out(
         self,
@@ -219,9 +220,12 @@ def _refused(answer: httpx.Response) -> AdminRefused:
     return AdminRefused(answer.status_code, message, code=error.get("code"), param=error.get("param"))
 
 
-def _query(wanted: Mapping[str, Any]) -> dict[str, str]:
-    """Filters as a query spells them."""
-    return {name: _word(value) for name, value in wanted.items()}
+def _query(wanted: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Filters as a query spells them; a list is its name said again for each."""
+    return {
+        name: [_word(one) for one in value] if isinstance(value, list) else _word(value)
+        for name, value in wanted.items()
+    }
 
 
 def _word(value: Any) -> str:

@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.admin.drains import follow_drains
+from gateway.admin.key_policies import follow_key_policies
 from gateway.admin.policies import follow_policy
+from gateway.admin.reclaiming import reclaimed
 from gateway.admin.rollouts import Rollouts, routes_of
 from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions
@@ -17,6 +20,7 @@ from gateway.ledger.database import Database
 from gateway.routing import RoutesInvalid
 from gateway.settings import SettingsInvalid
 from gateway.tools import BASE_VERSION, Tools
+from gateway.unserved import compared
 from guards.verdict import PolicyRefused
 
 FOLLOW_SECONDS = 0.5
@@ -26,17 +30,20 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
-    """Routes and policy as the ledger has them, now and for as long as the block lasts."""
+    """Routes, policy and adapters as the ledger has them, now and for as long as the block lasts."""
     assert tools.ledger is not None
     database = tools.ledger.database
     await first_version(tools, database)
     await follow(tools, database)
     await follow_policy(tools, database)
+    await follow_key_policies(tools, database)
     await tools.engine.check()  # what a restarted engine has lost is loaded before anyone asks for it
     task = asyncio.create_task(keep_following(tools, database), name="ledger follower")
     tools.vital["ledger follower"] = lambda: not task.done()
     try:
-        yield task
+        async with reclaimed(tools, database) as reclaimer, compared(tools.engine, tools.router):
+            tools.vital["reclaimer"] = lambda: not reclaimer.done()
+            yield task
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -44,9 +51,10 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
 
 
 async def follow(tools: Tools, database: Database) -> None:
-    """Publish the ledger's routes, and say which adapters engines should have."""
+    """Publish the ledger's routes, and say which adapters engines should have, and which of them drain."""
     routes, staged = await routes_of(database)
     tools.engine.adopt({each.model: Path(each.path) for each in staged.values() if each.path})
+    await follow_drains(tools, database)
     if routes != tools.router.current:
         tools.router.publish(routes)
 
@@ -60,6 +68,9 @@ async def keep_following(tools: Tools, database: Database) -> None:
             async with tools.changing:
                 await follow(tools, database)
                 await follow_policy(tools, database)
+                lacking = await follow_key_policies(tools, database)
+            if lacking:
+                raise PolicyRefused("a policy that keys name cannot be had here; they are refused")
             lost = None
         except (LedgerFailed, PolicyRefused, RoutesInvalid) as error:
             if lost != type(error).__name__:  # told once, not twice a second
@@ -70,13 +81,24 @@ async def keep_following(tools: Tools, database: Database) -> None:
 async def first_version(tools: Tools, database: Database) -> None:
     """Register the base model, and lead the configured alias to it when the ledger knows none."""
     settings = tools.settings
-    base = Version(BASE_VERSION, settings.base_model, None, None, {}, "staged", datetime.now(UTC))
-    try:
-        await Versions(database).register(base, ACTOR)
-    except Conflict:
-        told = "the ledger's versions rest on another base model; choose another home or ledger"
-        raise SettingsInvalid(f"base_model: {told}") from None
+    await register_base(Versions(database), settings.base_model)
     rollouts = Rollouts(database)
     if settings.alias not in await rollouts.weights():
         change = Change("rollout", settings.alias, {}, {}, "first start")
         await rollouts.put(settings.alias, {BASE_VERSION: 1.0}, change, ACTOR)
+
+
+async def register_base(versions: Versions, model: str) -> None:
+    """Register the base model; raises SettingsInvalid where something in the ledger rests on another."""
+    base = Version(BASE_VERSION, model, None, None, {}, "staged", datetime.now(UTC))
+    try:
+        await versions.register(base, ACTOR)
+    except Conflict:
+        try:
+            await versions.rebase(base, ACTOR)
+        except Conflict:
+            known = (await versions.get(BASE_VERSION)).base
+            told = f"the ledger's versions rest on {known!r} and not on {model!r}"
+            raise SettingsInvalid(
+                f"base_model: {told}; name that one, or another --home or --ledger"
+            ) from None

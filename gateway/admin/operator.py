@@ -117,25 +117,28 @@ class Operator:
         await asyncio.sleep(2 * FOLLOW_SECONDS)  # until then, other gateways may lead requests to it
         if not await self.tools.router.drained(version.id, timeout_seconds):
             left = self.tools.router.in_flight(version.id)
-            told = (
-                f"{version.id} takes no new requests, but {left} are in flight and it stays loaded: ask again"
-            )
-            raise Conflict(told, param="version", code="in_flight")
+            told = f"{version.id} takes no new requests, but {left} are in flight"
+            raise Conflict(f"{told}: it is unloaded once they end", param="version", code="in_flight")
         await self.tools.engine.unload_adapter(version.model)
         return {"version": version.id, "state": "retired"}
 
     async def _loaded_and_asked(self, version: Version) -> str:
-        """Why the engines' answers ended. What already serves is asked, but neither loaded nor unloaded."""
+        """Why the engines' answers ended. What already serves is asked, but neither loaded nor unloaded.
+
+        The code of the error names the step: load_failed or probe_failed.
+        """
+        code = "load_failed"
         engine, fresh = self.tools.engine, version.state != "staged" and version.path is not None
         try:
             if fresh:
                 await engine.load_adapter(version.model, Path(str(version.path)))
             if version.model not in await engine.models():
                 raise EngineFailed(f"not every engine lists {version.model}")
+            code = "probe_failed"
             answers = await engine.probe({"model": version.model, **PROBE})
             reasons = {str(answer["choices"][0]["finish_reason"]) for answer in answers}
         except (EngineFailed, KeyError, IndexError, TypeError) as error:
             if fresh:
                 await engine.unload_adapter(version.model)
-            raise UpstreamFailed(f"{version.id} was not staged: {error}", code="not_staged") from error
+            raise UpstreamFailed(f"{version.id} was not staged: {error}", code=code) from error
         return ", ".join(sorted(reasons))

@@ -1,4 +1,4 @@
-"""The guard policy in force: shown, and replaced by one that passed every check; a bad one changes nothing.
+"""The guard policies: the one in force, shown and replaced, and others that keys may name; a bad one changes nothing.
 
 A replacement outlives a restart, until the configured policy that it stands in for is itself changed.
 """
@@ -42,20 +42,44 @@ def policies_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/policy")
     async def replace(new: NewPolicy, caller: OperatorKey) -> Json:
-        try:
-            screen = await asyncio.to_thread(screen_of, new.document, tools)
-        except PolicyRefused as error:
-            raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
-        replaced = tools.screens.configured.hash
-        row = {"digest": screen.policy.hash, "document": new.document, "replaced": replaced}
+        screen = await checked(new, tools)
         async with tools.changing:
             before, after = {"hash": tools.screens.current.policy.hash}, {"hash": screen.policy.hash}
             change = Change("policy", screen.policy.name, before, after, new.cause)
-            await keep(database, row, change, caller.id)
+            await keep(database, row_of(screen, new, tools), change, caller.id)
             tools.screens.publish(screen)
         return policy_seen(screen.policy)
 
+    @router.get("/admin/policies")
+    async def policies(caller: Viewer) -> Json:
+        return {"data": await kept(database)}
+
+    @router.post("/admin/policies", status_code=201)
+    async def add(new: NewPolicy, caller: OperatorKey) -> Json:
+        screen = await checked(new, tools)
+        change = Change("policy", screen.policy.name, {}, {"kept": screen.policy.hash}, new.cause)
+        await add_beside(database, row_of(screen, new, tools), change, caller.id)
+        return policy_seen(screen.policy)
+
     return router
+
+
+async def checked(new: NewPolicy, tools: Tools) -> Screen:
+    """The screen of a policy that came in; raises BadRequest."""
+    try:
+        return await asyncio.to_thread(screen_of, new.document, tools)
+    except PolicyRefused as error:
+        raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
+
+
+def row_of(screen: Screen, new: NewPolicy, tools: Tools) -> Json:
+    """A policy as the ledger keeps it."""
+    return {
+        "digest": screen.policy.hash,
+        "name": screen.policy.name,
+        "document": new.document,
+        "replaced": tools.screens.configured.hash,
+    }
 
 
 def screen_of(document: str, tools: Tools) -> Screen:
@@ -76,6 +100,24 @@ async def keep(database: Database, row: Json, change: Change, actor: str) -> Non
         await connection.execute(delete(PolicyRow).where(PolicyRow.digest == row["digest"]))
         await connection.execute(insert(PolicyRow).values(**row, active=True, created_at=datetime.now(UTC)))
         await note(connection, change, actor)
+
+
+async def add_beside(database: Database, row: Json, change: Change, actor: str) -> None:
+    """Keep a policy for keys that name it; one that is kept already stays as it is, in force or not."""
+    async with database.write() as connection:
+        known = select(PolicyRow.digest).where(PolicyRow.digest == row["digest"])
+        if (await connection.execute(known)).first() is None:
+            now = datetime.now(UTC)
+            await connection.execute(insert(PolicyRow).values(**row, active=False, created_at=now))
+            await note(connection, change, actor)
+
+
+async def kept(database: Database) -> list[Json]:
+    """The policies that the ledger knows, the newest first, without their documents."""
+    shown = (PolicyRow.digest.label("hash"), PolicyRow.name, PolicyRow.active, PolicyRow.created_at)
+    async with database.read() as connection:
+        rows = await connection.execute(select(*shown).order_by(PolicyRow.created_at.desc()))
+        return [dict(row) for row in rows.mappings()]
 
 
 async def follow_policy(tools: Tools, database: Database) -> None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.trail import Change, note
 from gateway.errors import BadRequest, Conflict, NotFound
 from gateway.ledger.database import Database
-from gateway.ledger.tables import RouteRow, VersionRow
+from gateway.ledger.tables import ExchangeRow, RouteRow, VersionRow
 
 State = Literal["registered", "staged", "retired"]
 
@@ -70,6 +70,25 @@ class Versions:
             told = Change("version", version.id, {}, {"state": version.state}, "registered", version.lineage)
             await note(connection, told, actor)
         return version
+
+    async def rebase(self, version: Version, actor: str) -> None:
+        """Put another model under the base version, as after a slip at the first start; its alias is named anew.
+
+        Raises Conflict once anything rests on the model before, or may: a database that others share is left alone.
+        """
+        async with self.database.write() as connection:
+            before, *others = await versions_in(connection)
+            if not others and before.base == version.base:
+                return  # another worker was faster
+            routed = len(list(await connection.scalars(select(RouteRow.alias))))
+            answered = await connection.scalar(select(ExchangeRow.id).limit(1))
+            shared = connection.dialect.name != "sqlite"
+            if others or shared or routed > 1 or answered is not None:
+                raise Conflict(f"version {version.id} is in use; a version never changes", param="id")
+            await connection.execute(delete(RouteRow))
+            await connection.execute(update(VersionRow).values(base=version.base))
+            change = Change("version", version.id, {"base": before.base}, {"base": version.base}, "renamed")
+            await note(connection, change, actor)
 
     async def move(self, version: Version, state: State, actor: str, evidence: dict[str, Any]) -> None:
         """Bring a version to another state; raises Conflict when it would be retired while routed."""

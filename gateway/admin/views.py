@@ -1,9 +1,12 @@
 """How the operator's surface shows things as JSON; text of people only to those who may read it."""
 
+import time
 from dataclasses import asdict
 from typing import Any
 
 from gateway.admin.versions import Version
+from gateway.engines.providers import shown
+from gateway.engines.replica import Replica
 from gateway.exchange import Candidate, Exchange
 from gateway.reply import verdicts_of
 from gateway.tenants.keys import Key
@@ -17,9 +20,26 @@ def version_seen(version: Version, weights: dict[str, dict[str, float]]) -> Json
     return asdict(version) | {"weights": leads}
 
 
+def engine_seen(replica: Replica, url: str) -> Json:
+    """A replica of the policy model as this gateway process finds it, its URL without credentials."""
+    return {
+        "name": replica.name,
+        "url": shown(url),
+        "up": replica.up,
+        "breaker": replica.breaker.state(time.monotonic()).name.lower(),
+        "draining": replica.draining,
+        "outstanding_requests": replica.requests,
+        "outstanding_tokens": replica.tokens,
+        "capabilities": replica.can.as_json(),
+        "declared": replica.can.declared,
+    }
+
+
 def key_seen(key: Key) -> Json:
-    """A key, which never includes its secret."""
-    return asdict(key)
+    """A key and its terms, which never include a secret."""
+    seen: Json = asdict(key)
+    terms: Json = seen.pop("terms")
+    return seen | terms
 
 
 def exchange_seen(exchange: Exchange, *, with_text: bool) -> Json:

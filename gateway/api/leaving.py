@@ -4,53 +4,83 @@ ClientLeft     nobody waits for the answer any more
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
 from typing import Any
+
+from gateway.clock import Limit, clock_of
+from gateway.errors import TooSlow
+
+# An answer that is there sooner needs nobody to watch its client: a watcher is a task of its own.
+UNWATCHED_SECONDS = 0.02
 
 
 class ClientLeft(Exception):
     """Nobody waits for the answer any more."""
 
 
-async def read_body(receive: Any, most_bytes: int) -> bytes | None:
-    """The request's body; None when it is larger than allowed. Raises ClientLeft."""
-    body, more = b"", True
+async def read_body(receive: Any, most_bytes: int, seconds: float) -> bytes | None:
+    """The request's body; None when it is larger than allowed. Raises ClientLeft and TooSlow."""
+    try:
+        with Limit(seconds):
+            return await _read(receive, most_bytes)
+    except TimeoutError:
+        raise TooSlow(f"the body did not arrive within {seconds:g} seconds", code="body_timeout") from None
+
+
+async def _read(receive: Any, most_bytes: int) -> bytes | None:
+    pieces, size, more = [], 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientLeft
-        body += message.get("body", b"")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
         more = message.get("more_body", False)
-        if len(body) > most_bytes:
+        if size > most_bytes:
             return None
-    return body
+    return b"".join(pieces)
 
 
-@asynccontextmanager
-async def while_client_stays(receive: Any) -> AsyncIterator[None]:
-    """Cancel what is done inside as soon as the client leaves, and raise ClientLeft in its place.
+class ClientStays:
+    """Cancels what is done inside as soon as the client leaves, and raises ClientLeft in its place.
 
     The response must not be completed inside: to ASGI a completed response looks like a client that left.
     """
-    work = asyncio.current_task()
-    assert work is not None
-    left = False
 
-    async def watch() -> None:
-        nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left = True
-        work.cancel()
+    __slots__ = ("_left", "_receive", "_tell", "_timer", "_watcher", "_work")
 
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    except BaseException:
-        if left:
-            work.uncancel()
+    def __init__(self, receive: Any, tell: Callable[[], object] | None = None) -> None:
+        self._receive = receive
+        self._tell = tell  # who wants to know before the work is cancelled
+        self._left = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        work = asyncio.current_task()
+        assert work is not None
+        self._work = work
+        self._timer = clock_of(work.get_loop()).after(UNWATCHED_SECONDS, self._begin)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        # Where somebody else cancels as well, that is not to be silenced.
+        if self._left and not self._work.uncancel():
             raise ClientLeft from None
-        raise
-    finally:
-        watcher.cancel()
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        with suppress(Exception):  # of a client of which nothing can be heard any more it is the same
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        self._left = True
+        if self._tell is not None:
+            self._tell()
+        self._work.cancel()

@@ -1,12 +1,11 @@
-"""GET /v1/models: the aliases that a key may ask for, and the versions for those who may see them."""
+"""GET /v1/models: the aliases and embedding models that a key may ask for, and versions for those who may see them."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
 from gateway.callers import MAY_SEE_VERSIONS, Caller
-from gateway.errors import NotFound
-from gateway.routing import Routes
+from gateway.errors import no_such_model
 from gateway.tools import Tools
 
 
@@ -16,14 +15,14 @@ def models_router(tools: Tools) -> APIRouter:
 
     @router.get("/v1/models")
     async def listed(caller: Annotated[Caller, Depends(caller_of)]) -> dict[str, Any]:
-        return {"object": "list", "data": models_for(caller, tools.router.current)}
+        return {"object": "list", "data": models_for(caller, tools)}
 
     @router.get("/v1/models/{name:path}")
     async def one(name: str, caller: Annotated[Caller, Depends(caller_of)]) -> dict[str, Any]:
-        for model in models_for(caller, tools.router.current):
+        for model in models_for(caller, tools):
             if model["id"] == name:
                 return model
-        raise NotFound(f"there is no model {name[:200]!r}", param="model", code="model_not_found")
+        raise no_such_model(name)
 
     return router
 
@@ -34,12 +33,13 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def models_for(caller: Caller, routes: Routes) -> list[dict[str, Any]]:
-    """The models that a caller may know of, in OpenAI's shape."""
-    known = [_model(alias) for alias in routes.aliases]
+def models_for(caller: Caller, tools: Tools) -> list[dict[str, Any]]:
+    """The models that a caller may know of, in OpenAI's shape, each once."""
+    routes, embedder = tools.router.current, tools.embedder
+    known = [*routes.aliases, *(embedder.models if embedder else ())]
     if caller.role in MAY_SEE_VERSIONS:
-        known += [_model(version) for version in routes.models if version not in routes.aliases]
-    return known
+        known += routes.models
+    return [_model(name) for name in dict.fromkeys(known)]
 
 
 def _model(name: str) -> dict[str, Any]:

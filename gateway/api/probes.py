@@ -1,6 +1,7 @@
 """GET /health and GET /metrics: for orchestrators and Prometheus."""
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
 from gateway.tools import Tools
 
@@ -23,8 +24,8 @@ def probes_router(tools: Tools) -> APIRouter:
             "dead": dead,
         }
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(tools.metrics.text(), media_type=PROMETHEUS)
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(tools.metrics.text(), media_type=PROMETHEUS)
 
     return router

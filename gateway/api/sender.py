@@ -1,14 +1,18 @@
 """One response on its way out: whole as JSON, or as a stream of frames; knows how to fail in either."""
 
-from collections.abc import Sequence
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
-from gateway.errors import ApiError, Overloaded, Unauthenticated, Unavailable
-from gateway.sse import frame
+from gateway.api.surface import Frames
+from gateway.errors import ApiError, Overloaded, TooSlow, Unauthenticated, Unavailable
 
 Headers = Sequence[tuple[bytes, bytes]]
+FAREWELL_SECONDS = 1.0  # for a client to make room for the last frame
 JSON = (b"content-type", b"application/json")
 STREAM: Headers = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -18,10 +22,12 @@ STREAM: Headers = (
 
 
 class Sender:
-    """ASGI's `send`, which tells whether a response has begun."""
+    """ASGI's `send`, which tells whether a response has begun; `shape` is how errors look here."""
 
-    def __init__(self, send: Any) -> None:
+    def __init__(self, send: Any, shape: Callable[[ApiError], Any] = ApiError.body) -> None:
         self._send = send
+        self._shape = shape
+        self.frames: Frames | None = None  # of the stream, where there is to be one
         self.status = 0  # of the response; 0 until it has begun
         self._ended = False
 
@@ -52,18 +58,26 @@ class Sender:
         await self({"type": "http.response.body", "body": data})
 
     async def fail(self, error: ApiError, headers: Headers = ()) -> None:
-        """The error with its status; inside a stream as a frame, after which no `[DONE]` comes."""
+        """The error with its status; inside a stream as frames, after which nothing comes."""
         if self._ended:
             return
         if self.status:
-            await self.end(frame(orjson.dumps(error.body())))
+            await self.end(self.frames.fail(error) if self.frames else b"")
         else:
-            await self.whole(error.status, error.body(), [*_advice(error), *headers])
+            await self.whole(error.status, self._shape(error), [*_advice(error), *headers])
+
+    async def fail_soon(self, error: ApiError) -> None:
+        """The same after a crash or at the end: a client that does not read holds up neither for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self.fail(error)
 
 
 def _advice(error: ApiError) -> Headers:
     if isinstance(error, Overloaded | Unavailable):
-        return [(b"retry-after", b"1")]
+        return [(b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds)))]
     if isinstance(error, Unauthenticated):
         return [(b"www-authenticate", b"Bearer")]
+    if isinstance(error, TooSlow):
+        return [(b"connection", b"close")]  # the rest of the body would be taken for the next request's
     return []

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from gateway.errors import ApiError
-from gateway.failures import Violation
+from gateway.failures import Violation, upstream_status
 from gateway.metrics import Metrics
 from gateway.trip import Trip
 
@@ -60,6 +60,7 @@ class Served:
         }
         if self.error is not None:
             fields["error"] = self.error.code or self.error.type
+            fields["upstream_status"] = upstream_status(self.error)
         if self.trip is not None:
             fields |= {
                 "exchange": self.trip.ask.id,

@@ -1,181 +1,213 @@
-"""Several replicas of the policy model as one engine: requests take turns, adapters go to all."""
+"""Several replicas of the policy model as one engine: who is asked, who is asked instead, who is left out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+import time
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from gateway.engines.contract import Body, Engine, EngineFailed, EngineRefused, EngineUnavailable
+from gateway.engines.adapters import Adapters
+from gateway.engines.capabilities import Capabilities
+from gateway.engines.choice import ranked, tokens_of
+from gateway.engines.contract import (
+    Body,
+    Capability,
+    EngineFailed,
+    EngineRefused,
+    EngineUnavailable,
+    Kind,
+    Named,
+)
+from gateway.engines.replica import Replica, Standing
+from gateway.engines.retries import Tries
 from gateway.metrics import Metrics
 
-
-class Named(Engine, Protocol):
-    """An engine with the name that its operator gave it."""
-
-    @property
-    def name(self) -> str:
-        """Unique among the replicas."""
-        ...
+Serves = Mapping[str, Collection[Capability] | None]
 
 
 class Pool:
-    """Routes each request to the next healthy replica, and tries another when one cannot be reached."""
+    """Routes each request to one replica (choice.py), and to another when that one fails before its first byte.
 
-    def __init__(self, replicas: Sequence[Named], metrics: Metrics) -> None:
-        self._replicas = tuple(replicas)
+    `serves` is what operators declare that replicas can do; `first_byte_seconds` how long a stream may take to begin.
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[Named],
+        metrics: Metrics,
+        serves: Serves | None = None,
+        first_byte_seconds: float | None = None,
+    ) -> None:
+        told = serves or {}
+        self.replicas = tuple(
+            Replica(engine, metrics, Capabilities(told.get(engine.name)), first_byte_seconds)
+            for engine in engines
+        )
+        self._adapters = Adapters(self.replicas)
         self._metrics = metrics
         self._turn = 0
-        self._down: set[str] = set()
-        self._adapters: dict[str, Path] = {}
-        for replica in self._replicas:
-            metrics.engine_up.labels(replica.name).set(1)
 
-    async def complete(self, body: Body) -> dict[str, Any]:
-        """One chat completion from the first replica that can be reached."""
-        for replica in self._in_turn():
+    async def complete(self, body: Body, kind: Kind = "chat", affinity: str | None = None) -> dict[str, Any]:
+        """One completion; calls with the same `affinity` are one conversation's, and go together."""
+        tokens, tries = self._tokens(body), Tries(self._order(body, affinity))
+        for replica in tries:
             try:
-                return await self._completed(replica, body)
-            except EngineUnavailable as error:
-                self.mark(replica, up=False)
-                failed = error
-        raise failed
-
-    async def stream(self, body: Body) -> AsyncGenerator[dict[str, Any], None]:
-        """One stream from the first replica that begins one; once it has begun, it fails with its replica."""
-        for replica in self._in_turn():
-            begun = False
-            try:
-                async with aclosing(self._streamed(replica, body)) as chunks:
-                    async for chunk in chunks:
-                        begun = True
-                        yield chunk
-            except EngineUnavailable as error:
-                self.mark(replica, up=False)
-                if begun:
+                return await replica.complete(body, kind, tokens)
+            except EngineFailed as error:
+                if not await self._goes_on(tries, replica, body, error):
                     raise
-                failed = error
+        raise _nobody()
+
+    async def stream(
+        self, body: Body, kind: Kind = "chat", affinity: str | None = None
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """One stream; once it has begun, it fails with its replica."""
+        tokens, tries, begun = self._tokens(body), Tries(self._order(body, affinity), streamed=True), False
+        for replica in tries:
+            try:
+                async with replica.streamed(body, kind, tokens) as (first, rest):
+                    begun = True
+                    yield first
+                    async for chunks in rest:
+                        yield chunks
+            except EngineFailed as error:
+                if begun or not await self._goes_on(tries, replica, body, error):
+                    raise
             else:
                 return
-        raise failed
+        raise _nobody()
 
-    async def _completed(self, replica: Named, body: Body) -> dict[str, Any]:
-        try:
-            return await replica.complete(body)
-        except EngineRefused as error:
-            if not await self._restored(replica, body, error):
-                raise
-            return await replica.complete(body)
+    async def embed(self, body: Body) -> dict[str, Any]:
+        """The vectors of some texts."""
+        tries = Tries(self._order(body, None))
+        for replica in tries:
+            try:
+                return await replica.embed(body)
+            except EngineFailed as error:
+                if not await self._goes_on(tries, replica, body, error):
+                    raise
+        raise _nobody()
 
-    async def _streamed(self, replica: Named, body: Body) -> AsyncGenerator[dict[str, Any], None]:
-        try:
-            async with aclosing(replica.stream(body)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except EngineRefused as error:  # which comes in place of a stream, never inside one
-            if not await self._restored(replica, body, error):
-                raise
-        else:
-            return
-        async with aclosing(replica.stream(body)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def _restored(self, replica: Named, body: Body, error: EngineRefused) -> bool:
-        """Whether a replica that did not know an adapter, as after its restart, has got it again."""
-        path = self._adapters.get(str(body.get("model")))
-        if error.status != 404 or path is None:
-            return False
-        try:
-            await _load(replica, str(body["model"]), path)
-        except EngineFailed:
-            return False
-        return True
+    async def count(self, body: Body) -> int:
+        """How many tokens a conversation is; where replicas differ, one that can tell is found."""
+        tries = Tries(self._order(body, None))
+        failure: EngineFailed = _nobody()
+        for replica in tries:
+            try:
+                return await replica.count(body)
+            except EngineFailed as error:
+                failure = error
+                goes_on = await self._goes_on(tries, replica, body, error)
+                if not goes_on and not (isinstance(error, EngineRefused) and error.no_such_route):
+                    raise
+        raise failure
 
     async def probe(self, body: Body) -> list[dict[str, Any]]:
-        """One chat completion from every replica, each asked itself; raises when any fails."""
-        return list(await asyncio.gather(*(replica.complete(body) for replica in self._replicas)))
+        """One chat completion from every replica that is to serve the model; raises when any fails."""
+        asked = [each for each in self.replicas if not (each.draining or self._unable(each, body))]
+        return list(await asyncio.gather(*(replica.engine.complete(body) for replica in asked)))
 
     async def models(self) -> tuple[str, ...]:
-        """The names that every reachable replica serves; raises when none is reachable."""
-        listed = await asyncio.gather(
-            *(replica.models() for replica in self._replicas), return_exceptions=True
-        )
+        """The names that every reachable replica serves; where some load adapters, they speak for all."""
+        asked = self._adapters.takers() or self.replicas
+        listed = await asyncio.gather(*(each.engine.models() for each in asked), return_exceptions=True)
         served = [names for names in listed if isinstance(names, tuple)]
         if not served:
             raise EngineUnavailable("no engine can be reached")
         return tuple(name for name in served[0] if all(name in names for names in served))
 
+    async def listed(self) -> dict[str, tuple[str, ...]]:
+        """What each replica that is up says it serves; who does not tell is left out."""
+        asked = [each for each in self.replicas if each.up and not each.draining]
+        told = await asyncio.gather(*(each.engine.models() for each in asked), return_exceptions=True)
+        return {each.name: names for each, names in zip(asked, told, strict=True) if isinstance(names, tuple)}
+
     async def load_adapter(self, name: str, path: Path) -> None:
-        """Load an adapter on every replica, or on none: a failure takes it back where it was loaded."""
-        results = await asyncio.gather(
-            *(_load(replica, name, path) for replica in self._replicas), return_exceptions=True
-        )
-        failures = [result for result in results if isinstance(result, BaseException)]
-        if failures:
-            await self._unload_everywhere(name)
-            raise failures[0]
-        self._adapters[name] = path
+        """Load an adapter on every replica that loads any and is not drained, or on none."""
+        await self._adapters.load(name, path)
 
     async def unload_adapter(self, name: str) -> None:
         """Forget an adapter on every replica."""
-        self._adapters.pop(name, None)
-        await self._unload_everywhere(name)
-
-    async def healthy(self) -> bool:
-        """Whether any replica can serve."""
-        return len(self._down) < len(self._replicas)
-
-    async def check(self) -> None:
-        """Ask every replica for its health; one that has come back gets the adapters that it lost."""
-        await asyncio.gather(*(self._check(replica) for replica in self._replicas))
+        await self._adapters.unload(name)
 
     def adopt(self, adapters: Mapping[str, Path]) -> None:
         """Say which adapters every replica should have, no others; `check` loads what is missing."""
-        self._adapters = dict(adapters)
+        self._adapters.adopt(adapters)
+
+    async def healthy(self) -> bool:
+        """Whether any replica can serve."""
+        return any(replica.up and not replica.draining for replica in self.replicas)
+
+    async def check(self) -> None:
+        """Ask every replica for its health; one that has come back gets the adapters that it lost."""
+        await asyncio.gather(*(self._check(replica) for replica in self.replicas))
 
     def status(self) -> dict[str, bool]:
         """Whether each replica was healthy when last heard of."""
-        return {replica.name: replica.name not in self._down for replica in self._replicas}
+        return {replica.name: replica.up for replica in self.replicas}
 
-    def mark(self, replica: Named, *, up: bool) -> None:
-        """Remember whether a replica can serve."""
-        (self._down.discard if up else self._down.add)(replica.name)
-        self._metrics.engine_up.labels(replica.name).set(up)
+    def drain(self, name: str) -> None:
+        """Ask a replica for nothing new; what it answers now goes on. KeyError when there is none of this name."""
+        self.replica(name).draining = True
 
-    def _in_turn(self) -> list[Named]:
-        """Every replica once, beginning with the next in turn; those believed down come last."""
-        self._turn = (self._turn + 1) % len(self._replicas)
-        order = [*self._replicas[self._turn :], *self._replicas[: self._turn]]
-        return sorted(order, key=lambda replica: replica.name in self._down) if self._down else order
+    def resume(self, name: str) -> None:
+        """Ask a replica again; KeyError when there is none of this name."""
+        self.replica(name).draining = False
 
-    async def _check(self, replica: Named) -> None:
-        up = await replica.healthy()
-        if up and self._adapters:
-            up = await self._reload_lost(replica)
-        self.mark(replica, up=up)
+    def replica(self, name: str) -> Replica:
+        """The replica of this name; KeyError when there is none."""
+        return {replica.name: replica for replica in self.replicas}[name]
 
-    async def _reload_lost(self, replica: Named) -> bool:
-        """Whether the replica has, or now got, every adapter that it should have."""
-        try:
-            served = await replica.models()
-            for name, path in list(self._adapters.items()):
-                if name not in served:
-                    await _load(replica, name, path)
-        except EngineFailed:
+    def _tokens(self, body: Body) -> int:
+        """What the request will cost a replica; of a single one nobody asks, and so nobody counts."""
+        return tokens_of(body) if len(self.replicas) > 1 else 0
+
+    def _order(self, body: Body, affinity: str | None) -> Sequence[Replica]:
+        """The replicas to ask, in turn; raises EngineFailed when none can do what the request wants."""
+        if len(self.replicas) == 1 and self.replicas[0].plain:
+            return self.replicas
+        now, able = time.monotonic(), [each for each in self.replicas if not self._unable(each, body)]
+        if not able:
+            raise self._incapable(body)
+        standings = [(each.standing(now), each) for each in able]
+        self._turn += 1
+        order: list[Replica] = []
+        for wanted in (Standing.READY, Standing.DOWN, Standing.RESTING):
+            equals = [each for standing, each in standings if standing is wanted]
+            order += ranked(equals, affinity, self._turn)
+        return order
+
+    def _unable(self, replica: Replica, body: Body) -> bool:
+        """Whether a replica is known to lack what the request wants."""
+        if replica.can.lacks("logprobs") and body.get("logprobs"):
+            return True
+        return replica.can.lacks("adapters") and body.get("model") in self._adapters
+
+    def _incapable(self, body: Body) -> EngineFailed:
+        if body.get("logprobs"):
+            return EngineRefused(400, "no engine of this model gives logprobs", param="logprobs")
+        return EngineFailed("no engine here loads adapters")
+
+    async def _goes_on(
+        self, tries: Tries[Replica], replica: Replica, body: Body, error: EngineFailed
+    ) -> bool:
+        """Whether a request whose try failed is tried again, there or elsewhere."""
+        if await self._adapters.restored(replica, body, error):
+            return tries.once_more()
+        if isinstance(error, EngineRefused) and error.no_such_model:
+            error.model = str(body.get("model"))
+        if not tries.elsewhere(error):
             return False
+        self._metrics.engine_retries.labels(replica.name).inc()
         return True
 
-    async def _unload_everywhere(self, name: str) -> None:
-        for replica in self._replicas:
-            with suppress(EngineFailed):  # it may never have had it, or be away, which forgets it as well
-                await replica.unload_adapter(name)
+    async def _check(self, replica: Replica) -> None:
+        up = await replica.engine.healthy()
+        if up:
+            await replica.discover()
+            up = await self._adapters.reload_lost(replica)
+        replica.checked(up=up)
 
 
-async def _load(replica: Named, name: str, path: Path) -> None:
-    """Load an adapter unless the replica serves it already, as it does when an earlier try was cut off."""
-    try:
-        await replica.load_adapter(name, path)
-    except EngineRefused:
-        if name not in await replica.models():
-            raise
+def _nobody() -> EngineUnavailable:
+    return EngineUnavailable("no engine takes requests now: each is drained, or has failed too often")

@@ -9,26 +9,29 @@ from typing import Any, Self
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.ledger import jsontext
 from gateway.ledger.contract import LedgerConflict, LedgerFailed, LedgerUnavailable
+from gateway.ledger.url import read_url
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number will do, as long as every gateway takes the same: who holds it may write, or migrate, alone.
 PG_LOCK = 7_461_746_162
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+# PostgreSQL's errors that pass without any change of what was asked, by class or code: connections, transactions
+# rolled back (a deadlock), sessions and locks timed out, resources, operators (statements timed out), the system, and
+# a server that is read-only since a failover.
+PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55P03", "57", "58")
 
 
 class Database:
     """A pool of connections, and transactions on them."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        self.url = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+        self.url = read_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _engine(self.url.render_as_string(hide_password=False), sqlite=self.sqlite)
 
@@ -36,6 +39,12 @@ class Database:
     def name(self) -> str:
         """The URL as it may be shown: without its password."""
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is a file that is not there yet."""
+        file = self.url.database if self.sqlite else None
+        return bool(file) and not str(file).startswith((":memory:", "file:")) and not Path(str(file)).exists()
 
     async def open(self) -> Self:
         """Bring the schema up to date; raises LedgerUnavailable when the database is away."""
@@ -149,11 +158,16 @@ class _Translated:
 
 def is_away(error: BaseException | None) -> bool:
     """Whether an error means that the database cannot answer now, rather than that it refuses this."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _state(error).startswith(PASSING)):
         return True
     if type(error).__module__.startswith("asyncpg"):  # unwrapped only while connecting: starting up, full …
         return True
     return isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
+
+
+def _state(error: DBAPIError) -> str:
+    """The SQLSTATE; empty where the driver tells none. SQLAlchemy files most of PostgreSQL's under a plain error."""
+    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 def _reason(error: BaseException | None) -> str:

@@ -13,6 +13,7 @@ from gateway.exchange import Exchange
 from gateway.ledger import document
 from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 from gateway.ledger.database import Database
+from gateway.ledger.insertion import insert_rows
 from gateway.ledger.rows import rows_of
 from gateway.ledger.tables import CandidateRow, DeadLetterRow, ExchangeRow, FindingRow, VerdictRow
 
@@ -97,8 +98,7 @@ async def _insert_news(connection: AsyncConnection, exchanges: Sequence[Exchange
         (FindingRow, rows.findings),
     )
     for table, values in tables:
-        if values:
-            await connection.execute(insert(table), values)
+        await insert_rows(connection, table.metadata.tables[table.__tablename__], values)
     return len(by_id)
 
 

@@ -13,20 +13,23 @@ from gateway.ledger.contract import LedgerFull
 from gateway.ledger.segments import Place, Segments, read
 
 Waiter = asyncio.Future[None]
+# Of a journal that nobody gave another: a database may be away for some hundred thousand flagged exchanges.
+LIMIT_BYTES = 1 << 30
 
 
 class Journal:
-    """An append-only log in a directory of its own; up to `durable` it is safe on disk."""
+    """An append-only log in a directory of its own, at most `limit_bytes` large; up to `durable` it is safe on disk."""
 
     def __init__(
         self,
         directory: Path,
         *,
         segment_bytes: int = 8 << 20,
-        limit_bytes: int = 1 << 30,
+        limit_bytes: int = LIMIT_BYTES,
         patience_seconds: float = 10.0,
     ) -> None:
         self._segments = Segments(directory, segment_bytes=segment_bytes, limit_bytes=limit_bytes)
+        self.limit_bytes = limit_bytes
         self._patience_seconds = patience_seconds
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._waiting: dict[Waiter, bytes] = {}
@@ -34,12 +37,17 @@ class Journal:
         self._idle.set()
         self._closed = False
         self.durable = Place(0, 0)
+        self.records = (
+            0  # in it since it was opened, those that were left in it by an earlier process among them
+        )
+        self.failures = 0  # records that it refused
         self.trouble: str | None = None  # why the last append failed; None once one has succeeded
 
     async def open(self) -> None:
         """Take the directory; raises LedgerFull when it cannot be had, LedgerConflict when another has it."""
         loop = asyncio.get_running_loop()
         self.durable = await loop.run_in_executor(self._thread, self._segments.open)
+        self.records = self._segments.left_records
 
     @property
     def size_bytes(self) -> int:
@@ -52,7 +60,7 @@ class Journal:
         return self._segments.end.offset
 
     async def append(self, payload: bytes) -> None:
-        """Return once the record is durable; raises LedgerFull when it is not, within `patience`.
+        """Return once the record is durable; raises LedgerFull when disk or limit forbid, or `patience` is over.
 
         A caller that is cancelled while it waits leaves its record behind, to be written with the others.
         """
@@ -66,6 +74,7 @@ class Journal:
                 await waiter
         except TimeoutError:
             self._waiting.pop(waiter, None)
+            self.failures += 1
             self.trouble = f"the disk has not confirmed a record within {self._patience_seconds:g} s"
             raise LedgerFull(self.trouble) from None
 
@@ -85,12 +94,14 @@ class Journal:
         self.trouble = None if error is None else str(error)
         if error is None:
             self.durable = max(self.durable, written.result())
+            self.records += len(waiters)
         for waiter in waiters:
             if waiter.done():  # its caller has left
                 continue
             if error is None:
                 waiter.set_result(None)
             else:
+                self.failures += 1
                 waiter.set_exception(error)
         self._idle.set()
         self._commit()

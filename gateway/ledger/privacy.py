@@ -30,11 +30,14 @@ def redacts(screening: Screening) -> bool:
 
 
 def _messages(messages: tuple[Message, ...], screening: Screening) -> tuple[Message, ...]:
-    """Each text replaced by its safe one, or all by the whole safe text where they cannot be matched."""
+    """Each text replaced by its safe one, or all by the whole safe text where they cannot be matched.
+
+    They cannot where a text was cut out whole and nothing stands in its place: later texts would move up.
+    """
     try:
         found = parts.of_prompt({"messages": messages})
         safe = screening.segments[: len(found)]
-        if len(safe) == len(found):
+        if len(safe) == len(found) and all(segment.text for segment in safe):
             return tuple(parts.put_back({"messages": list(messages)}, found, safe)["messages"])
     except BadRequest:
         pass  # what cannot be read, or not be put back, is kept as the text that may be
@@ -57,8 +60,8 @@ def _candidate(candidate: Candidate) -> Candidate:
 def _message(message: Mapping[str, Any], screening: Screening) -> Mapping[str, Any]:
     try:
         found = parts.of_reply(message)
+        if len(found) == len(screening.segments):
+            return parts.put_back(message, found, screening.segments)
     except parts.Unscannable:
-        found = None
-    if found is None or len(found) != len(screening.segments):
-        return {"role": "assistant", "content": screening.text}
-    return parts.put_back(message, found, screening.segments)
+        pass  # as above
+    return {"role": "assistant", "content": screening.text}

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
-from gateway.exchange import Candidate, Exchange, Usage
+from gateway.exchange import LONGEST_SUBJECT, Candidate, Exchange, Usage
 from gateway.ledger.tables import PROMPT, CandidateRow, ExchangeRow, FindingRow, VerdictRow
 from guards.verdict import Action, Failure, Finding, Redaction, Screening, Span, Verdict
 
@@ -23,7 +24,8 @@ SAME: tuple[str, ...] = (
     "chosen",
     "why",
 )
-SAME += ("subject", "streamed", "error", "created_at")
+SAME += ("streamed", "error", "created_at")
+same_of = attrgetter(*SAME)
 
 
 @dataclass(slots=True)
@@ -50,7 +52,9 @@ def rows_of(exchanges: Iterable[Exchange]) -> Rows:
 
 def _exchange_row(exchange: Exchange) -> Row:
     return {
-        **{name: getattr(exchange, name) for name in SAME},
+        **dict(zip(SAME, same_of(exchange), strict=True)),
+        # A longer one, as journals from before it was bounded may hold, must not keep the exchange out.
+        "subject": exchange.subject and exchange.subject[:LONGEST_SUBJECT],
         "flagged": exchange.flagged,
         "messages": list(exchange.messages),
         "action": exchange.action.word,
@@ -64,9 +68,13 @@ def _exchange_row(exchange: Exchange) -> Row:
 
 
 def _candidate_row(exchange_id: str, position: int, candidate: Candidate) -> Row:
-    same = ("index", "text", "finish_reason", "tokens", "logprobs", "reward")
     return {
-        **{name: getattr(candidate, name) for name in same},
+        "index": candidate.index,
+        "text": candidate.text,
+        "finish_reason": candidate.finish_reason,
+        "tokens": candidate.tokens,
+        "logprobs": candidate.logprobs,
+        "reward": candidate.reward,
         "exchange_id": exchange_id,
         "position": position,
         "message": dict(candidate.message),
@@ -85,13 +93,26 @@ def _screening_json(screening: Screening | None, screened: str | None) -> Row | 
         "scanned_bytes": screening.scanned_bytes,
         "latency_seconds": screening.latency_seconds,
         "redactions": [[[cut.start, cut.end, cut.text] for cut in cuts] for cuts in screening.redactions],
+        "unscanned": dict(screening.unscanned),
+        "silent": [
+            [position, verdict.guard, verdict.latency_seconds]
+            for position, verdict in enumerate(screening.verdicts)
+            if is_silent(verdict)
+        ],
     }
+
+
+def is_silent(verdict: Verdict) -> bool:
+    """Whether a guard has nothing to say of a text: most have not, and a row for each would be most of the ledger."""
+    return not (verdict.scores or verdict.spans)
 
 
 def _add_screening(rows: Rows, exchange_id: str, candidate: int, screening: Screening | None) -> None:
     if screening is None:
         return
     for position, verdict in enumerate(screening.verdicts):
+        if is_silent(verdict):
+            continue
         place = {"exchange_id": exchange_id, "candidate": candidate, "position": position}
         rows.verdicts.append(place | _verdict_row(verdict))
     for position, finding in enumerate(screening.findings):
@@ -177,11 +198,20 @@ def _screening(found: Found, candidate: int, kept: Mapping[str, Any] | None, tex
         action=action_of(kept["action"]),
         findings=tuple(_finding(row) for row in found.findings if row.candidate == candidate),
         failures=tuple(Failure(guard, reason, action_of(word)) for guard, reason, word in kept["failures"]),
-        verdicts=tuple(_verdict(row) for row in found.verdicts if row.candidate == candidate),
+        verdicts=_verdicts(found, candidate, kept),
         scanned_bytes=kept["scanned_bytes"],
         latency_seconds=kept["latency_seconds"],
         redactions=tuple(tuple(Redaction(*cut) for cut in cuts) for cuts in kept["redactions"]),
+        unscanned=kept.get("unscanned", {}),  # rows written before there was any have none
     )
+
+
+def _verdicts(found: Found, candidate: int, kept: Mapping[str, Any]) -> tuple[Verdict, ...]:
+    """All of them in their order; those of guards that had nothing to say stand in the screening."""
+    told = {row.position: _verdict(row) for row in found.verdicts if row.candidate == candidate}
+    for position, guard, latency in kept.get("silent", ()):  # older rows have none: each verdict had its own
+        told[position] = Verdict(guard, {}, (), latency)
+    return tuple(told[position] for position in sorted(told))
 
 
 def _verdict(row: VerdictRow) -> Verdict:

@@ -13,6 +13,7 @@ from gateway.ledger.frames import frame, unframe
 SUFFIX = ".journal"
 # What one read holds in memory, roughly: records are kilobytes, but nobody promises that.
 READ_BYTES = 16 << 20
+COUNT_BYTES = 1 << 20
 
 
 class Place(NamedTuple):
@@ -33,11 +34,13 @@ class Segments:
         self._file: int | None = None
         self.end = Place(0, 0)  # where the next record will stand
         self._kept_bytes = 0  # of all segments before the one being written
+        self.left_records = 0  # that an earlier process left, whether or not the database has them
 
     def open(self) -> Place:
         """Take the directory, and say where the first new record will stand."""
         self._lock = _take(self.directory)
         self._kept_bytes = sum(path.stat().st_size for path in _paths(self.directory))
+        self.left_records = sum(map(_lines_in, _paths(self.directory)))
         self.end = Place(max(numbers(self.directory), default=0) + 1, 0)
         return self.end
 
@@ -93,12 +96,13 @@ class Segments:
 
     def delete_before(self, number: int) -> None:
         """Delete the segments below `number`; one that resists is tried again, or replayed without effect."""
-        for path in _paths(self.directory):
-            if _number(path) < number:
-                with suppress(OSError):
-                    path.unlink()
-        earlier = [path for path in _paths(self.directory) if _number(path) < self.end.segment]
-        self._kept_bytes = sum(path.stat().st_size for path in earlier)
+        with suppress(OSError):
+            for path in _paths(self.directory):
+                if _number(path) < number:
+                    with suppress(OSError):
+                        path.unlink()
+            earlier = [path for path in _paths(self.directory) if _number(path) < self.end.segment]
+            self._kept_bytes = sum(path.stat().st_size for path in earlier)
 
     def close(self) -> None:
         """End the segment and let the directory go."""
@@ -109,7 +113,10 @@ class Segments:
 
 
 def read(directory: Path, start: Place, end: Place, limit: int) -> tuple[list[bytes | None], Place]:
-    """Up to `limit` records in [start, end) and the place after them; None stands for a damaged line."""
+    """Up to `limit` records in [start, end) and the place after them; None stands for a damaged line.
+
+    Raises OSError when the disk does not give them; what has been deleted holds none.
+    """
     records: list[bytes | None] = []
     enough = READ_BYTES
     for number in (n for n in numbers(directory) if start.segment <= n <= end.segment):
@@ -134,13 +141,22 @@ def _lines(path: Path, offset: int, stop: int | None) -> Iterator[bytes]:
             yield line
 
 
+def _lines_in(path: Path) -> int:
+    """How many whole lines a segment has."""
+    with path.open("rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(COUNT_BYTES), b""))
+
+
 def numbers(directory: Path) -> list[int]:
     """The segments there are, in order."""
     return sorted(map(_number, _paths(directory)))
 
 
 def _paths(directory: Path) -> list[Path]:
-    return [path for path in directory.glob(f"*{SUFFIX}") if path.stem.isdigit()]
+    """The segments' files; raises OSError, where a glob takes a directory it cannot read for an empty one."""
+    with suppress(FileNotFoundError):
+        return [path for path in directory.iterdir() if path.suffix == SUFFIX and path.stem.isdigit()]
+    return []
 
 
 def _number(path: Path) -> int:

@@ -12,7 +12,8 @@ from gateway.exchange import Exchange
 from gateway.ledger import document
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
-from gateway.ledger.journal import Journal
+from gateway.ledger.journal import LIMIT_BYTES, Journal
+from gateway.ledger.letters import DeadLetters
 from gateway.ledger.privacy import scrubbed
 from gateway.ledger.writer import Writer
 
@@ -23,13 +24,20 @@ DRAIN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
-    """How the ledger is; `journal` and `database` say what is wrong, and are None when nothing is."""
+    """How the ledger is; `journal` and `database` say what is wrong, and are None when nothing is.
+
+    `pending` exchanges wait for the database, in the journal or in memory.
+    """
 
     writer_alive: bool
     journal: str | None
     database: str | None
     behind: bool
+    journal_failures: int
+    database_failures: int
+    pending: int
     journal_bytes: int
+    journal_limit_bytes: int
     recorded_flagged: int
     recorded_sampled: int
     stored: int
@@ -53,16 +61,20 @@ class Ledger:
         self._writer = Writer(self._intake, journal)
         self._sample_rate = sample_rate
         self._task: asyncio.Task[None] | None = None
+        self._replaying: asyncio.Task[None] | None = None
         self._keeping: set[asyncio.Task[None]] = set()
         self._recorded_flagged = 0
         self._recorded_sampled = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, journal: Path, *, sample_rate: float = 1.0) -> "AsyncIterator[Ledger]":
+    async def open(
+        cls, url: str, journal: Path, *, sample_rate: float = 1.0, journal_limit_bytes: int = LIMIT_BYTES
+    ) -> "AsyncIterator[Ledger]":
         """The ledger, for as long as the block lasts; what an earlier process left behind is stored."""
         async with Database(url) as database:
-            ledger = cls(database, Journal(journal), sample_rate=sample_rate)
+            kept = Journal(journal, limit_bytes=journal_limit_bytes)
+            ledger = cls(database, kept, sample_rate=sample_rate)
             await ledger.start()
             try:
                 yield ledger
@@ -70,10 +82,12 @@ class Ledger:
                 await ledger.close()
 
     async def start(self) -> None:
-        """Take the journal and begin to store."""
+        """Take the journal and begin to store; the tables may by now take what they once refused, too."""
         await self._journal.open()
         self._task = asyncio.create_task(self._writer.run(), name="ledger writer")
         self._task.add_done_callback(_say_death)
+        letters = DeadLetters(self.database)
+        self._replaying = asyncio.create_task(letters.replay_once(), name="dead letters")
 
     async def record(self, exchange: Exchange) -> None:
         """Remember an exchange; raises LedgerFull when a flagged one cannot be made durable.
@@ -88,7 +102,7 @@ class Ledger:
             await to_its_end(keeping)
         elif sampled(exchange.id, self._sample_rate):
             self._recorded_sampled += 1
-            self._writer.offer(scrubbed(exchange))
+            self._writer.offer(exchange)  # nothing was found, so nothing was cut out
 
     async def _keep(self, exchange: Exchange) -> None:
         await self._journal.append(document.write(scrubbed(exchange)))
@@ -103,7 +117,11 @@ class Ledger:
             journal=self._journal.trouble,
             database=self._writer.trouble,
             behind=self._writer.behind,
+            journal_failures=self._journal.failures,
+            database_failures=self._writer.failures,
+            pending=self._writer.pending,
             journal_bytes=self._journal.size_bytes,
+            journal_limit_bytes=self._journal.limit_bytes,
             recorded_flagged=self._recorded_flagged,
             recorded_sampled=self._recorded_sampled,
             stored=self._intake.stored,
@@ -125,6 +143,9 @@ class Ledger:
         """Store what is left, if the database takes it in time, and let the journal go."""
         if self._keeping:
             await asyncio.wait(self._keeping)  # each ends within the journal's patience
+        if self._replaying is not None:
+            self._replaying.cancel()
+            await asyncio.wait([self._replaying])
         self._writer.finish()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=DRAIN_SECONDS)

@@ -1,50 +1,15 @@
 """The ledger's tables; `migrations/` brings a database to them, and a test holds the two to each other."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, MetaData, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+
+from gateway.ledger.columns import COUNTER, Instant, Storable
 
 # `candidate` of a verdict or finding on the prompt, which belongs to no candidate.
 PROMPT = -1
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, always read back in UTC: SQLite itself forgets time zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """As UTC, on the way in."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """As UTC, on the way out."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Storable(TypeDecorator[str]):
-    """Text that any database takes: NUL and lone surrogates, which some refuse, become U+FFFD."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Cleaned, on the way in."""
-        return None if value is None else storable(value)
-
-
-def storable(text: str) -> str:
-    """The text without what databases refuse."""
-    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-COUNTER = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Table(DeclarativeBase):
@@ -161,7 +126,7 @@ class DeadLetterRow(Table):
 
 
 class KeyRow(Table):
-    """A key, known only by the SHA-256 of its secret."""
+    """A key, known only by the SHA-256 of its secret, and for a while of the one before."""
 
     __tablename__ = "keys"
 
@@ -172,6 +137,22 @@ class KeyRow(Table):
     role: Mapped[str]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    previous_digest: Mapped[str | None]  # of the secret before the last rotation, valid until
+    previous_until: Mapped[datetime | None]
+    limits: Mapped[dict[str, Any] | None]
+    bounds: Mapped[dict[str, Any] | None]
+    policy: Mapped[str | None]  # a guard policy by digest or name; null is the one in force
+
+
+class KeyUsageRow(Table):
+    """Tokens that a key with a budget has spent in a day (2026-11-26) or a month (2026-11), in UTC."""
+
+    __tablename__ = "key_usage"
+
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    tokens: Mapped[int] = mapped_column(BigInteger)
 
 
 class VersionRow(Table):
@@ -216,11 +197,12 @@ class TransitionRow(Table):
 
 
 class PolicyRow(Table):
-    """A guard policy that was put in force through the admin API, as it was written."""
+    """A guard policy that came through the admin API, as it was written: for all, or for keys that name it."""
 
     __tablename__ = "policies"
 
     digest: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str | None]  # null where it came before names were kept
     document: Mapped[str]
     replaced: Mapped[str]  # the digest of the configured policy it stands in for
     active: Mapped[bool]
@@ -239,7 +221,7 @@ class PairRow(Table):
     chosen: Mapped[str]
     rejected: Mapped[str]
     provenance: Mapped[dict[str, Any]]
-    dataset_hash: Mapped[str | None] = mapped_column(index=True)  # null until frozen into a dataset
+    dataset_hash: Mapped[str | None] = mapped_column(index=True)  # of its latest training; null before
     created_at: Mapped[datetime]
 
 
@@ -270,3 +252,19 @@ class RetrainingStepRow(Table):
     evidence: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class ResponseRow(Table):
+    """An answer of the Responses API that its client may fetch and go on from, until it expires."""
+
+    __tablename__ = "responses"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key_id: Mapped[str]
+    previous_id: Mapped[str | None]  # of the response that it went on from, which may be gone
+    response: Mapped[dict[str, Any]]  # without its output
+    input: Mapped[list[Any]]  # its own items, redacted as the policy redacted them
+    output: Mapped[list[Any]]
+    size: Mapped[int]  # of input and output, in bytes of JSON
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

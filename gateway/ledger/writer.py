@@ -1,7 +1,7 @@
 """The writer: a task that brings flagged exchanges from the journal, others from a queue, to the database.
 
-Flagged exchanges wait on disk, not in memory, however long the database is away; the others are dropped, and
-counted, when their queue is full.
+Flagged exchanges wait on disk, not in memory, while the database is away and until the journal is full, which then
+refuses more; the others are dropped, and counted, when their queue is full.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from gateway.ledger.journal import Journal
 from gateway.ledger.segments import Place
 
 BATCH = 256
+GATHER_SECONDS = 0.05
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 5.0
 # After so long without work, what the database has is deleted from the journal.
 TIDY_SECONDS = 5.0
@@ -36,14 +37,22 @@ class Writer:
         self._work = asyncio.Event()
         self._closing = asyncio.Event()
         self._level = asyncio.Event()
+        self._taken = 0  # records of the journal that are no longer waited for
+        self.failures = 0  # tries to store that failed
         self.dropped = 0
         self.damaged = 0
-        self.trouble: str | None = None  # why the database does not take what is ready; None when it does
+        self.trouble: str | None = None  # why what is ready does not reach the database; None when it does
 
     @property
     def behind(self) -> bool:
         """Whether anything waits for the database."""
         return bool(self._queue) or self._place < self._journal.durable
+
+    @property
+    def pending(self) -> int:
+        """How many exchanges wait for the database, in the journal and in the queue."""
+        in_journal = self._journal.records - self._taken if self._place < self._journal.durable else 0
+        return max(0, in_journal) + len(self._queue)
 
     def offer(self, exchange: Exchange) -> None:
         """Queue an unflagged exchange, or drop it when there is no room."""
@@ -64,7 +73,7 @@ class Writer:
             await self._level.wait()
 
     def finish(self) -> None:
-        """Let `run` return once all is stored, or at the next failure of the database."""
+        """Let `run` return once all is stored, or at the next failure of disk or database."""
         self._closing.set()
         self._work.set()
 
@@ -72,6 +81,7 @@ class Writer:
         """Store whatever comes, until told to finish."""
         pause = FIRST_PAUSE_SECONDS
         while await self._has_work():
+            await self._gather()
             if await self._store_some():
                 pause = FIRST_PAUSE_SECONDS
             elif self._closing.is_set():
@@ -80,6 +90,11 @@ class Writer:
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         self.dropped += len(self._queue)
+
+    async def _gather(self) -> None:
+        """Let a few more come: a transaction costs as much for one exchange as for fifty."""
+        if len(self._queue) < BATCH:
+            await self._pause(GATHER_SECONDS)
 
     async def _has_work(self) -> bool:
         """Wait until there is some; False when told to finish and nothing is left."""
@@ -108,28 +123,43 @@ class Writer:
             pass
 
     async def _store_some(self) -> bool:
-        """Store the next batch of each kind; False when the database is away, and then nothing has moved."""
+        """Store the next batch of each kind; False when disk or database failed, and then nothing has moved."""
+        try:
+            await self._store_batch()
+        except (LedgerUnavailable, OSError) as error:
+            self.trouble = trouble_of(error)
+            self.failures += 1
+            log.warning("the ledger's writer waits: %s", self.trouble)
+            return False
+        self.trouble = None
+        return True
+
+    async def _store_batch(self) -> None:
+        """Raises LedgerUnavailable, or OSError when the journal cannot be read now: both may be tried again."""
         records, place = await self._journal.read(self._place, BATCH)
         queued = [self._queue[i] for i in range(min(BATCH, len(self._queue)))]
         exchanges, letters = _decoded(records)
-        try:
-            await self._intake.take([*exchanges, *queued], letters)
-        except LedgerUnavailable as error:
-            self.trouble = str(error)
-            log.warning("the ledger's writer waits: %s", error)
-            return False
-        self.trouble = None
+        await self._intake.take([*exchanges, *queued], letters)
         self.damaged += records.count(None)
         for _ in queued:
             self._queue.popleft()
         await self._advance(place)
+        self._taken = (
+            self._taken + len(records) if self._place < self._journal.durable else self._journal.records
+        )
         self._level.set()
-        return True
 
     async def _advance(self, place: Place) -> None:
         if place.segment > self._place.segment:
             await self._journal.delete_before(place)
         self._place = place
+
+
+def trouble_of(error: Exception) -> str:
+    """What is wrong, in a sentence that names no text of people."""
+    if isinstance(error, OSError):
+        return f"the journal cannot be read: {error.strerror or type(error).__name__}"
+    return str(error)
 
 
 def _decoded(records: Sequence[bytes | None]) -> tuple[list[Exchange], list[Letter]]:

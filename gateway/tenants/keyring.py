@@ -1,13 +1,14 @@
 """The keys that are valid now, in memory; asked on every request, and kept fresh beside it.
 
-A revoked key is dead within a second on every gateway. When the database is away the last known keys stay
-valid: an outage of the ledger is not an outage of the service.
+A revoked key is dead within a second on every gateway, an expired one at its moment. When the database is away
+the last known keys stay valid: an outage of the ledger is not an outage of the service.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from gateway.ledger.contract import LedgerFailed
 from gateway.tenants.keys import Key, KeyStore, digest
@@ -49,7 +50,8 @@ class Keyring:
 
     def authenticate(self, secret: str) -> Key | None:
         """Whose key this is. Found by its digest, so that timing tells nothing of any secret."""
-        return self._valid.get(digest(secret))
+        key = self._valid.get(digest(secret))
+        return None if key is None or key.expired(datetime.now(UTC)) else key
 
     async def refresh(self) -> None:
         """Read the valid keys now."""

@@ -1,9 +1,6 @@
 """`trimtab up`: the whole of Trimtab on one machine."""
 
-import asyncio
 import json
-import signal
-from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +9,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from gateway.ledger.contract import LedgerFailed
 from gateway.settings import SettingsInvalid
 from gateway.up.credentials import CredentialsUnreadable
 from gateway.up.launch import launched
 from gateway.up.stack import Stack, StackFailed, plan
 from gateway.up.supervisor import Report, SupervisorFailed
+from gateway.up.until_stopped import run_until_stopped
 from gateway.up.welcome import welcome
+
+FORESEEN = (StackFailed, SupervisorFailed, SettingsInvalid, CredentialsUnreadable, LedgerFailed, OSError)
 
 app = typer.Typer(add_completion=False)
 
@@ -45,8 +46,8 @@ def up(
     """
     console = Console(stderr=as_json)
     try:
-        run(serve(plan(config, home, port), console, as_json=as_json))
-    except (StackFailed, SupervisorFailed, SettingsInvalid, CredentialsUnreadable) as error:
+        run_until_stopped(serve(plan(config, home, port), console, as_json=as_json))
+    except FORESEEN as error:
         console.print(f"[red]trimtab up:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
 
@@ -59,7 +60,7 @@ async def serve(stack: Stack, console: Console, *, as_json: bool) -> None:
             if as_json:
                 typer.echo(json.dumps(asdict(running.credentials) | {"model": stack.settings.alias}))
             else:
-                welcome(console, running.credentials, stack.settings.alias)
+                welcome(console, running.credentials, stack.settings)
             await running.supervisor.watch()
 
 
@@ -70,18 +71,3 @@ def teller(console: Console) -> Report:
         console.print(f"[dim]{name:8}[/] {what}")
 
     return tell
-
-
-def run(work: Coroutine[None, None, None]) -> None:
-    """Run until done, or until ctrl-C or SIGTERM cancels it, which is a clean end."""
-
-    async def cancellable() -> None:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
-
-    asyncio.run(cancellable())

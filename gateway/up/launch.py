@@ -24,7 +24,7 @@ class Running:
 
 @asynccontextmanager
 async def launched(stack: Stack, report: Report) -> AsyncIterator[Running]:
-    """The stack, up and healthy, until the block is left; raises StackFailed or SupervisorFailed."""
+    """The stack, up and healthy, until the block is left; raises StackFailed, SupervisorFailed or LedgerFailed."""
     home = stack.settings.home
     with sole_use_of(home):
         require_free(stack.ports)

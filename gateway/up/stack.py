@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.ledger.store import DRAIN_SECONDS
-from gateway.serve import RECORDING_SECONDS
+from gateway.serving.process import RECORDING_SECONDS
 from gateway.settings import GatewaySettings, load_settings
 from gateway.up.service import Service, trimtab
 
@@ -115,7 +115,7 @@ def reward(settings: GatewaySettings) -> Service:
 
 def gateway(settings: GatewaySettings, config: Path | None, changes: Mapping[str, Any]) -> Service:
     """The gateway; what differs from the operator's own file reaches it as variables."""
-    command = trimtab("gateway", *(("--config", str(config)) if config else ()))
+    command = trimtab("gateway", "serve", *(("--config", str(config)) if config else ()))
     health = f"http://{settings.listen.host}:{settings.listen.port}/health"
     grace = settings.limits.shutdown_seconds + LEDGER_SECONDS
     return Service("gateway", command, health, as_variables(changes), grace)

@@ -1,7 +1,10 @@
 """The supervisor: keeps services running, says what happened to them, and stops them all, the last one first.
 
+Services that never ask each other are stopped at once: one after the other, each with its grace, would take too long.
+
 SupervisorFailed
-└── NotReady      a service did not become healthy in time; carries the end of its log
+├── NotReady      a service did not become healthy in time; carries the end of its log
+└── Refused       a service will not start with what it was told; carries the end of its log
 """
 
 import asyncio
@@ -20,6 +23,7 @@ from gateway.up.service import Service
 POLL_SECONDS = 0.1
 STEADY_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 30.0
+REFUSED_CODE = 2  # of our commands, for settings, policies, ports and ledgers that they cannot start with
 
 Report = Callable[[str, str], None]  # (service name, what happened)
 
@@ -32,45 +36,55 @@ class NotReady(SupervisorFailed):
     """A service did not become healthy in time."""
 
 
-class Supervisor:
-    """Owns one task per service; each may ask those before it, so leaving stops the last first and waits for it."""
+class Refused(SupervisorFailed):
+    """A service will not start with what it was told; to start it again would change nothing."""
 
-    def __init__(self, services: Sequence[Service], logs: Path, report: Report) -> None:
+
+class Supervisor:
+    """Owns one task per service; each may ask those before it, so leaving stops the last first and waits for it.
+
+    `equals` are services that never ask each other: leaving stops them all at once.
+    """
+
+    def __init__(
+        self, services: Sequence[Service], logs: Path, report: Report, *, equals: bool = False
+    ) -> None:
         self._services = services
         self._logs = logs
         self._report = report
+        self._equals = equals
         self._processes: dict[str, Process] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._served: set[str] = set()  # the services that have been healthy
 
     async def __aenter__(self) -> "Supervisor":
         self._logs.mkdir(parents=True, exist_ok=True)
         for service in self._services:
             await self._start(service)
-            self._tasks.append(asyncio.create_task(self._keep_running(service), name=service.name))
+            self._tasks[service.name] = asyncio.create_task(self._keep_running(service), name=service.name)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         try:
-            for service in reversed(self._services):  # nobody is left who still asks one that has gone
-                await self._stop(service)
+            await self._stop_all()
         finally:
             for process in self._processes.values():
                 kill(process)  # of effect on none but those that a second signal leaves no time
 
     async def ready(self, timeout_seconds: float) -> None:
-        """Return once every service is healthy; raises NotReady naming the one that is not."""
+        """Return once every service is healthy; raises NotReady or Refused naming the one that is not."""
         deadline = time.monotonic() + timeout_seconds
         async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
             await asyncio.gather(*(self._healthy(client, service, deadline) for service in self._services))
 
     async def watch(self) -> None:
         """Run until cancelled, or until keeping a service running fails for good."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks.values())
 
     def pid(self, name: str) -> int:
         """The process id that a service runs under now."""
@@ -79,6 +93,13 @@ class Supervisor:
     def log(self, service: Service) -> Path:
         """Where a service's output goes."""
         return self._logs / f"{service.name}.log"
+
+    async def _stop_all(self) -> None:
+        if self._equals:
+            await asyncio.gather(*map(self._stop, self._services))
+            return
+        for service in reversed(self._services):  # nobody is left who still asks one that has gone
+            await self._stop(service)
 
     async def _stop(self, service: Service) -> None:
         if service.name in self._processes:
@@ -93,6 +114,8 @@ class Supervisor:
         while True:
             started = time.monotonic()
             code = await self._processes[service.name].wait()
+            if code == REFUSED_CODE and service.name not in self._served:
+                raise Refused(f"{service.name} does not start. Its log ends:\n{self._tail(service)}")
             if time.monotonic() - started > STEADY_SECONDS:
                 backoff_seconds = 0.5
             self._report(service.name, f"ended with {said(code)}; again in {backoff_seconds:g} s")
@@ -103,10 +126,13 @@ class Supervisor:
 
     async def _healthy(self, client: httpx.AsyncClient, service: Service, deadline: float) -> None:
         while not await answers(client, service.health_url):
+            if (task := self._tasks[service.name]).done():
+                task.result()  # which raises
             if time.monotonic() > deadline:
                 log = self._tail(service)
                 raise NotReady(f"{service.name} is not healthy at {service.health_url}. Its log ends:\n{log}")
             await asyncio.sleep(POLL_SECONDS)
+        self._served.add(service.name)
         self._report(service.name, "ready")
 
     def _tail(self, service: Service, lines: int = 15) -> str:

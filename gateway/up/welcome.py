@@ -8,27 +8,29 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.syntax import Syntax
 
+from gateway.engines.providers import shown
+from gateway.settings import GatewaySettings
 from gateway.up.credentials import Credentials
 
 QUESTION = "How do I boil an egg?"
 
 
-def welcome(console: Console, credentials: Credentials, alias: str) -> None:
+def welcome(console: Console, credentials: Credentials, settings: GatewaySettings) -> None:
     """Print where to ask and how; the snippets run as they stand."""
+    alias = settings.alias
     lines = [
         f"[bold]{credentials.base_url}[/]   OpenAI-compatible, model [bold]{alias}[/]",
-        f"[bold]{credentials.api_key}[/]   your key; more with [dim]trimtab keys create[/]",
-        f"{credentials.admin_url}   admin API, key in credentials.json",
+        f"[bold]{credentials.api_key}[/]   your key; more with [dim]{command()} keys create NAME[/]",
+        f"{credentials.admin_url}   admin API, key in credentials.json of its home (.trimtab)",
+        *(f"{shown(one.url)}   an engine, model {settings.base_model}" for one in settings.engines),
     ]
     console.print(Panel("\n".join(lines), title="Trimtab is up", title_align="left", border_style="green"))
     for language, snippet in (("bash", curl(credentials, alias)), ("python", python(credentials, alias))):
-        shown = Syntax(snippet, language, background_color="default").highlight(snippet)
-        console.print(
-            shown, soft_wrap=True
-        )  # a terminal wraps what is pasted from it whole; rich would cut it
-    console.print(
-        f"[dim]ctrl-C stops everything. In another terminal: {command()} finetune run, {command()} demo[/]"
-    )
+        lit = Syntax(snippet, language, background_color="default").highlight(snippet)
+        console.print(lit, soft_wrap=True)  # a terminal wraps what is pasted from it whole; rich would cut it
+    console.print("[dim]ctrl-C stops everything. In another terminal:[/]")
+    for told in ("finetune run", "demo"):
+        console.print(f"[dim]  {command()} {told}[/]", soft_wrap=True)
 
 
 def command() -> str:

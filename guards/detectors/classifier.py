@@ -1,8 +1,6 @@
 """The classifier guard: a trained model's probabilities for a prompt, or for a reply to one."""
 
-import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from guards.kinds import Reach
-from guards.models.grams import grams
+from guards.models.grams import grams, normal
 from guards.models.ngram import PART_DOUBT, NgramModel, load_ngram, parts
 from guards.policy.beside import beside
 from guards.policy.document import Strict
@@ -27,7 +25,10 @@ BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
 DISGUISE_DOUBT = (
     1.0  # logits that a derived view must have beyond the text itself: decoding makes garbage, too
 )
-REMEMBERED_PROMPTS = 256
+NONE = np.float32(0)
+LONGEST_LABEL = 60
+FEW_WORDS_DOUBT = {0: np.float32(16), 1: np.float32(2)}  # by the spaces in the text
+REMEMBERED_REQUESTS = 1024
 
 
 class ClassifierConfig(Strict):
@@ -89,53 +90,61 @@ class ClassifierGuard:
     def __init__(self, name: str, model: NgramModel) -> None:
         self.name = name
         self.model = model
-        self.prompts: OrderedDict[bytes, Floats] = (
-            OrderedDict()
-        )  # by digest: a stream asks for one again and again
 
     async def check(self, segment: Segment, context: Context) -> Verdict:
         """The verdict on a segment; for a reply, in the light of the last request of the conversation."""
         return self.check_now(segment, context)
 
-    def size(self, segment: Segment, context: Context) -> int:
+    def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
         """The segment's own, and the request's where a reply is judged."""
-        return len(segment.text) + len(asked_for(segment, context))
+        return (segment.text, asked_for(segment, context)) if segment.where == "reply" else (segment.text,)
+
+    def weighs(self, segment: Segment, context: Context) -> int:
+        """The segment's length, and the request's where it is not remembered."""
+        asked = asked_for(segment, context)
+        known = not asked or context.digest_of(asked) in self.model.requests
+        return len(segment.text) + (0 if known else len(asked))
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:
         """The verdict, computed here and now."""
-        return self.judge(segment.text, segment.where, asked_for(segment, context), context.work)
+        return self.judge(segment.text, segment.where, asked_for(segment, context), context)
 
-    def judge(self, text: str, where: Where, asked: str = "", work: Work | None = None) -> Verdict:
+    def judge(self, text: str, where: Where, asked: str = "", context: Context | None = None) -> Verdict:
         """A probability for each label of the side's head."""
-        started, work = time.perf_counter(), work or Work()
+        started, context = time.perf_counter(), context or Context()
         if not text.strip():
             return Verdict(self.name, {}, (), time.perf_counter() - started)
         if where == "prompt":
-            head, labels, logits = self.model.prompt, self.model.prompt_labels, self.prompt_logits(text, work)
+            head, labels, logits = self.model.prompt, self.model.prompt_labels, self.remembered(text, context)
         else:
             head, labels = self.model.reply, self.model.reply_labels
-            logits = self.reply_logits(text, asked, work)
+            logits = self.reply_logits(text, asked, context)
         scores = dict(zip(labels, map(float, head.probabilities(logits)), strict=True))
         return Verdict(self.name, scores, (), time.perf_counter() - started)
 
     def prompt_logits(self, text: str, work: Work) -> Floats:
         """The prompt head's logits over all views."""
-        return strongest(text, lambda part: self.model.prompt.logits(grams(part)), work)
+        return strongest(text, lambda part: self.model.prompt.logits(grams(part)) - doubt_of(part), work)
 
-    def reply_logits(self, text: str, asked: str, work: Work) -> Floats:
+    def reply_logits(self, text: str, asked: str, context: Context) -> Floats:
         """The reply head's logits over all views, told of the request where there is one."""
-        prompt = self.remembered(asked, work) if asked.strip() else None
-        return strongest(text, lambda part: self.model.part_logits(grams(part), prompt), work)
+        prompt = self.remembered(asked, context) if asked.strip() else None
+        return strongest(text, lambda part: self.model.part_logits(grams(part), prompt), context.work)
 
-    def remembered(self, asked: str, work: Work) -> Floats:
-        """The logits of a request, kept by its digest alone."""
-        key = hashlib.blake2b(asked.encode(errors="surrogatepass"), digest_size=16).digest()
-        known = self.prompts.get(key)
+    def remembered(self, asked: str, context: Context) -> Floats:
+        """The logits of a request, kept by its digest alone: its reply, piece by piece, asks for them again."""
+        key, requests = context.digest_of(asked), self.model.requests
+        known = requests.get(key)
         if known is None:
-            known = self.prompts[key] = self.prompt_logits(asked, work)
-            if len(self.prompts) > REMEMBERED_PROMPTS:
-                self.prompts.popitem(last=False)
+            known = requests[key] = self.prompt_logits(asked, context.work)
+            if len(requests) > REMEMBERED_REQUESTS:
+                requests.popitem(last=False)
         return known
+
+
+def doubt_of(text: str) -> np.float32:
+    """Logits that a word or two must have beyond other texts: a label asks for nothing, and none was learnt from."""
+    return FEW_WORDS_DOUBT.get(normal(text).count(b" "), NONE) if len(text) < LONGEST_LABEL else NONE
 
 
 def readings(found: list[View]) -> list[View]:
@@ -155,18 +164,13 @@ def strongest(text: str, judge: Callable[[str], Floats], work: Work) -> Floats:
                 known[part] = judge(part)
             doubt = (DISGUISE_DOUBT if place else 0) + (PART_DOUBT if number else 0)
             logits.append(known[part] - np.float32(doubt))
-    combined: Floats = np.max(logits, axis=0)
+    combined: Floats = logits[0] if len(logits) == 1 else np.max(logits, axis=0)
     return combined
 
 
 def asked_for(segment: Segment, context: Context) -> str:
     """The request that a segment answers; none for a segment of the prompt."""
-    return last_request(context) if segment.where == "reply" else ""
-
-
-def last_request(context: Context) -> str:
-    """What the user said last."""
-    return next((text for role, text in reversed(context.turns) if role == "user"), "")
+    return context.request if segment.where == "reply" else ""
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from guards.policy.beside import beside
 from guards.policy.document import Hazard, Strict
 from guards.policy.source import parse
 from guards.verdict import PolicyRefused
+from guards.wording import worded
 
 BUNDLED = files("guards.detectors") / "sets"
 
@@ -149,7 +150,7 @@ def read_list(text: str, name: str) -> PatternList:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise ValueError(f"{name}: {place}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise ValueError(f"{name}: {place}: {worded(first, PatternList)}") from error
 
 
 def whole_word(term: str) -> str:

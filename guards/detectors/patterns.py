@@ -122,8 +122,12 @@ class PatternGuard:
         """The verdict on a segment; the conversation does not matter to a pattern."""
         return self.check_now(segment, context)
 
-    def size(self, segment: Segment, context: Context) -> int:
+    def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
         """The segment's own."""
+        return (segment.text,)
+
+    def weighs(self, segment: Segment, context: Context) -> int:
+        """The segment's length."""
         return len(segment.text)
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:

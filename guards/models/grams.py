@@ -1,6 +1,7 @@
 """Texts as hashed word and character n-grams, by whole-array arithmetic: linear, and the loops are numpy's."""
 
 import re
+from string import ascii_letters, digits
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,12 @@ APOSTROPHE = re.compile("['\u2019`]")
 DIGITS = re.compile(r"\d+")
 SEPARATORS = re.compile(r"[\W_]+")
 SPACE = ord(" ")
+ZEROS = re.compile(b"00+")
+# What becomes of each byte of ASCII: a letter, a digit or a separator.
+FOLDED = bytes(
+    ord(char.lower()) if char in ascii_letters else ord("0") if char in digits else SPACE
+    for char in map(chr, range(256))
+)
 
 
 def geometric(ratio: np.uint64, size: int) -> Codes:
@@ -32,19 +39,31 @@ def grams(text: str) -> Indices:
     plain = normal(text)
     if not plain:
         return np.empty(0, np.int64)
-    data = np.frombuffer(f" {plain} ".encode("utf-8", "replace"), dtype=np.uint8)
+    data = np.frombuffer(b" %b " % plain, dtype=np.uint8)
     is_space = data == SPACE
-    words = word_codes(data, np.flatnonzero(is_space))
+    words = word_codes(data, is_space.nonzero()[0])
     pairs = [words[:-1] * NEAR + words[1:], words[:-2] * FAR + words[2:]]
     triples = words[:-2] * THREE + words[1:-1] * NEAR + words[2:]
     every = np.concatenate([words, *pairs, triples, *byte_grams(data, is_space)])
-    return np.unique(scattered(every))
+    return distinct(scattered(every))
 
 
-def normal(text: str) -> str:
+def distinct(buckets: Indices) -> Indices:
+    """Each bucket once, ascending; what np.unique does, at an eighth of its cost for so few."""
+    buckets.sort()
+    fresh = np.empty(len(buckets), np.bool_)
+    fresh[0] = True
+    np.not_equal(buckets[1:], buckets[:-1], out=fresh[1:])
+    return buckets[fresh]
+
+
+def normal(text: str) -> bytes:
     """Lower case, any number as 0, words between single spaces."""
+    if text.isascii():
+        folded = ZEROS.sub(b"0", text.encode().translate(FOLDED, b"'`"))
+        return b" ".join(folded.split())
     bare = APOSTROPHE.sub("", text.lower())
-    return SEPARATORS.sub(" ", DIGITS.sub("0", bare)).strip()
+    return SEPARATORS.sub(" ", DIGITS.sub("0", bare)).strip().encode("utf-8", "replace")
 
 
 def word_codes(data: NDArray[np.uint8], spaces: Indices) -> Codes:
@@ -56,14 +75,14 @@ def word_codes(data: NDArray[np.uint8], spaces: Indices) -> Codes:
     powers, shifts = POWERS[:size], SHIFTS[:size]
     if size > len(POWERS):
         powers, shifts = geometric(ODD, size), geometric(INVERSE, size)
-    sums = np.cumsum((data.astype(np.uint64) + np.uint64(1)) * powers)
+    sums: Codes = ((data.astype(np.uint64) + np.uint64(1)) * powers).cumsum()
     starts, ends = spaces[:-1] + 1, spaces[1:]
     return (sums[ends - 1] - sums[starts - 1]) * shifts[starts] + (ends - starts).astype(np.uint64)
 
 
 def byte_grams(data: NDArray[np.uint8], is_space: NDArray[np.bool_]) -> list[Codes]:
     """Codes of the byte n-grams that lie within one word and the spaces around it."""
-    passed = np.cumsum(is_space)
+    passed = is_space.cumsum()
     wide = data.astype(np.uint64)
     code = wide[:-1] * ODD + wide[1:]
     codes = []

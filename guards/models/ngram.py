@@ -1,13 +1,14 @@
 """The pocket guard classifier: bags of n-grams through a small network, with numpy alone.
 
 Two heads: one judges a prompt; the other judges a reply, given what the first makes of the prompt and of the
-reply's own words. Weights: safetensors, two tables of half-precision rows and a few small layers.
+reply's own words. Weights: safetensors, two tables of half-precision rows (single in memory) and a few small layers.
 """
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ SIDE_LIMIT = 2.0
 class Head:
     """A table of n-gram rows, a hidden layer, and one logit for each label; the table's last column is `unsafe`'s."""
 
-    table: NDArray[np.float16]
+    table: Floats
     hidden: Floats
     hidden_bias: Floats
     out: Floats
@@ -42,8 +43,9 @@ class Head:
 
     def logits(self, buckets: Indices, side: Floats | None = None) -> Floats:
         """One logit a label for a bag of n-grams; `side` is what the hidden layer is told beside it."""
-        rows: Floats = self.table[buckets & (len(self.table) - 1)].astype(np.float32)
-        bag: Floats = rows.sum(axis=0) / np.float32(max(1, len(buckets)) ** 0.5)
+        rows = self.table.take(buckets & (len(self.table) - 1), axis=0)
+        # A product with ones is a sum by the processor's best loop.
+        bag: Floats = np.ones(len(buckets), np.float32) @ rows / np.float32(max(1, len(buckets)) ** 0.5)
         seen = bag[:-1] if side is None else np.concatenate([bag[:-1], side])
         hidden = np.maximum(self.hidden @ seen + self.hidden_bias, 0)
         logits: Floats = self.out @ hidden + self.out_bias
@@ -52,7 +54,9 @@ class Head:
 
     def probabilities(self, logits: Floats) -> Floats:
         """Logits as calibrated probabilities."""
-        calm = np.clip(self.slope * logits + self.shift, -30, 30)
+        calm = np.maximum(
+            np.minimum(self.slope * logits + self.shift, 30), -30
+        )  # np.clip takes twice as long
         chances: Floats = (1 / (1 + np.exp(-calm))).astype(np.float32)
         return chances
 
@@ -66,6 +70,8 @@ class NgramModel:
     prompt_labels: tuple[str, ...]
     reply_labels: tuple[str, ...]
     revision: str
+    # What it made of the requests judged last, by digest: their replies are judged in the light of it.
+    requests: OrderedDict[bytes, Floats] = field(default_factory=OrderedDict, compare=False, repr=False)
 
     def prompt_logits(self, text: str) -> Floats:
         """One logit for each of the prompt's labels: the whole text's, or a part's where that is worse."""
@@ -84,8 +90,12 @@ class NgramModel:
 
 def side_of(asked: float, said: float, *, known: bool) -> Floats:
     """The side inputs from two logits, kept within limits that training has seen."""
-    scaled = np.clip(np.array([asked, said], np.float32) / SIDE_SCALE, -SIDE_LIMIT, SIDE_LIMIT)
-    return np.array([scaled[0] if known else 0.0, scaled[1], float(known)], np.float32)
+    return np.array([scaled(asked) if known else 0.0, scaled(said), float(known)], np.float32)
+
+
+def scaled(logit: float) -> float:
+    """A logit as a side input."""
+    return max(-SIDE_LIMIT, min(SIDE_LIMIT, logit / SIDE_SCALE))
 
 
 def parts(text: str) -> Iterator[str]:
@@ -119,7 +129,10 @@ def load_ngram(folder: Path) -> NgramModel:
             told = json.loads(opened.metadata()["guard"])
             heads = {
                 name: Head(
-                    **{part: opened.get_tensor(f"{name}.{part}") for part in Head.__dataclass_fields__}
+                    **{
+                        part: opened.get_tensor(f"{name}.{part}").astype(np.float32)
+                        for part in Head.__dataclass_fields__
+                    }
                 )
                 for name in ("prompt", "reply")
             }

@@ -17,6 +17,7 @@ from guards.hazards import HAZARDS
 from guards.verdict import Action, Where
 
 OWN_HAZARD = re.compile(r"X\.[a-z][a-z0-9_]{0,39}")
+UnscannedWord = Literal["refuse", "flag", "allow"]
 ActionWord = Literal["allow", "flag", "redact", "revise", "refuse", "escalate"]
 LATER = {"revise", "escalate"}
 
@@ -52,12 +53,25 @@ class Stream(Strict):
     overlap_chars: Annotated[int, Field(ge=0, le=65_536)] = 1024
 
 
+class Unscanned(Strict):
+    """What a part means that no guard reads; a kind that is not named follows the default."""
+
+    default: UnscannedWord = "refuse"
+    image: UnscannedWord | None = None
+    audio: UnscannedWord | None = None
+    video: UnscannedWord | None = None
+    file: UnscannedWord | None = None
+
+    def answer(self, kind: str) -> Action:
+        """What follows from a part of this kind."""
+        return Action[(getattr(self, kind, None) or self.default).upper()]
+
+
 class Bounds(Strict):
     """What a key under this policy may ask for in the `alignment` request field."""
 
     max_n: Annotated[int, Field(ge=1, le=256)] = 16
     max_deadline_ms: Annotated[int, Field(ge=1)] = 30_000
-    may_lower_safety: tuple[Literal["application", "viewer", "operator", "admin"], ...] = ()
 
 
 class Response(Strict):
@@ -121,8 +135,11 @@ class Rule(Strict):
 
     def answer(self, hazard: str, probability: float) -> Action:
         """The strictest action whose threshold the probability reaches."""
-        reached = [one.does for one in self.responses(hazard) if probability >= one.threshold]
-        return max(reached, default=Action.ALLOW)
+        strictest = Action.ALLOW
+        for one in self.responses(hazard):
+            if probability >= one.threshold and one.does > strictest:
+                strictest = one.does
+        return strictest
 
     @property
     def when_failing(self) -> Action:
@@ -139,6 +156,7 @@ class Document(Strict):
     refusal: Refusal = Refusal()
     redaction: Annotated[str, Field(max_length=100)] = "[{label} removed]"
     stream: Stream = Stream()
+    unscanned: Unscanned = Unscanned()
     bounds: Bounds = Bounds()
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 2000
     guards: tuple[Rule, ...] = ()

@@ -15,6 +15,7 @@ from guards.policy.document import Bounds, Document, Refusal, Rule, Stream
 from guards.policy.feasible import Plan, impossibilities
 from guards.policy.source import Lines, Place, line_of, parse
 from guards.verdict import PolicyRefused
+from guards.wording import worded
 
 LARGEST_BYTES = 1_000_000
 BUNDLED = Path(str(files("guards.policy"))) / "default.yaml"
@@ -116,7 +117,7 @@ def plan_rule(
     try:
         config = kind.config.model_validate(rule.config, context=dict(context))
     except ValidationError as error:
-        return None, [(("config", *place_of(detail)), sentence(detail)) for detail in error.errors()]
+        return None, [(("config", *place_of(each)), worded(each, kind.config)) for each in error.errors()]
     return Plan(rule, kind, config), []
 
 
@@ -140,12 +141,9 @@ def place_of(detail: Any) -> Place:
 
 def sentence(detail: Any) -> str:
     """The fault in a policy author's words."""
-    if detail["type"] == "missing":
-        hint = "; say closed (failing means refuse) or open" if detail["loc"][-1] == "on_error" else ""
-        return f"is required{hint}"
-    if detail["type"] == "extra_forbidden":
-        return "is no field of a guard policy"
-    return str(detail["msg"]).removeprefix("Value error, ")
+    undecided = detail["type"] == "missing" and detail["loc"][-1] == "on_error"
+    hint = "; say closed (failing means refuse) or open" if undecided else ""
+    return worded(detail, Document) + hint
 
 
 def at(place: Place, lines: Lines, name: str, message: str) -> str:

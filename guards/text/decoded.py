@@ -5,32 +5,41 @@ import binascii
 import codecs
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from string import ascii_lowercase
 from urllib.parse import unquote
 
+from guards.text.sieve import Sieve
 from guards.text.view import View
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 HEX = re.compile(r"(?:0x|\\x)?[0-9a-fA-F]{2}(?:[ :,]{0,2}(?:0x|\\x)?[0-9a-fA-F]{2}){7,}")
 HEX_PAIR = re.compile(r"(?:0x|\\x)?([0-9a-fA-F]{2})")
+PASSAGES_SIEVE = Sieve(r"[A-Za-z0-9+/_-]{16}|[0-9a-fA-F]{2}(?:[ :,]{0,2}(?:0x|\\x)?[0-9a-fA-F]{2}){7}|%")
 NOT_SPACE = re.compile(r"\S+")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 LETTERS = re.compile(r"[^\W\d_]{3}")
-WORDS = re.compile(r"[a-z]+")
+LETTERS_ALONE = bytes(code if chr(code) in ascii_lowercase else ord(" ") for code in range(256))
 # The commonest words of English: text that shows them only when turned round was disguised.
+# Single letters prove nothing.
 COMMON = frozenset(
-    re.split(
+    word.encode()
+    for word in re.split(
         r"\s+",
         "the and to of in is are you it that how what do does for on with my me your this be can not"
         " all as at make give write tell explain from by or if we he she they about without",
     )
+    if len(word) > 1
 )
+ROTATED = frozenset(codecs.encode(word.decode(), "rot13").encode() for word in COMMON)
+REVERSED = frozenset(word[::-1] for word in COMMON)
 LONGEST_DISGUISE = 20_000
+LOOKED_AT = 4000  # characters of a text, at either end
 
 
 def decoded(view: View) -> View | None:
     """All encoded passages of the view in clear, one a line; each character stands for its whole passage."""
-    passages = sorted(passages_of(view.text))
+    passages = sorted(passages_of(view.text)) if PASSAGES_SIEVE.passes(view.text) else []
     if not passages:
         return None
     lines: list[str] = []
@@ -84,14 +93,21 @@ def undisguised(view: View) -> Iterator[View]:
     text = view.text
     if len(text) > LONGEST_DISGUISE:
         return
-    known = commonness(text)
-    rotated = codecs.encode(text, "rot13")
-    if commonness(rotated) > 2 * known + 1:
-        yield view.then("rot13", rotated, None)
-    if commonness(text[::-1]) > 2 * known + 1:
+    lower = text.lower()
+    words = words_of(lower[:LOOKED_AT])
+    enough = 2 * commonness(words, COMMON) + 1
+    if commonness(words, ROTATED) > enough:
+        yield view.then("rot13", codecs.encode(text, "rot13"), None)
+    last = words if len(lower) <= LOOKED_AT else words_of(lower[-LOOKED_AT:])
+    if commonness(last, REVERSED) > enough:
         yield view.then("reverse", text[::-1], range(len(text) - 1, -1, -1))
 
 
-def commonness(text: str) -> int:
-    """How many of the commonest words its beginning holds; single letters prove nothing."""
-    return sum(len(word) > 1 and word in COMMON for word in WORDS.findall(text[:4000].lower()))
+def words_of(lower: str) -> list[bytes]:
+    """Every run of the letters a to z."""
+    return lower.encode("ascii", "replace").translate(LETTERS_ALONE).split()
+
+
+def commonness(words: Iterable[bytes], common: frozenset[bytes]) -> int:
+    """How many of them are of the commonest words."""
+    return sum(map(common.__contains__, words))

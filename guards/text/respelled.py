@@ -3,18 +3,23 @@
 import re
 from array import array
 
+from guards.text.sieve import Sieve
 from guards.text.view import View
 
+SPACED_SIEVE = Sieve(r"[A-Za-z0-9](?:[ ._\-*|][A-Za-z0-9]){3}")
 SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[ ._\-*|][^\W_]){3,}(?![^\W_])")
 # A whole token with a digit or sign that stands for a letter, and with a letter; tried at tokens' beginnings alone.
 TOKEN = re.compile(r"(?<![\w@$!])(?=[\w@$!]*?[013457@$!])(?=[\w@$!]*?[^\W\d_])[\w@$!]+")
 LEET = str.maketrans("013457@$!", "oieastasi")
-HAS_LEET = re.compile(r"[013457@$!]")
+# Such a sign beside or before a letter; marks at a token's end are punctuation.
+LEET_SIEVE = Sieve(r"[A-Za-z][\w@$!]*(?:[013457@$]|![\w@$])|[013457@$!][\w@$!]*[A-Za-z]")
 
 
 def despaced(view: View) -> View:
     """The view with runs of at least four single letters or digits drawn together: `i g n o r e`."""
     text = view.text
+    if text.isascii() and not SPACED_SIEVE.passes(text):
+        return view
     pieces: list[str] = []
     chosen = array("q")
     position = 0
@@ -32,7 +37,7 @@ def despaced(view: View) -> View:
 
 def deleeted(view: View) -> View:
     """The view with digits read as letters in tokens that hold a letter: `1gn0r3`."""
-    if HAS_LEET.search(view.text) is None:
+    if view.text.isascii() and not LEET_SIEVE.passes(view.text):
         return view
     text = TOKEN.sub(respelled, view.text)
     return view if text == view.text else view.then("deleet", text, None)

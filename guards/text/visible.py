@@ -10,7 +10,7 @@ from guards.text.view import View
 
 # Invisible, yet of no category that says so: fillers, joiners, blank Braille, the grapheme joiner.
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0")
-UNPLAIN = re.compile(r"[^\x20-\x7e\n\t\r]+")
+PLAIN = bytes(range(0x20, 0x7F)) + b"\n\t\r"  # what everybody sees as it is
 TAGS = re.compile("[\U000e0020-\U000e007e]+")
 SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 FIRST_HIDING = "\ufe00"  # the least character that can hide others
@@ -25,7 +25,7 @@ def encodable(text: str) -> str:
 def visible(view: View) -> View:
     """The view without what cannot be seen: NFKC per character, backspaces applied."""
     text = view.text
-    if UNPLAIN.search(text) is None:
+    if text.isascii() and not text.encode().translate(None, PLAIN):
         return view
     forms = {char: form for char in set(text) if (form := form_of(char)) != char}
     if not forms:
@@ -79,7 +79,7 @@ def form_of(char: str) -> str:
 
 def hidden(view: View) -> View | None:
     """Text written in tag characters or as bytes in runs of variation selectors; None when there is none."""
-    if max(view.text, default="") < FIRST_HIDING:
+    if view.text.isascii() or max(view.text, default="") < FIRST_HIDING:
         return None
     letters: list[str] = []
     chosen = array("q")

@@ -1,17 +1,23 @@
 """A closed loop of requests: so many connections, each asking again as soon as it was answered."""
 
 import asyncio
+import itertools
 import json
+import re
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
 
-QUESTION = "What is the capital of France, and since when has it been the seat of government?"
+QUESTION = (
+    "What is the capital of France, since when has it been the seat of government? This is question %06d."
+)
+CONTENT = re.compile(rb'"content": ?"[^"]')
 
 
-@dataclass
+@dataclass(frozen=True)
 class Load:
     """What a stage asks: `connections` at once, plain or streamed, for `seconds`."""
 
@@ -19,13 +25,27 @@ class Load:
     connections: int
     streamed: bool
     seconds: float
+    delay_ms: float = 0.0  # between an engine's chunks
+    first_chars: int = 0  # of an engine's first chunk
+    fresh: bool = True  # every question another; or the same over and over
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to ask, and as whom."""
+
+    port: int
+    model: str = "bench"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/v1/chat/completions"
 
 
 @dataclass
 class Figures:
-    """What came of it: seconds per request, sorted, and the time that all took."""
+    """What came of it: seconds per request and to the first words, sorted, and the time that all took."""
 
     latencies: list[float] = field(default_factory=list)
+    first_words: list[float] = field(default_factory=list)
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0  # of the server
 
@@ -34,14 +54,21 @@ class Figures:
         return len(self.latencies) / self.wall_seconds
 
     def percentile(self, share: float) -> float:
-        return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
+        return at(self.latencies, share)
+
+    def first_word(self, share: float) -> float:
+        return at(self.first_words, share)
+
+
+def at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 class Connection(asyncio.Protocol):
-    """One connection that asks the same thing again and again."""
+    """One connection that asks again and again, every time something else."""
 
-    def __init__(self, request: bytes, until: float, latencies: list[float]) -> None:
-        self._request, self._until, self._latencies = request, until, latencies
+    def __init__(self, requests: Iterator[bytes], until: float, figures: Figures) -> None:
+        self._requests, self._until, self._figures = requests, until, figures
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,21 +77,24 @@ class Connection(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._body: list[bytes] = []
+        self._last, self._spoken = b"", False
         self._began = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
+        if not self._spoken and CONTENT.search(body):
+            self._spoken = True
+            self._figures.first_words.append(time.perf_counter() - self._began)
+        self._last = body
 
     def on_message_complete(self) -> None:
         now = time.perf_counter()
-        self._latencies.append(now - self._began)
-        if self._parser.get_status_code() != 200 or b"rror" in self._body[-1]:
-            self._finish(RuntimeError(f"a request failed: {b''.join(self._body)[:300]!r}"))
+        self._figures.latencies.append(now - self._began)
+        if self._parser.get_status_code() != 200 or not self._spoken or b'"error"' in self._last:
+            self._finish(RuntimeError(f"a request failed: {self._last[:300]!r}"))
         elif now < self._until:
             asyncio.get_running_loop().call_soon(self._ask)
         else:
@@ -79,29 +109,32 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def run(load: Load, port: int, key: str) -> Figures:
+async def run(load: Load, target: Target) -> Figures:
     """Ask; raises when anything but a whole answer comes."""
-    figures = Figures()
+    figures, requests = Figures(), requests_of(load, target)
     began = time.perf_counter()
     connections = []
     for _ in range(load.connections):
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(request_of(load, key), began + load.seconds, figures.latencies),
-            "127.0.0.1",
-            port,
+            lambda: Connection(requests, began + load.seconds, figures), "127.0.0.1", target.port
         )
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
     figures.wall_seconds = time.perf_counter() - began
     figures.latencies.sort()
+    figures.first_words.sort()
     return figures
 
 
-def request_of(load: Load, key: str) -> bytes:
-    """The whole HTTP request."""
+numbers = itertools.count(1)  # over all loads: no server is asked the same twice, unless that is wanted
+
+
+def requests_of(load: Load, target: Target) -> Iterator[bytes]:
+    """Whole HTTP requests, whose question is new each time and always as long."""
     messages = [{"role": "system", "content": "You are helpful."}, {"role": "user", "content": QUESTION}]
-    body = json.dumps(
-        {"model": "assistant", "messages": messages, "max_tokens": 64, "stream": load.streamed}
-    ).encode()
-    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-    return f"{head}authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    asked = {"model": target.model, "messages": messages, "max_tokens": 128, "stream": load.streamed}
+    body = json.dumps(asked, separators=(",", ":")).encode()
+    headers = {"host": "bench", "content-type": "application/json", **target.headers}
+    told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {target.path} HTTP/1.1\r\n{told}content-length: {len(body) + 2}\r\n\r\n".encode()
+    return (head + body % (number % 1_000_000 if load.fresh else 0) for number in numbers)

@@ -1,26 +1,29 @@
-"""The servers that are compared, each a process of its own on a free port."""
+"""The servers that are compared, each a process of its own; one at a time has core 0 to itself."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-SERVERS = ("direct", "bare", "unguarded", "guarded")
+from tests.bench.load import Target
+
 EMPTY_POLICY = "name: none\nversion: 1\n"
+UPSTREAM_PORT = 9100  # which peers' own configurations name
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server process, and where it listens."""
+    """A server process, and how it is asked."""
 
-    port: int
+    target: Target
     pid: int
 
     @property
@@ -29,70 +32,94 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def megabytes(self) -> float:
+        """Memory that it holds."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
 
 @contextmanager
-def servers(folder: Path) -> Iterator[tuple[dict[str, Server], str]]:
-    """All of them, and a key for the gateways."""
+def servers(folder: Path) -> Iterator[dict[str, Server]]:
+    """Ours and the bare pass-through, and the engine itself."""
     (folder / "empty.yaml").write_text(EMPTY_POLICY)
+    upstream = f"http://127.0.0.1:{UPSTREAM_PORT}/v1"
     with ExitStack() as stack:
-        port = free_port()
-        upstream = f"http://127.0.0.1:{port}/v1"
-        direct = stack.enter_context(serving(command("tests.bench.upstream", str(port)), {}, 1, port))
+        asked = command("tests.bench.upstream", str(UPSTREAM_PORT))
+        direct = stack.enter_context(serving(asked, {}, 1, Target(UPSTREAM_PORT)))
         port = free_port()
         asked = command("tests.bench.passthrough", str(port), upstream)
-        bare = stack.enter_context(serving(asked, {}, 0, port))
-        # One database for both gateways, so that one key opens both.
-        ledger = {"TRIMTAB_LEDGER__URL": f"sqlite+aiosqlite:///{folder / 'ledger.db'}"}
-        told = {**ledger, "TRIMTAB_ENGINES": json.dumps([{"url": upstream}])}
-        empty = {"TRIMTAB_GUARDS__POLICY": str(folder / "empty.yaml")}
-        key = first_key(ledger)
-        unguarded = stack.enter_context(gateway(folder / "unguarded", {**told, **empty}))
-        guarded = stack.enter_context(gateway(folder / "guarded", told))
-        yield {"direct": direct, "bare": bare, "unguarded": unguarded, "guarded": guarded}, key
+        bare = stack.enter_context(serving(asked, {}, 0, Target(port)))
+        unguarded = stack.enter_context(
+            gateway(folder / "unguarded", upstream, "--policy", str(folder / "empty.yaml"))
+        )
+        guarded = stack.enter_context(gateway(folder / "guarded", upstream))
+        yield {"direct": direct, "bare": bare, "unguarded": unguarded, "guarded": guarded}
 
 
 @contextmanager
-def gateway(home: Path, variables: dict[str, str]) -> Iterator[Server]:
-    """A gateway with its own journal."""
-    port = free_port()
-    more = {"TRIMTAB_HOME": str(home), "TRIMTAB_ADMIN__PORT": str(free_port())}
-    with serving(
-        command("gateway", "gateway", "--port", str(port)), {**variables, **more}, 0, port
-    ) as server:
-        yield server
-
-
-def first_key(variables: dict[str, str]) -> str:
-    """A key's secret."""
-    asked = command("gateway", "keys", "create", "bench")
-    made = subprocess.run(asked, env=environment(variables), check=True, capture_output=True, text=True)
-    return made.stdout.strip().splitlines()[0]
+def gateway(home: Path, upstream: str, *more: str) -> Iterator[Server]:
+    """A gateway as anybody starts one, with a home and a key of its own."""
+    home.mkdir()
+    port, key = free_port(), home / "key"
+    asked = command(
+        "gateway", "gateway", "serve", "--engine", upstream, "--model", "bench", "--port", str(port)
+    )
+    asked += ["--home", str(home), "--key-file", str(key), *more]
+    with serving(asked, {}, 0, Target(port)) as server:
+        headers = {"authorization": f"Bearer {key.read_text().strip()}"}
+        yield Server(Target(port, "bench", headers), server.pid)
 
 
 @contextmanager
-def serving(command: list[str], variables: dict[str, str], core: int, port: int) -> Iterator[Server]:
-    """A server process on a core, until the block ends."""
-    process = subprocess.Popen(command, env=environment(variables))
+def serving(
+    command: list[str],
+    variables: Mapping[str, str],
+    core: int,
+    target: Target,
+    health: str = "/health",
+    url_file: Path | None = None,
+) -> Iterator[Server]:
+    """A server process on a core, until the block ends; one that chooses its own port tells it in a file."""
+    process = subprocess.Popen(command, env=environment(variables), stdout=subprocess.DEVNULL)
     pin(process.pid, core)
     try:
-        deadline = time.monotonic() + 60
-        while not answers(port):
+        deadline = time.monotonic() + 120
+        while not (target := found(target, url_file)).port or not answers(target.port, health):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{' '.join(command[2:4])} did not start")
             time.sleep(0.05)
-        yield Server(port, process.pid)
+        yield Server(target, process.pid)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def answers(port: int) -> bool:
-    """Whether a server says that it is well."""
+def found(target: Target, url_file: Path | None) -> Target:
+    """The target at the URL that the file tells, once there is one."""
+    if url_file is None or not url_file.exists():
+        return target
+    url = urlsplit(url_file.read_text().strip())
+    return replace(target, port=url.port or 0, path=f"{url.path}/chat/completions")
+
+
+def answers(port: int, health: str) -> bool:
+    """Whether a server answers; that it has no such path will do, for not every one tells how it is."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{health}", timeout=2) as answer:
             return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        return error.code == 404
     except OSError:
         return False
+
+
+def set_upstream(**manner: float) -> None:
+    """Have the engine stream in another manner."""
+    told = "&".join(f"{name}={value}" for name, value in manner.items())
+    url = f"http://127.0.0.1:{UPSTREAM_PORT}/__set?{told}"
+    with urllib.request.urlopen(urllib.request.Request(url, data=b"", method="POST"), timeout=5):
+        pass
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -100,9 +127,10 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def environment(more: dict[str, str]) -> dict[str, str]:
+def environment(more: Mapping[str, str]) -> dict[str, str]:
     """Ours without what would change a gateway's settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")} | more
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")}
+    return {**kept, "OMP_NUM_THREADS": "1", **more}
 
 
 def free_port() -> int:

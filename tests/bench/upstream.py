@@ -1,62 +1,96 @@
-"""An engine that costs nothing: one asyncio.Protocol that answers every chat completion with the same bytes.
+"""An engine that costs nothing: one asyncio.Protocol that answers every completion with the same words.
 
-python -m tests.bench.upstream PORT
+    python -m tests.bench.upstream PORT
+
+POST /__set?chunks=64&delay_ms=5&first_chars=0 changes how it streams: so many chunks, so far apart, and how long
+the first one is. Every chunk is a write of its own.
 """
 
 import asyncio
 import json
 import re
 import sys
+import time
+from dataclasses import dataclass
 from typing import cast
+from urllib.parse import parse_qsl, urlsplit
 
 import uvloop
 
-TEXT = "The capital of France is Paris. It lies on the Seine and has been the seat of government for long."
-CHUNKS = 32
+TEXT = (
+    "The capital of France is Paris. It lies on the Seine and has been the seat of government, "
+    "with short interruptions, since the tenth century."
+)
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 STREAMED = re.compile(rb'"stream": *true')
+USAGE = re.compile(rb'"include_usage": *true')
+ENVELOPE = {"created": 1767225600, "model": "bench", "system_fingerprint": "fp_mock"}
+
+
+@dataclass
+class Manner:
+    """How it streams now."""
+
+    chunks: int = 64
+    delay_ms: float = 0.0
+    first_chars: int = 0
+
+
+MANNER = Manner()
+
+
+def whole(kind: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n%s" % (kind, len(body), body)
 
 
 def completion() -> bytes:
     message = {"role": "assistant", "content": TEXT}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 24, "completion_tokens": 24, "total_tokens": 48}
-    body = json.dumps({**envelope("chat.completion"), "choices": [choice], "usage": usage}).encode()
-    return head(b"application/json", b"content-length: %d" % len(body)) + body
+    usage = {"prompt_tokens": 24, "completion_tokens": 29, "total_tokens": 53}
+    body = {
+        "id": "chatcmpl-bench",
+        "object": "chat.completion",
+        **ENVELOPE,
+        "choices": [choice],
+        "usage": usage,
+    }
+    return whole(b"application/json", json.dumps(body, separators=(",", ":")).encode())
 
 
-def stream() -> bytes:
-    deltas = [{"role": "assistant", "content": ""}, *({"content": f" word{n % 10}"} for n in range(CHUNKS))]
-    frames = [chunk(delta, None) for delta in deltas] + [chunk({}, "stop"), b"data: [DONE]\n\n"]
-    body = b"".join(b"%x\r\n%s\r\n" % (len(frame), frame) for frame in frames) + b"0\r\n\r\n"
-    return head(b"text/event-stream", b"transfer-encoding: chunked") + body
-
-
-def chunk(delta: dict[str, str], finish: str | None) -> bytes:
+def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return (
-        b"data: " + json.dumps({**envelope("chat.completion.chunk"), "choices": [choice]}).encode() + b"\n\n"
-    )
+    return frame({"id": "chatcmpl-bench", "object": "chat.completion.chunk", **ENVELOPE, "choices": [choice]})
 
 
-def envelope(kind: str) -> dict[str, object]:
-    return {"id": "chatcmpl-bench", "object": kind, "created": 1767225600, "model": "base"}
+def frame(told: dict[str, object] | None) -> bytes:
+    data = b"[DONE]" if told is None else json.dumps(told, separators=(",", ":")).encode()
+    data = b"data: %b\n\n" % data
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def head(kind: bytes, framing: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\n%s\r\n\r\n" % (kind, framing)
-
-
-PLAIN, STREAM = completion(), stream()
-MODELS = b'{"object":"list","data":[{"id":"base","object":"model"}]}'
-OTHER = head(b"application/json", b"content-length: %d" % len(MODELS)) + MODELS
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+ROLE = chunk({"role": "assistant", "content": ""})
+WORDS = [chunk({"content": f" word{number}"}) for number in range(10)]
+STOP = chunk({}, "stop")
+SPENT = {"prompt_tokens": 24, "completion_tokens": 64, "total_tokens": 88}
+USED = frame(
+    {"id": "chatcmpl-bench", "object": "chat.completion.chunk", **ENVELOPE, "choices": [], "usage": SPENT}
+)
+END = frame(None) + b"0\r\n\r\n"
+PLAIN = completion()
+OTHER = whole(b"application/json", b'{"object":"list","data":[{"id":"bench","object":"model"}]}')
 
 
 class Engine(asyncio.Protocol):
     """One connection, requests one after the other."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport, self.buffer = cast("asyncio.Transport", transport), b""
+        self.transport, self.buffer, self.open = cast("asyncio.Transport", transport), b"", True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open = False
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -66,10 +100,33 @@ class Engine(asyncio.Protocol):
             if len(self.buffer) < stop:
                 return
             asked, self.buffer = self.buffer[:stop], self.buffer[stop:]
-            if asked.startswith(b"GET"):
-                self.transport.write(OTHER)
-            else:
-                self.transport.write(STREAM if STREAMED.search(asked) else PLAIN)
+            self.answer(asked)
+
+    def answer(self, asked: bytes) -> None:
+        target = asked.split(b" ", 2)[1].decode()
+        if target.startswith("/__set"):
+            for name, value in parse_qsl(urlsplit(target).query):
+                setattr(MANNER, name, type(getattr(MANNER, name))(float(value)))
+            self.transport.write(OTHER)
+        elif asked.startswith(b"GET"):
+            self.transport.write(OTHER)
+        elif STREAMED.search(asked):
+            asyncio.get_running_loop().create_task(self.stream(USAGE.search(asked) is not None))
+        else:
+            self.transport.write(PLAIN)
+
+    async def stream(self, usage: bool) -> None:
+        """At a fixed schedule, so that a stream's length does not drift."""
+        began, delay = time.perf_counter(), MANNER.delay_ms / 1000
+        first = chunk({"content": "x " * (MANNER.first_chars // 2)}) if MANNER.first_chars else b""
+        self.transport.write(HEAD + ROLE + first)
+        for number in range(MANNER.chunks):
+            if delay:
+                await asyncio.sleep(max(0.0, began + delay * (number + 1) - time.perf_counter()))
+            if not self.open:
+                return
+            self.transport.write(WORDS[number % 10])
+        self.transport.write(STOP + (USED if usage else b"") + END)
 
 
 async def main(port: int) -> None:

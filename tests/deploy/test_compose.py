@@ -160,3 +160,11 @@ def test_vllm_may_load_adapters_at_run_time() -> None:
 
 def test_the_pocket_form_asks_for_no_gpu() -> None:
     assert "nvidia" not in (DEPLOY / "compose.pocket.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_a_ledger_of_the_operators_own_is_told_and_can_be_reached(name: str) -> None:
+    loaded = document(DEPLOY / "compose.yaml")
+    service = loaded["services"][name]
+    assert service["environment"].get("TRIMTAB_LEDGER__URL", "not passed on") is None
+    assert any(not (loaded["networks"][each] or {}).get("internal") for each in service["networks"])

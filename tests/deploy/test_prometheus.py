@@ -40,6 +40,10 @@ QUIET = {
     "panel Guards that could not decide A",
     "panel Answers given without a part A",
     "panel Not kept, not written B",
+    "panel Shed under load A",
+    "panel Limits of keys A",
+    "panel Limits of keys B",
+    "panel Asked elsewhere A",
     "annotation Failed swaps",
     "annotation Critical alerts",
 }

@@ -9,6 +9,7 @@ import pytest
 
 from finetune.settings import load_situation
 from gateway.settings import load_settings
+from gateway.up.stack import LEDGER_SECONDS
 from rewardserve.settings import read_settings
 from tests.deploy.places import DEPLOY, document
 
@@ -21,7 +22,7 @@ def told(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str
     """Puts a service's environment in place; the parameter is (compose file, service)."""
     name, service = request.param
     for variable, value in document(DEPLOY / name)["services"][service].get("environment", {}).items():
-        if variable.startswith("TRIMTAB_") and variable != "TRIMTAB_CONFIG":
+        if variable.startswith("TRIMTAB_") and variable != "TRIMTAB_CONFIG" and value is not None:
             monkeypatch.setenv(variable, INTERPOLATED.sub(r"\1", str(value)))
     return str(name)
 
@@ -48,6 +49,13 @@ def test_the_gateway_asks_services_that_are_there(told: str) -> None:
     urls = [settings.reward.url or "", *(engine.url for engine in settings.engines)]
     services = document(DEPLOY / told)["services"]
     assert all(re.findall(r"//([\w-]+):", url)[0] in services for url in urls)
+
+
+@on("gateway")
+def test_a_gateway_that_stops_is_given_the_time_it_may_need(told: str) -> None:
+    given = document(DEPLOY / told)["services"]["gateway"].get("stop_grace_period", "10s")
+    needed = load_settings(config_of(told)).limits.shutdown_seconds + LEDGER_SECONDS
+    assert float(given.removesuffix("s")) > needed
 
 
 @on("rewardserve")
@@ -78,7 +86,7 @@ def test_vllm_serves_the_name_that_the_gateway_asks_for() -> None:
 
 
 def test_the_sample_would_start() -> None:
-    command = [sys.executable, "-m", "gateway", "gateway", "--check", "--config", str(SAMPLE)]
+    command = [sys.executable, "-m", "gateway", "gateway", "check", "--config", str(SAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -1,16 +1,21 @@
 """A scriptable engine: a real HTTP server with vLLM's shapes, which remembers who asked and who left."""
 
 import asyncio
+import base64
 import json
+import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.serving import Serving, serving
 
 BASE = "base"
+TEXT = "/v1/completions"
+EMBEDDINGS = "/v1/embeddings"
+TOKENIZE = "/tokenize"
 
 
 class CutShort(Exception):
@@ -40,6 +45,7 @@ class Asked:
 
     body: dict[str, Any]
     headers: dict[str, str]
+    path: str = "/v1/chat/completions"
     state: str = "open"  # open, answered, left
 
 
@@ -48,9 +54,14 @@ class FakeEngine:
     """An ASGI app; `script` may be replaced between requests."""
 
     script: Script = field(default_factory=Script)
+    scripts: dict[str, Script] = field(default_factory=dict)  # instead, by what the user said first
     requests: list[Asked] = field(default_factory=list)
     adapters: dict[str, str] = field(default_factory=dict)
     healthy: bool = True
+    models: tuple[str, ...] = (BASE,)
+    loads_adapters: bool = True  # as vLLM does only when runtime LoRA is allowed
+    gives_n: bool = True  # False: one choice, however many are asked for
+    held: bool = False  # whoever asks waits until this is over
     refuse_adapters: str | None = None  # why, as vLLM tells of a rank that is too large
 
     def says(self, *texts: str, **how: Any) -> None:
@@ -75,8 +86,12 @@ class FakeEngine:
         if path == "/health":
             await sender.whole(200 if self.healthy else 503, b"")
         elif path == "/v1/models":
-            names = [BASE, *self.adapters]
+            names = [*self.models, *self.adapters]
             await sender.json(200, {"object": "list", "data": [{"id": name} for name in names]})
+        elif path == "/v1/load_lora_adapter" and not self.loads_adapters:
+            await sender.error(404, "Not Found", "NotFoundError")
+        elif path == "/v1/load_lora_adapter" and scope["method"] != "POST":
+            await sender.error(405, "Method Not Allowed", "MethodNotAllowed")
         elif path == "/v1/load_lora_adapter":
             await self._load(json.loads(raw), sender)
         elif path == "/v1/unload_lora_adapter":
@@ -86,7 +101,7 @@ class FakeEngine:
             )
         else:
             headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-            await self._complete(Asked(json.loads(raw), headers), leaving, sender)
+            await self._complete(Asked(json.loads(raw), headers, path), leaving, sender)
 
     async def _load(self, body: dict[str, Any], sender: "Sender") -> None:
         name, path = body["lora_name"], body["lora_path"]
@@ -102,17 +117,20 @@ class FakeEngine:
 
     async def _complete(self, asked: Asked, leaving: "asyncio.Task[None]", sender: "Sender") -> None:
         self.requests.append(asked)
-        script = self.script
+        script = self.scripts.get(first_words(asked.body), self.script)
+        told = asked if self.gives_n else replace(asked, body={**asked.body, "n": 1})
         try:
             await pause(script.before_answer, leaving)
+            while self.held:
+                await pause(0.005, leaving)
             if script.refuse:
                 await sender.json(*script.refuse)
-            elif asked.body["model"] not in (BASE, *self.adapters):
+            elif asked.body["model"] not in (*self.models, *self.adapters):
                 await sender.error(404, f"The model `{asked.body['model']}` does not exist.", "NotFoundError")
             elif asked.body.get("stream"):
-                await self._stream(asked, script, leaving, sender)
+                await self._stream(told, script, leaving, sender)
             else:
-                await sender.whole(200, script.raw or json.dumps(completion(asked.body, script)).encode())
+                await sender.whole(200, script.raw or json.dumps(whole_answer(told, script)).encode())
             asked.state = "answered"
         except ClientLeft:
             asked.state = "left"
@@ -121,6 +139,8 @@ class FakeEngine:
         self, asked: Asked, script: Script, leaving: "asyncio.Task[None]", sender: "Sender"
     ) -> None:
         frames = script.frames if script.frames is not None else tuple(frames_of(asked.body, script))
+        if asked.path == TEXT:
+            frames = tuple(map(frame_as_text, frames))
         await sender.start(200, "text/event-stream")
         for number, frame in enumerate(frames):
             if number == script.cut_after:
@@ -189,10 +209,46 @@ class Sender:
         await self.json(status, {"error": {"message": message, "type": kind, "param": None, "code": status}})
 
 
+def first_words(body: dict[str, Any]) -> str:
+    """What a conversation begins with; nothing where there is none, or it begins with no plain text."""
+    first = next(iter(body.get("messages") or ()), {}).get("content")
+    return first if isinstance(first, str) else ""
+
+
 def messages_of(body: dict[str, Any], script: Script) -> list[dict[str, Any]]:
     """The n messages that the script says."""
     said = script.messages or tuple({"role": "assistant", "content": text} for text in script.texts)
     return [said[index % len(said)] for index in range(body.get("n") or 1)]
+
+
+def whole_answer(asked: Asked, script: Script) -> dict[str, Any]:
+    """What the route that was asked answers."""
+    if asked.path == EMBEDDINGS:
+        return embeddings(asked.body)
+    if asked.path == TOKENIZE:
+        count = 3 * len(asked.body["messages"])
+        return {"count": count, "max_model_len": 64, "tokens": list(range(count)), "token_strs": None}
+    whole = completion(asked.body, script)
+    return as_text(whole, "message") if asked.path == TEXT else whole
+
+
+def embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    """One vector for each text, which tells its length and its place."""
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    data = [
+        {"object": "embedding", "index": place, "embedding": vector(body, len(text), place)}
+        for place, text in enumerate(texts)
+    ]
+    spent = {"prompt_tokens": 3 * len(texts), "total_tokens": 3 * len(texts)}
+    return {"id": "embd-fake", "object": "list", "model": body["model"], "data": data, "usage": spent}
+
+
+def vector(body: dict[str, Any], *numbers: float) -> list[float] | str:
+    """The numbers as they are, or as OpenAI's base64: little-endian 32 bit floats."""
+    plain = [float(number) for number in numbers]
+    if body.get("encoding_format") != "base64":
+        return plain
+    return base64.b64encode(struct.pack(f"<{len(plain)}f", *plain)).decode()
 
 
 def completion(body: dict[str, Any], script: Script) -> dict[str, Any]:
@@ -202,6 +258,22 @@ def completion(body: dict[str, Any], script: Script) -> dict[str, Any]:
         for index, message in enumerate(messages_of(body, script))
     ]
     return {**envelope("chat.completion", body), "choices": choices, "usage": usage(len(choices))}
+
+
+def as_text(whole: dict[str, Any], said: str) -> dict[str, Any]:
+    """A chat completion, or a chunk of one, in the shape of OpenAI's legacy completions."""
+    choices = [
+        {"index": choice["index"], "text": choice[said].get("content") or "", "logprobs": None}
+        | {"finish_reason": choice["finish_reason"]}
+        for choice in whole["choices"]
+    ]
+    return {**whole, "id": "cmpl-fake", "object": "text_completion", "choices": choices}
+
+
+def frame_as_text(frame: bytes) -> bytes:
+    """The same for a stream's frame."""
+    payload = frame.removeprefix(b"data: ").strip()
+    return frame if payload == b"[DONE]" else sse(as_text(json.loads(payload), "delta"))
 
 
 def frames_of(body: dict[str, Any], script: Script) -> Iterator[bytes]:
@@ -261,6 +333,6 @@ def fake_engine() -> Iterator[tuple[FakeEngine, Serving]]:
         yield engine, server
 
 
-async def drained(chunks: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+async def drained(batches: AsyncIterator[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """All of a stream's chunks."""
-    return [chunk async for chunk in chunks]
+    return [chunk async for batch in batches for chunk in batch]

@@ -4,23 +4,29 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import openai
 
+from gateway.admission import Admission
 from gateway.app import create_app
-from gateway.engines.http import open_session
+from gateway.engines.origin import Origins
 from gateway.exchange import Exchange
 from gateway.ledger.contract import LedgerFull
+from gateway.ledger.database import Database
+from gateway.ledger.responses import Responses
 from gateway.metrics import Metrics
 from gateway.routing import Router
 from gateway.screens import Screener, Screens
+from gateway.serving.process import server_of
 from gateway.settings import GatewaySettings, load_settings
-from gateway.tools import Tools, first_routes, pool_of
-from rewardserve.client import RewardUnavailable
+from gateway.tenants.quotas import Quotas
+from gateway.tenants.terms import NO_TERMS, Terms
+from gateway.tools import Tools, embedder_of, first_routes, keeping, pool_of
+from rewardserve.client import RewardRefused, RewardUnavailable
 from tests.fakes.engine import FakeEngine, fake_engine
 from tests.fakes.guards import word_screen
 from tests.serving import Serving, serving_opened
@@ -32,16 +38,22 @@ class FakeCaller:
 
     id: str
     role: str
+    terms: Terms = NO_TERMS
 
     @property
     def name(self) -> str:
         return self.id
 
 
+@dataclass
 class FakeKeys:
-    """One key a role, named after it."""
+    """One key a role, named after it; and application keys with terms of their own."""
+
+    terms: dict[str, Terms] = field(default_factory=dict)
 
     def authenticate(self, secret: str) -> FakeCaller | None:
+        if secret in self.terms:
+            return FakeCaller(f"key-{secret}", "application", self.terms[secret])
         roles = ("application", "viewer", "operator", "admin")
         return FakeCaller(f"key-{secret}", secret) if secret in roles else None
 
@@ -63,8 +75,9 @@ class FakeRecorder:
 class FakeRewards:
     """The longer the better; or whatever `fails` says."""
 
-    fails: str = ""  # away, slow, nan, short
+    fails: str = ""  # away, refused, slow, nan, short
     asked: list[list[str]] = field(default_factory=list)
+    read: list[Sequence[Mapping[str, Any]]] = field(default_factory=list)  # the conversations
     cancelled: int = 0
 
     async def score(
@@ -75,8 +88,11 @@ class FakeRewards:
         deadline_seconds: float | None = None,
     ) -> list[float]:
         self.asked.append(list(candidates))
+        self.read.append(messages)
         if self.fails == "away":
             raise RewardUnavailable("nobody there")
+        if self.fails == "refused":
+            raise RewardRefused("too long", status=400, param="conversations[0]")
         if self.fails == "slow":
             try:
                 await asyncio.sleep(3600)
@@ -105,6 +121,7 @@ class Running:
         self.recorder.full = False
         self.rewards.fails = ""
         self.rewards.asked.clear()
+        self.rewards.read.clear()
         self.rewards.cancelled = 0
         self.tools.screens.publish(screen or word_screen())
 
@@ -138,8 +155,8 @@ def until(true: Any, seconds: float = 3.0) -> bool:
 
 
 @contextmanager
-def running_gateway(**changes: Any) -> Iterator[Running]:
-    """A gateway with a fake engine; `changes` are settings."""
+def running_gateway(*, database: str | None = None, **changes: Any) -> Iterator[Running]:
+    """A gateway with a fake engine; stores responses where there is a database's URL; `changes` are settings."""
     with fake_engine() as (engine, behind):
         settings = load_settings(
             **{
@@ -148,15 +165,21 @@ def running_gateway(**changes: Any) -> Iterator[Running]:
                 **changes,
             }
         )
+        limits = settings.limits.model_copy(update={"shutdown_seconds": 2.0})
         recorder, rewards, made = FakeRecorder(), FakeRewards(), list[Tools]()
 
         @asynccontextmanager
         async def opening() -> AsyncIterator[Any]:
-            async with open_session() as session:
-                made.append(fake_tools(settings, session, recorder, rewards))
-                yield create_app(made[0])
+            async with AsyncExitStack() as stack:
+                session = await stack.enter_async_context(Origins())
+                tools = fake_tools(settings, session, recorder, rewards)
+                if database:
+                    opened = await stack.enter_async_context(Database(database))
+                    tools = replace(tools, responses=Responses(opened, keeping(settings)))
+                made.append(tools)
+                yield create_app(tools)
 
-        with serving_opened(opening) as server:
+        with serving_opened(opening, lambda app: server_of(app, limits)) as server:
             yield Running(engine, server, recorder, rewards, made[0])
 
 
@@ -174,4 +197,7 @@ def fake_tools(
         recorder=recorder,
         keys=FakeKeys(),
         metrics=metrics,
+        admission=Admission(settings.limits, metrics),
+        quotas=Quotas(settings.limits, metrics, workers=settings.workers),
+        embedder=embedder_of(settings, session),
     )

@@ -42,9 +42,14 @@ class WordGuard:
         found = {hazard: 1.0 for word, hazard in HAZARDS.items() if word in segment.text}
         if RAVES in segment.text:
             found["hte"] = math.nan
-        start = segment.text.find(REDACTED)
-        spans = (Span(start, start + len(REDACTED), "G.pii", "secret"),) if start >= 0 else ()
-        return Verdict(self.name, found, spans)
+        spans = (place_of(REDACTED, segment.text), place_of(REFUSED, segment.text))
+        return Verdict(self.name, found, tuple(span for span in spans if span is not None))
+
+
+def place_of(word: str, text: str) -> Span | None:
+    """Where a word stands first."""
+    start = text.find(word)
+    return Span(start, start + len(word), HAZARDS[word], "secret") if start >= 0 else None
 
 
 class Words:

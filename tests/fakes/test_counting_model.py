@@ -1,7 +1,7 @@
-from gateway.engines.pocket.inflight import decode_all
 from gateway.engines.pocket.job import Job, Sampling
 from gateway.engines.pocket.schedule import Limits
 from tests.fakes.counting_model import CountingModel
+from tests.fakes.decoding import decode_all
 
 
 def test_every_row_counts_for_itself() -> None:

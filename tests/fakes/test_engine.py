@@ -9,7 +9,8 @@ import httpx
 import openai
 import pytest
 
-from tests.fakes.engine import FakeEngine, fake_engine
+from tests.fakes.engine import FakeEngine, Script, fake_engine
+from tests.fakes.gateway import until
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +24,34 @@ def ask(client: httpx.Client, **body: object) -> httpx.Response:
     return client.post("/v1/chat/completions", json=asked)
 
 
+def test_it_says_what_it_was_told_to_say_to_somebody(served: tuple[FakeEngine, httpx.Client]) -> None:
+    engine, client = served
+    engine.says("one")
+    engine.scripts["good day"] = Script(texts=("And to you.",))
+    said = [
+        ask(
+            client, messages=[{"role": "user", "content": words}, {"role": "assistant", "content": "?"}]
+        ).json()
+        for words in ("good day", "hi")
+    ]
+    assert [each["choices"][0]["message"]["content"] for each in said] == ["And to you.", "one"]
+
+
 def test_it_says_what_it_was_told_to(served: tuple[FakeEngine, httpx.Client]) -> None:
     engine, client = served
     engine.says("one", "two")
     answer = ask(client, n=3, seed=4).json()
     assert [choice["message"]["content"] for choice in answer["choices"]] == ["one", "two", "one"]
-    assert (engine.asked.body["seed"], engine.asked.state) == (4, "answered")
+    assert engine.asked.body["seed"] == 4
+    assert until(lambda: engine.asked.state == "answered")  # noted once the last byte has left
+
+
+def test_it_counts_beside_its_versioned_routes(served: tuple[FakeEngine, httpx.Client]) -> None:
+    engine, client = served
+    engine.says()
+    asked = {"model": "base", "messages": [{"role": "user", "content": "hi"}]}
+    counted = client.post("/tokenize", json=asked).json()
+    assert counted["count"] == len(counted["tokens"]) > 0
 
 
 def test_its_streams_are_read_by_the_official_client(served: tuple[FakeEngine, httpx.Client]) -> None:

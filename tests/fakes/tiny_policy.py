@@ -9,7 +9,7 @@ TEXTS = [
 ]
 
 
-def make_tiny_policy(folder: Path) -> Path:
+def make_tiny_policy(folder: Path, context: int = 256) -> Path:
     """Write model and tokenizer to the folder."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -24,7 +24,7 @@ def make_tiny_policy(folder: Path) -> Path:
         intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=256,
+        max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

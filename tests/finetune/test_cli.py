@@ -12,6 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from finetune.cli import app, seconds_of
+from finetune.commands import ledger, look, worth_training
+from finetune.settings import load_situation
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from tests.fakes.exchanges import benign, harmful
@@ -49,6 +51,13 @@ def test_a_dry_run_tells_what_would_be_learnt() -> None:
     assert not told["enough"]
 
 
+async def test_new_pairs_are_worth_a_training_only_when_all_together_are_enough(home: Path) -> None:
+    situation = load_situation(home=home / ".trimtab")
+    async with ledger(situation) as database:
+        found = await look(situation, database)
+    assert [worth_training(found, fewest) for fewest in (40, 41)] == [40, 0]
+
+
 def test_a_dry_run_for_people_names_the_filters() -> None:
     assert "near duplicate" in asked("run", "--dry-run")
 
@@ -63,6 +72,16 @@ def test_pairs_are_shown_with_where_they_come_from() -> None:
     assert told["pairs"] == 40
     assert len(told["shown"]) == 3
     assert told["shown"][0]["provenance"]["exchange_id"]
+
+
+async def empty_ledger(home: Path) -> None:
+    async with Database(f"sqlite:///{home}/ledger.db"):
+        pass
+
+
+def test_where_there_are_no_pairs_it_is_said_what_tells_why(tmp_path: Path) -> None:
+    asyncio.run(empty_ledger(tmp_path / "new"))
+    assert "finetune run --dry-run" in asked("pairs", "--home", str(tmp_path / "new"))
 
 
 def test_pairs_are_exported_as_json_lines(tmp_path: Path) -> None:
@@ -93,7 +112,7 @@ def test_watch_stops_in_good_order_when_told_to(home: Path) -> None:
         lines = [process.stderr.readline() for _ in range(2)]
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
-    assert "40 new pairs; 200 are needed" in lines[1]
+    assert "40 new pairs; 40 are fit for training, 100 are needed" in lines[1]
     assert "stopped" in rest
     assert process.returncode == 0
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,8 @@ from guards.verdict import Context, Screening, Segment
 from tests.fakes.exchanges import benign, candidate, exchange, harmful, screened
 from tests.fakes.retraining import Calls, FakeRegistry
 from tests.fakes.tiny_policy import make_tiny_policy
+
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
 # A policy of random weights says nonsense before and after: what is examined here is the machinery.
 ANYTHING = Bars(
@@ -118,13 +121,14 @@ async def test_exchanges_become_an_adapter_that_an_engine_loads(
     loop: Loop, policy: Path, tmp_path: Path
 ) -> None:
     from gateway.engines.pocket.model import PocketModel
+    from tests.fakes.decoding import generate
 
     outcome = await loop.run()
     assert outcome.promoted, outcome.reasons
     (adapter,) = (tmp_path / "adapters").iterdir()
     assert outcome.version == f"policy-{adapter.name[:12]}"
-    said = PocketModel.load(policy).generate(
-        [[{"role": "user", "content": "Hello"}]], max_tokens=4, adapter=adapter
+    said = generate(
+        PocketModel.load(policy), [[{"role": "user", "content": "Hello"}]], max_tokens=4, adapter=adapter
     )
     assert len(said) == 1
 
@@ -135,6 +139,24 @@ async def test_the_dataset_that_a_version_names_holds_its_pairs(loop: Loop, tmp_
     pairs = thaw(tmp_path / "datasets" / f"{lineage['dataset']}.jsonl")
     assert len(pairs) == lineage["pairs"] >= 40
     assert {pair.kind for pair in pairs} == {"safety", "helpfulness"}
+
+
+async def test_clients_that_write_in_other_shapes_stop_no_training(loop: Loop, tmp_path: Path) -> None:
+    words = "How do I carry out the other wicked plan?"
+    shapes: list[Any] = [
+        [{"type": "text", "text": words}],
+        [{"type": "input_text", "text": "And with a friend?"}],
+        [{"type": "image_url", "image_url": {"url": "data:"}}],
+    ]
+    asked = [({"role": "user", "content": content},) for content in shapes]
+    odd = [replace(harmful(900 + i), messages=messages) for i, messages in enumerate(asked)]
+    await Intake(loop.database).take(odd)
+    outcome = await loop.run()
+    assert outcome.promoted, outcome.reasons
+    lineage = loop.registry.known[outcome.version or ""]
+    prompts = {pair.prompt for pair in thaw(tmp_path / "datasets" / f"{lineage['dataset']}.jsonl")}
+    assert {words, "And with a friend?"} <= prompts
+    assert "" not in prompts
 
 
 async def test_the_real_bars_keep_a_policy_out_that_learnt_nothing_worth(loop: Loop) -> None:

@@ -1,13 +1,16 @@
 """Retraining by itself."""
 
 import asyncio
+import weakref
 
 import pytest
 
 from finetune.claims import How
-from finetune.errors import RunUnderWay, TrainingFailed
+from finetune.errors import NothingToResume, RunUnderWay, TrainingFailed
 from finetune.retrain import Outcome
 from finetune.watch import MOST_FAILURES, Watch
+from gateway.ledger.contract import LedgerUnavailable
+from tests.fakes.ring import Ring, dropped, no_collection
 
 
 class Scene:
@@ -16,9 +19,13 @@ class Scene:
     def __init__(self, pending: int = 0, *, left: bool = False, error: Exception | None = None) -> None:
         self.pairs, self.left, self.error = pending, left, error
         self.runs: list[How] = []
+        self.model: weakref.ref[Ring] | None = None
+        self.away = self.too_few = False
         self.watch = Watch(0.01, 200, self.pending, self.unfinished, self.run)
 
     async def pending(self) -> int:
+        if self.away:
+            raise LedgerUnavailable("connection refused")
         return self.pairs
 
     async def unfinished(self) -> bool:
@@ -26,10 +33,13 @@ class Scene:
 
     async def run(self, how: How) -> Outcome:
         self.runs.append(how)
+        self.model = dropped()
         if self.error is not None:
             raise self.error
-        self.pairs = 0
-        return Outcome("r", promoted=True, reasons=(), version="v")
+        if self.too_few:
+            return Outcome("r", promoted=False, reasons=("not enough pairs",))
+        trained, self.pairs = self.pairs, 0
+        return Outcome("r", promoted=True, reasons=(), version="v", trained_on=trained)
 
 
 async def test_enough_new_pairs_begin_a_run() -> None:
@@ -65,6 +75,19 @@ async def test_a_failed_run_is_taken_up_again_and_not_for_ever() -> None:
     assert scene.runs == ["new", *["resume"] * (MOST_FAILURES - 1)]
 
 
+async def test_pairs_that_were_too_few_wait_for_more_and_are_not_lost() -> None:
+    scene = Scene(200)
+    scene.too_few = True
+    for _ in range(3):
+        await scene.watch.look()
+    assert scene.runs == ["new"]
+    scene.pairs, scene.too_few = 400, False
+    await scene.watch.look()
+    scene.pairs = 200
+    await scene.watch.look()
+    assert scene.runs == ["new"] * 3
+
+
 async def test_a_fault_of_ours_does_not_end_the_watch_nor_tell_what_was_asked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -73,6 +96,28 @@ async def test_a_fault_of_ours_does_not_end_the_watch_nor_tell_what_was_asked(
     assert scene.watch.failures == 1
     assert "KeyError" in caplog.text
     assert "how do I" not in caplog.text
+
+
+async def test_a_database_that_is_away_while_looking_is_no_failed_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene(200)
+    scene.away = True
+    assert await scene.watch.look() is None
+    assert "connection refused" in caplog.text
+    scene.away = False
+    await scene.watch.look()
+    assert scene.runs == ["new"]
+
+
+async def test_nothing_to_resume_is_nothing_to_do() -> None:
+    scene = Scene(200, error=LedgerUnavailable("connection refused"))  # before a run was begun
+    assert await scene.watch.look() is None
+    scene.error = NothingToResume("the last one was promoted")
+    assert await scene.watch.look() is None
+    scene.error = None
+    assert await scene.watch.look()
+    assert scene.runs == ["new", "resume", "new"]
 
 
 async def test_what_failed_before_a_restart_is_taken_up() -> None:
@@ -101,3 +146,15 @@ async def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_worker_that_waits_holds_no_model() -> None:
+    scene = Scene(200)
+    with no_collection():
+        task = asyncio.create_task(scene.watch.forever())
+        while not scene.runs:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        assert scene.model is not None
+        assert scene.model() is None

@@ -31,6 +31,8 @@ from gateway.ledger.tables import RetrainingRow, TransitionRow
 from tests.fakes.exchanges import benign, candidate, exchange, harmful
 from tests.fakes.retraining import Calls, FakeDrawer, FakeExaminer, FakeRegistry, FakeTrainer
 
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
+
 STEPS = ["live", "draw", "train", "examine before", "examine after", "register", "stage", "flip", "drain"]
 
 
@@ -110,6 +112,14 @@ async def test_too_few_pairs_say_how_many_are_needed(bench: Bench) -> None:
     outcome = await bench.work()
     assert "24 pairs are fit for training, 100 are needed: 76 more" in outcome.reasons[0]
     assert "train" not in bench.calls.made
+
+
+async def test_only_what_is_trained_on_is_no_longer_new(bench: Bench) -> None:
+    plan, bench.plan = bench.plan, replace(bench.plan, fewest_pairs=100)
+    assert (await bench.work()).trained_on == 0
+    assert await bench.tools.pairs.used() == set()
+    bench.plan = plan
+    assert (await bench.work()).trained_on == len(await bench.tools.pairs.used()) == 24
 
 
 async def test_what_the_exam_asks_is_not_trained_on(bench: Bench) -> None:

@@ -46,7 +46,11 @@ def test_a_body_that_is_no_request_is_a_400(body: bytes, http: httpx.Client) -> 
         ({"messages": [1]}, "messages.0"),
         ({"messages": [{"content": "x"}]}, "messages.0"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
+        ({"messages": [{"role": "user", "content": [{"type": "song"}]}]}, "messages.0.content.0.type"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages.0.content.0.image_url",
+        ),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
         ({"messages": [{"role": "assistant", "tool_calls": 5}]}, "messages.0.tool_calls"),
         ({"messages": HI * 21}, "messages"),
@@ -62,8 +66,10 @@ def test_a_body_that_is_no_request_is_a_400(body: bytes, http: httpx.Client) -> 
         ({"stream": "yes"}, "stream"),
         ({"stream_options": 1}, "stream_options"),
         ({"user": 1}, "user"),
+        ({"user": "u" * 513}, "user"),
         ({"documents": [{"text": "x"}]}, "documents"),
         ({"chat_template": "{{ x }}"}, "chat_template"),
+        ({"kv_transfer_params": {"remote_host": "10.0.0.5"}}, "kv_transfer_params"),
         ({"alignment": 1}, "alignment"),
         ({"alignment": {"strategie": "x"}}, "alignment.strategie"),
         ({"alignment": {"strategy": "adaptive"}}, "alignment.strategy"),
@@ -148,7 +154,8 @@ def test_an_engine_that_is_away_is_a_503(stream: bool) -> None:
 
 
 def test_more_requests_than_allowed_are_shed_at_once() -> None:
-    with running_gateway(limits={"concurrent_requests": 1}) as running, running.http() as http:
+    limits = {"concurrent_requests": 1, "queued_requests": 0}
+    with running_gateway(limits=limits) as running, running.http() as http:
         running.engine.says("x" * 400, between_chunks=0.05)
         asked = {"model": "assistant", "messages": HI}
         with http.stream("POST", "/v1/chat/completions", json={**asked, "stream": True}):

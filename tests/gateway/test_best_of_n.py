@@ -27,12 +27,6 @@ def gateway(served: Running) -> Running:
     return served
 
 
-@pytest.fixture
-def http(gateway: Running) -> Iterator[httpx.Client]:
-    with gateway.http() as client:
-        yield client
-
-
 def ask(http: httpx.Client, n: int = 4, **body: Any) -> httpx.Response:
     alignment = {"strategy": "best_of_n", "n": n, "explain": True}
     asked = {"model": "assistant", "messages": HI, "alignment": alignment, **body}
@@ -110,10 +104,17 @@ def test_an_error_when_every_candidate_is_withheld_and_the_policy_wants_it(
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "content_policy_violation")
 
 
+def test_a_reward_model_reads_the_conversation_as_plain_text(gateway: Running, http: httpx.Client) -> None:
+    content = [{"type": "text", "text": "hi"}, {"type": "input_text", "text": "there"}]
+    ask(http, messages=[{"role": "user", "content": content}])
+    assert [turn["content"] for turn in gateway.rewards.read[-1]] == ["hi\nthere"]
+
+
 @pytest.mark.parametrize(
     ("fails", "reason"),
     [
         ("away", "reward: unavailable"),
+        ("refused", "reward: refused"),
         ("slow", "reward: unavailable"),
         ("nan", "reward: garbage"),
         ("short", "reward: garbage"),

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 import httpx
 import openai
 import pytest
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from gateway.api.models import models_router
 from gateway.api.probes import probes_router
-from tests.fakes.gateway import Running, running_gateway
+from gateway.api.responses.stored import responses_router
+from gateway.api.routes import asking_routes
+from tests.fakes.gateway import Running, running_gateway, until
 
 OPEN = {"/health", "/metrics"}
 
@@ -24,11 +25,8 @@ def gateway() -> Iterator[Running]:
 
 def routes_of(gateway: Running) -> set[tuple[str, str]]:
     """Every method and path that the app serves, from its own table."""
-    app = FastAPI()
-    app.include_router(models_router(gateway.tools))
-    app.include_router(probes_router(gateway.tools))
-    found: set[tuple[str, str]] = {("POST", "/v1/chat/completions")}
-    for router in (models_router(gateway.tools), probes_router(gateway.tools)):
+    found = {("POST", route.path) for route in asking_routes(gateway.tools)}
+    for router in (each(gateway.tools) for each in (models_router, probes_router, responses_router)):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             found |= {(method, route.path) for method in route.methods}
@@ -169,3 +167,16 @@ def test_a_keys_secret_is_in_no_log_and_no_metric(gateway: Running, caplog: pyte
         exposed = nobody.get("/metrics").text
     ours = [record for record in caplog.records if record.name.startswith(("gateway", "trimtab"))]
     assert "SENTINEL" not in exposed + str([vars(record) for record in ours])
+
+
+def test_the_log_of_a_failed_request_has_the_engines_own_status(
+    gateway: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.reset()
+    gateway.engine.says(refuse=(507, {}))
+    asked = {"model": "assistant", "messages": [{"role": "user", "content": "hi"}]}
+    with gateway.http() as http:
+        assert http.post("/v1/chat/completions", json=asked).status_code == 502
+    assert until(lambda: caplog.records)
+    [line] = [record.fields for record in caplog.records if record.name == "trimtab.requests"]  # type: ignore[attr-defined]
+    assert (line["error"], line["upstream_status"]) == ("engine_failed", 507)

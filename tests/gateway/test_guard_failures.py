@@ -54,6 +54,7 @@ def test_a_prompt_that_could_not_be_screened(
     served.reset(word_screen(on_error=on_error))
     answer = ask(http, failure, stream=False)
     assert bool(served.engine.requests) == (on_error == "open")
+    assert answer.headers.get("x-trimtab-withheld") == ("guard_failed" if on_error == "closed" else None)
     assert answer.headers["x-trimtab-degraded"] == f"guard words: failed {on_error}"
 
 
@@ -101,3 +102,17 @@ def test_another_policy_takes_its_place_for_the_next_request(served: Running, ht
     before = ask(http, "hi", stream=False).headers["x-trimtab-policy"]
     served.reset(word_screen(hold_back=17))
     assert ask(http, "hi", stream=False).headers["x-trimtab-policy"] != before
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_log_names_the_guard_and_its_reason_once_a_request_and_quotes_nothing(
+    stream: bool, served: Running, http: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.reset(word_screen(on_error="open"))
+    served.engine.says(f"{CRASHES} SENTINEL " * 20)
+    answer = ask(http, "hi", stream=stream)
+    [line] = [record.fields for record in caplog.records if record.name == "trimtab.guards"]
+    assert line["guard"] == "words"
+    assert line["reason"].startswith("crashed: ")
+    assert line["exchange"] == answer.headers["x-trimtab-exchange"]
+    assert "SENTINEL" not in str(line)

@@ -4,9 +4,10 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from gateway.logs import JsonLines
+from gateway.logs import AtMost, JsonLines
 
 
 def line(message: str, **more: object) -> dict[str, object]:
@@ -38,6 +39,18 @@ def test_an_exception_is_told_by_type_and_place_alone() -> None:
     assert said["kind"] == "ValueError"
     assert str(said["where"]).startswith("test_logs.py:")
     assert "SENTINEL" not in str(said)
+
+
+def test_more_lines_than_a_logger_may_write_are_counted_instead() -> None:
+    bound = AtMost(2, seconds=0.05)
+
+    def passes() -> tuple[bool, object]:
+        record = logging.LogRecord("trimtab", logging.INFO, __file__, 1, "again", None, None)
+        return bool(bound.filter(record)), getattr(record, "fields", {}).get("left_out")
+
+    assert [passes() for _ in range(5)] == [(True, None)] * 2 + [(False, None)] * 3
+    time.sleep(0.06)
+    assert [passes() for _ in range(2)] == [(True, 3), (True, None)]
 
 
 RECORDING = """

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import parts
+from gateway.deltas import delta_of
 from gateway.errors import BadRequest
 from gateway.stray import KNOWN_NAMES, KNOWN_WORDS
 
@@ -61,7 +62,13 @@ messages = st.fixed_dictionaries(
         "reasoning": texts,
         "refusal": texts,
         "tool_calls": st.lists(
-            st.fixed_dictionaries({"function": st.fixed_dictionaries({"name": texts, "arguments": texts})})
+            st.fixed_dictionaries(
+                {"function": st.fixed_dictionaries({"name": texts, "arguments": texts})},
+                optional={
+                    "id": texts.filter(lambda text: text not in KNOWN_WORDS),
+                    "type": st.just("function"),
+                },
+            )
         ),
     },
 )
@@ -72,7 +79,9 @@ def strings(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [each for key, inner in value.items() if key != "role" for each in strings(inner)]
+        return [
+            each for key, inner in value.items() if key not in ("role", "type") for each in strings(inner)
+        ]
     return [each for inner in value for each in strings(inner)] if isinstance(value, list) else []
 
 
@@ -84,7 +93,9 @@ def test_no_string_of_a_reply_escapes(message: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        {"audio": {"data": "x"}},
+        {"video": {"data": "x"}},
+        {"audio": "x"},
+        {"images": ["x"]},
         {"annotations": [{"text": "x"}]},
         {"content": ["x"]},
         {"tool_calls": [{"function": {"name": "f", "note": "x"}}]},
@@ -98,7 +109,7 @@ def test_what_no_guard_reads_is_unscannable(message: dict[str, Any]) -> None:
     with pytest.raises(parts.Unscannable):
         parts.of_reply({"role": "assistant", **message})
     with pytest.raises(parts.Unscannable):
-        parts.delta_of({"delta": message})
+        delta_of({"delta": message})
 
 
 def test_empty_fields_are_no_obstacle() -> None:
@@ -121,9 +132,9 @@ def words(value: Any) -> set[str]:
     return names.union({value} if isinstance(value, str) else (), *map(words, inner)) - {""}
 
 
-@given(anything, anything)
-def test_no_word_of_a_request_escapes(of_message: Any, of_body: Any) -> None:
-    message = {"role": "user", "content": "x", "name": of_message}
+@given(anything, anything, st.sampled_from([{}, {"content": "x"}, {"content": None}]))
+def test_no_word_of_a_request_escapes(of_message: Any, of_body: Any, content: dict[str, Any]) -> None:
+    message = {"role": "user", "name": of_message, **content}
     found = parts.of_prompt({"messages": [message], "tools": [of_body], "guided_json": of_body})
     read = {text for part in found for text in (part.segment.text, *part.segment.text.split("\n"))}
     told = words(of_message) | words(of_body)
@@ -159,3 +170,24 @@ def test_a_tool_nested_beyond_reason_is_refused() -> None:
 
 def test_guards_are_told_the_turns() -> None:
     assert parts.turns(BODY).turns[:2] == (("system", "s"), ("user", "u"))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        {"text": "hi", "image_url": "http://10.0.0.5/"},
+        {"type": "text", "text": "hi", "image_url": {"url": "http://10.0.0.5/"}},
+        {"type": "text", "text": "hi", "uuid": "x", "image_url": "http://10.0.0.5/"},
+        {"type": "text", "text": "hi", "video_url": None},
+    ],
+)
+def test_media_cannot_hide_in_a_text_part(piece: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest) as refused:
+        parts.of_prompt({"messages": [{"role": "user", "content": [piece]}]})
+    assert str(refused.value.param).startswith("messages.0.content.0.")
+
+
+def test_what_stands_beside_a_text_part_is_read_as_well() -> None:
+    piece = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral", "note": "psst"}}
+    found = parts.of_prompt({"messages": [{"role": "user", "content": [piece]}]})
+    assert {"hi", "psst"} <= {part.segment.text for part in found}

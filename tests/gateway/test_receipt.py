@@ -14,6 +14,7 @@ def test_bytes_are_counted_by_part_in_utf8() -> None:
         "screened_bytes": 9,
         "delivered_bytes": 9,
         "parts": {"content": 7, "tool_arguments": 2},
+        "unscanned": {},
         "complete": True,
     }
 

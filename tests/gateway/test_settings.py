@@ -50,23 +50,44 @@ def test_one_nested_variable_leaves_its_neighbours_alone(monkeypatch: pytest.Mon
     assert load_settings().listen.port == 8080
 
 
+def test_a_server_for_embeddings_can_be_told_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().embeddings is None
+    monkeypatch.setenv("TRIMTAB_EMBEDDINGS__URL", "http://127.0.0.1:2/v1")
+    monkeypatch.setenv("TRIMTAB_EMBEDDINGS__MODELS", '{"small": "bge"}')
+    told = load_settings().embeddings
+    assert told is not None
+    assert (told.url, told.models) == ("http://127.0.0.1:2/v1", {"small": "bge"})
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "named"),
     [
-        ("TRIMTAB_LIMITS__MAX_N", "many", "limits.max_n"),
-        ("TRIMTAB_LIMITS__BOGUS", "1", "limits.bogus"),
+        ("TRIMTAB_LIMITS__MAX_N", "many", "limits.max_n: must be a whole number"),
+        ("TRIMTAB_LIMITS__BOGUS", "1", "limits.bogus: is no field here; the fields here are max_n, "),
         ("TRIMTAB_BOGUS", "1", "TRIMTAB_BOGUS"),
         ("TRIMTAB_LEDGER__SAMPLE_RATE", "1.5", "ledger.sample_rate"),
         ("TRIMTAB_ENGINES", "not json", "engines"),
         ("TRIMTAB_ALIGNMENT__N", "99", "alignment.n"),
+        ("TRIMTAB_LEDGER__URL", "foo", "ledger.url: .*must be sqlite:///"),
+        ("TRIMTAB_LEDGER__URL", "mysql://host/ledger", "ledger.url"),
+        ("TRIMTAB_LEDGER__URL", "postgresql://host:SENTINEL/ledger", "ledger.url"),
     ],
 )
 def test_a_bad_variable_names_itself(
     variable: str, value: str, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(SettingsInvalid, match=named):
+    with pytest.raises(SettingsInvalid, match=named) as complaint:
         load_settings()
+    assert "SENTINEL" not in str(complaint.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "sqlite:///ledger.db", "postgres://u:p@host/ledger", "postgresql+asyncpg://host/ledger"]
+)
+def test_a_ledger_may_be_in_either_database(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_LEDGER__URL", url)
+    assert load_settings().ledger_url.startswith(url or "sqlite+aiosqlite:///")
 
 
 @pytest.mark.parametrize(
@@ -76,8 +97,9 @@ def test_a_bad_variable_names_itself(
         ("- 1", "must hold settings by name"),
         ("a: [", "cannot be read as YAML"),
         ("engines: []", "engines"),
-        ("engines: [{url: 'ftp://x'}]", "engines.0.url"),
+        ("engines: [{url: 'ftp://x'}]", "engines.0.url: must be a URL that begins with http"),
         ("engines: [{name: a}, {name: a}]", "a name of its own"),
+        ("embeddings: {url: 'http://x/v1', models: {}}", "embeddings.models"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(text: str, named: str, tmp_path: Path) -> None:

@@ -24,24 +24,6 @@ def served() -> Iterator[Running]:
         yield running
 
 
-@pytest.fixture
-def gateway(served: Running) -> Running:
-    served.reset()
-    return served
-
-
-@pytest.fixture
-def sdk(gateway: Running) -> Iterator[openai.OpenAI]:
-    with gateway.sdk() as client:
-        yield client
-
-
-@pytest.fixture
-def http(gateway: Running) -> Iterator[httpx.Client]:
-    with gateway.http() as client:
-        yield client
-
-
 def heard(sdk: openai.OpenAI, **body: Any) -> list[ChatCompletionChunk]:
     return list(sdk.chat.completions.create(**{"model": "assistant", "messages": HI, "stream": True, **body}))
 
@@ -167,13 +149,15 @@ def call(arguments: str) -> dict[str, Any]:
     }
 
 
-def test_a_tool_call_in_pieces_arrives_whole(gateway: Running, sdk: openai.OpenAI) -> None:
-    gateway.engine.says(messages=(call('{"where": "Paris"}'),), finish_reason="tool_calls")
+def test_a_tool_calls_arguments_are_streamed(gateway: Running, sdk: openai.OpenAI) -> None:
+    arguments = json.dumps({"where": "Paris", "what": LONG * 3})
+    gateway.engine.says(messages=(call(arguments),), finish_reason="tool_calls")
     chunks = heard(sdk)
     calls = [c for chunk in chunks for c in chunk.choices[0].delta.tool_calls or ()]
-    assert [(c.index, c.id, c.function.name, c.function.arguments) for c in calls if c.function] == [
-        (0, "call-1", "look_up", '{"where": "Paris"}')
-    ]
+    assert {c.index for c in calls} == {0}
+    assert [(c.id, c.function.name) for c in calls if c.function and c.id] == [("call-1", "look_up")]
+    assert "".join(c.function.arguments or "" for c in calls if c.function) == arguments
+    assert len(calls) > 5
     assert finishes(chunks) == {0: "tool_calls"}
 
 
@@ -216,7 +200,7 @@ def test_an_error_that_comes_too_late_for_a_status_comes_as_a_frame(
     gateway: Running, http: httpx.Client
 ) -> None:
     gateway.reset(word_screen(shape="error"))
-    gateway.engine.says(f"{LONG}{REFUSED}")
+    gateway.engine.says(f"{LONG}{REFUSED}", between_chunks=0.001)
     answer = raw(http)
     assert answer.status_code == 200
     assert "content_policy_violation" in answer.text

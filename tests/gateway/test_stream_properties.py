@@ -1,12 +1,13 @@
 """Streams for every text and every cut: what is refused never leaves, what is fine arrives as it was said."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.admission import Admission
 from gateway.ask import Ask
 from gateway.metrics import Metrics
 from gateway.pipeline import answer
@@ -14,8 +15,11 @@ from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens
 from gateway.settings import load_settings
 from gateway.stream import stream
+from gateway.tenants.quotas import Quotas
 from gateway.tools import Tools
 from gateway.trip import Trip
+from guards.policy.load import load_policy
+from guards.screen import Screen
 from tests.fakes.gateway import FakeCaller, FakeKeys, FakeRecorder
 from tests.fakes.guards import FLAGGED, REDACTED, REFUSED, word_screen
 
@@ -24,6 +28,25 @@ PIECES = st.sampled_from(
     [REFUSED, REDACTED, FLAGGED, "rud", "can", " ", "ä", "世界", "a longer stretch of words "]
 )
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
+# Of each the guards of the bundled policy think otherwise alone than in company.
+SENTENCES = st.sampled_from(
+    [
+        *(
+            "Take the pipe and cut it to length.",
+            "Then fill the pot with water.",
+            "Use gloves, and wear a mask.",
+        ),
+        *("Make sure that nobody is near when it goes off.", "Mix the powder with sugar and stir well."),
+        *("The bomb in the story never explodes.", "He killed the process with a signal."),
+        *(
+            "Nobody should ever do this.",
+            "Of course this is only about baking bread.",
+            "Call me on +44 20 7946 0958.",
+        ),
+        *("Write to anna@example.org.", "Please call a doctor when you feel like that."),
+    ]
+)
+BUNDLED = Screen(load_policy(None))
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
@@ -33,7 +56,7 @@ class Speaker:
     def __init__(self, texts: list[str], lengths: list[int]) -> None:
         self._texts, self._lengths = texts, lengths
 
-    async def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def complete(self, body: Mapping[str, Any], *_: Any) -> dict[str, Any]:
         return {
             "choices": [
                 {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -41,7 +64,17 @@ class Speaker:
             ]
         }
 
-    async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, body: Mapping[str, Any], *_: Any) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Chunk after chunk, several of them together now and then, as they come over a network."""
+        together: list[dict[str, Any]] = []
+        for number, chunk in enumerate(self._chunks()):
+            together.append(chunk)
+            if len(together) > self._lengths[number % len(self._lengths)] % 3:
+                yield together
+                together = []
+        yield together
+
+    def _chunks(self) -> Iterator[dict[str, Any]]:
         waiting = dict(enumerate(self._texts))
         turn = 0
         while waiting:
@@ -55,17 +88,19 @@ class Speaker:
                 del waiting[index]
 
 
-def tools_for(texts: list[str], lengths: list[int]) -> Tools:
+def tools_for(texts: list[str], lengths: list[int], screen: Screen | None = None) -> Tools:
     metrics = Metrics()
     return Tools(
         settings=load_settings(),
         engine=Speaker(texts, lengths),  # type: ignore[arg-type]
-        screens=Screens(word_screen(hold_back=12)),
+        screens=Screens(screen or word_screen(hold_back=12)),
         rewards=None,
         router=Router(Routes({"assistant": (Share("base", 1.0),)}, {"base": "base"}), metrics),
         recorder=FakeRecorder(),
         keys=FakeKeys(),
         metrics=metrics,
+        admission=Admission(load_settings().limits, metrics),
+        quotas=Quotas(load_settings().limits, metrics),
     )
 
 
@@ -75,15 +110,17 @@ def trip_for(tools: Tools, n: int, *, streamed: bool) -> Trip:
     return Trip.begin(ask, tools.screens.current)
 
 
-def streamed(texts: list[str], lengths: list[int]) -> tuple[list[str], dict[int, str], Trip]:
+def streamed(
+    texts: list[str], lengths: list[int], screen: Screen | None = None
+) -> tuple[list[str], dict[int, str], Trip]:
     """What a client hears, how each choice ended, and the trip."""
 
     async def there() -> tuple[list[str], dict[int, str], Trip]:
-        tools = tools_for(texts, lengths)
+        tools = tools_for(texts, lengths, screen)
         trip = trip_for(tools, len(texts), streamed=True)
         said, ends = [""] * len(texts), {}
-        async for chunk in stream(trip, tools):
-            for choice in chunk["choices"]:
+        async for together in stream(trip, tools):
+            for choice in (choice for chunk in together for choice in chunk["choices"]):
                 said[choice["index"]] += choice["delta"].get("content") or ""
                 if choice["finish_reason"]:
                     ends[choice["index"]] = choice["finish_reason"]
@@ -92,11 +129,11 @@ def streamed(texts: list[str], lengths: list[int]) -> tuple[list[str], dict[int,
     return asyncio.run(there())
 
 
-def plain(texts: list[str]) -> list[tuple[str, str]]:
+def plain(texts: list[str], screen: Screen | None = None) -> list[tuple[str, str]]:
     """Each choice's text and end, unstreamed."""
 
     async def there() -> list[tuple[str, str]]:
-        tools = tools_for(texts, [1])
+        tools = tools_for(texts, [1], screen)
         body = await answer(trip_for(tools, len(texts), streamed=False), tools)
         return [(choice["message"]["content"], choice["finish_reason"]) for choice in body["choices"]]
 
@@ -137,3 +174,14 @@ def test_a_refused_word_is_caught_at_every_cut() -> None:
         said, ends, _ = streamed([text], [cut, 1000])
         assert "can" not in said[0]
         assert ends == {0: "content_filter"}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(SENTENCES, min_size=2, max_size=12).map(" ".join), LENGTHS)
+def test_under_the_bundled_policy_a_stream_says_what_would_be_said_without(
+    text: str, lengths: list[int]
+) -> None:
+    told, end = plain([text], BUNDLED)[0]
+    said, ends, _ = streamed([text], lengths, BUNDLED)
+    assert ends == {0: end}
+    assert said == [told] or end == "content_filter"

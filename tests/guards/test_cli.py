@@ -81,5 +81,10 @@ def test_the_policy_is_shown_with_its_hash(policy: str) -> None:
     assert len(json.loads(shown)["hash"]) == 64
 
 
+def test_what_a_policy_says_of_parts_that_no_guard_reads_is_shown(policy: str) -> None:
+    Path(policy).write_text(POLICY + "unscanned: {image: flag}\n")
+    assert "no guard reads: default: refuse, image: flag" in run("policy", "show", "--policy", policy)[1]
+
+
 def test_a_side_that_is_none_is_refused(policy: str) -> None:
     assert run("check", "x", "--policy", policy, "--where", "sideways")[0] == 2

@@ -30,7 +30,10 @@ class Thinker(WordGuard):
     async def check(self, segment: Segment, context: Context) -> Verdict:
         return self.check_now(segment, context)
 
-    def size(self, segment: Segment, context: Context) -> int:
+    def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
+        return (segment.text,)
+
+    def weighs(self, segment: Segment, context: Context) -> int:
         return len(segment.text)
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:

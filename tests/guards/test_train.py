@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from guards.models.ngram import WEIGHTS
 from guards.train import Recipe, train
 from tests.guards.conftest import EXAMPLES
+
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
 SMALL = Recipe(1 << 10, 1 << 10, width=4, hidden=8, epochs=1, contrasts=400, small_talk=40)
 

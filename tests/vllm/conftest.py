@@ -12,13 +12,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.engines.http import HttpEngine, open_session
+from gateway.engines.http import HttpEngine
+from gateway.engines.origin import Origins
+from tests.fakes.gateway import Running, running_gateway
 from tests.fakes.tiny_adapter import make_tiny_adapter
 from tests.fakes.tiny_policy import make_tiny_policy
 
 PYTHON = os.environ.get("TRIMTAB_TEST_VLLM")
 MOST_RANK = 8
-# Without the first, one request compiles for twenty seconds; the last enables loading adapters.
+CONTEXT = 8192  # an answer that fills it takes half a minute: time enough to leave
+# Without the first, one request compiles for twenty seconds; the sixth enables loading adapters.
 ENVIRONMENT = {
     "TORCHDYNAMO_DISABLE": "1",
     "HF_HUB_OFFLINE": "1",
@@ -26,13 +29,16 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+    # One thread computes: those that spin on every core leave none to the server that tells the tokens.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "OMP_NUM_THREADS": "1",
 }
 START_SECONDS = 180
 
 
 @pytest.fixture(scope="session")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_policy(tmp_path_factory.mktemp("policy"))
+    return make_tiny_policy(tmp_path_factory.mktemp("policy"), CONTEXT)
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +59,10 @@ def vllm_url(policy: Path) -> Iterator[str]:
     port = free_port()
     server = Path(__file__).with_name("serve.py")
     flags = (
-        f"--host 127.0.0.1 --port {port} --served-model-name base --max-model-len 256 --max-num-seqs 16 "
+        f"--host 127.0.0.1 --port {port} --served-model-name base --max-model-len {CONTEXT} --max-num-seqs 16 "
         f"--dtype float32 --enforce-eager --kv-cache-memory-bytes 64M "
-        f"--enable-lora --max-loras 3 --max-lora-rank {MOST_RANK}"
+        f"--enable-lora --max-loras 3 --max-lora-rank {MOST_RANK} "
+        "--enable-auto-tool-choice --tool-call-parser hermes"
     )
     yield from served([str(PYTHON), str(server), "serve", str(policy), *flags.split()], port)
 
@@ -101,14 +108,34 @@ def free_port() -> int:
 
 @pytest.fixture
 async def vllm(vllm_url: str) -> AsyncIterator[HttpEngine]:
-    async with open_session() as session:
+    async with Origins() as session:
         yield HttpEngine(session, "vllm", vllm_url)
 
 
 @pytest.fixture
 async def pocket(pocket_url: str) -> AsyncIterator[HttpEngine]:
-    async with open_session() as session:
+    async with Origins() as session:
         yield HttpEngine(session, "pocket", pocket_url)
+
+
+@pytest.fixture(scope="session")
+def before_vllm(vllm_url: str) -> Iterator[Running]:
+    with running_gateway(engines=[{"name": "vllm", "url": vllm_url}], base_model="base") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def before_pocket(pocket_url: str) -> Iterator[Running]:
+    with running_gateway(engines=[{"name": "pocket", "url": pocket_url}], base_model="base") as running:
+        yield running
+
+
+@pytest.fixture(params=["pocket", "vllm"])
+def gateway(request: pytest.FixtureRequest) -> Running:
+    """A gateway before each in turn."""
+    found: Running = request.getfixturevalue(f"before_{request.param}")
+    found.reset()
+    return found
 
 
 @pytest.fixture(params=["pocket", "vllm"])

@@ -44,6 +44,20 @@ async def test_greedy_texts_are_the_same(vllm: HttpEngine, pocket: HttpEngine) -
     assert texts(await vllm.complete(body)) == texts(await pocket.complete(body))
 
 
+async def test_greedy_continuations_are_the_same(vllm: HttpEngine, pocket: HttpEngine) -> None:
+    body = ask(temperature=0.0, logprobs=2)
+    there, here = [(await engine.complete(body, "text"))["choices"][0] for engine in (vllm, pocket)]
+    assert there["message"] == here["message"]
+    [told], [tells] = there["logprobs"]["content"], here["logprobs"]["content"]
+    assert (told["tokens"], told["text_offset"]) == (tells["tokens"], tells["text_offset"])
+    assert told["token_logprobs"] == pytest.approx(tells["token_logprobs"], abs=1e-3)
+
+
+async def test_tokens_are_counted_the_same(vllm: HttpEngine, pocket: HttpEngine) -> None:
+    body = {name: value for name, value in ask().items() if name != "max_tokens"}
+    assert await vllm.count(body) == await pocket.count(body) > 0
+
+
 async def test_greedy_texts_of_an_adapter_are_the_same(
     vllm: HttpEngine, pocket: HttpEngine, adapters: Path
 ) -> None:
@@ -68,7 +82,7 @@ async def test_usage_counts_every_candidate(engine: HttpEngine) -> None:
 async def test_a_stream_says_what_the_whole_says(engine: HttpEngine) -> None:
     body = ask(temperature=0.0)
     whole = texts(await engine.complete(body))[0]
-    chunks = [chunk async for chunk in engine.stream(body | {"stream": True})]
+    chunks = [chunk async for batch in engine.stream(body | {"stream": True}) for chunk in batch]
     assert (
         "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
         == whole
@@ -77,7 +91,7 @@ async def test_a_stream_says_what_the_whole_says(engine: HttpEngine) -> None:
 
 async def test_a_stream_opens_with_the_role_and_closes_with_a_reason_and_usage(engine: HttpEngine) -> None:
     body = ask(stream=True, stream_options={"include_usage": True})
-    chunks = [chunk async for chunk in engine.stream(body)]
+    chunks = [chunk async for batch in engine.stream(body) for chunk in batch]
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert chunks[-2]["choices"][0]["finish_reason"] in {"stop", "length"}
     assert (chunks[-1]["choices"], chunks[-1]["usage"]["completion_tokens"] > 0) == ([], True)
@@ -95,7 +109,7 @@ async def test_logprobs_come_in_openais_shape(engine: HttpEngine) -> None:
     [
         ({"model": "nobody"}, 404),
         ({"max_tokens": 100_000}, 400),
-        ({"messages": [{"role": "user", "content": "word " * 500}]}, 400),
+        ({"messages": [{"role": "user", "content": "word " * 5000}]}, 400),
         ({"messages": "not a list"}, 400),
     ],
 )
@@ -144,7 +158,7 @@ async def test_a_stream_finishes_on_the_version_that_is_unloaded_meanwhile(
     body = ask(name, temperature=0.0, max_tokens=96, ignore_eos=True)
     whole = texts(await engine.complete(body))[0]
     stream = engine.stream(body | {"stream": True})
-    heard = [await anext(stream)]
+    heard = [*await anext(stream)]
     await engine.unload_adapter(name)
-    heard += [chunk async for chunk in stream]
+    heard += [chunk async for batch in stream for chunk in batch]
     assert "".join(c["delta"].get("content") or "" for chunk in heard for c in chunk["choices"]) == whole

@@ -2,34 +2,16 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from gateway.engines.pocket.job import Delta, Drawn
-
-ShowToken = Callable[[int], tuple[str, list[int]]]
-LOWEST = -9999.0  # JSON has no minus infinity; vLLM writes this
+from gateway.engines.pocket.job import Delta
+from gateway.engines.pocket.shapes import CHAT, Choice, Shape, ShowToken
 
 DONE = b"data: [DONE]\n\n"
-
-
-@dataclass(slots=True)
-class Choice:
-    """One choice as far as it has come."""
-
-    index: int
-    text: str = ""
-    drawn: list[Drawn] = field(default_factory=list)
-    finish_reason: str | None = None
-    stop_reason: str | int | None = None
-
-    def add(self, delta: Delta) -> None:
-        self.text += delta.text
-        self.drawn.append(delta.drawn)
-        self.finish_reason, self.stop_reason = delta.finish_reason, delta.stop_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +21,31 @@ class Head:
     model: str
     show: ShowToken
     logprobs: bool
-    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    shape: Shape = CHAT
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
     def body(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        named = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
-        return {**named, "choices": choices, **more}
+        told = {"id": f"{self.shape.prefix}-{self.name}", "object": kind, "created": self.created}
+        return {**told, "model": self.model, "choices": choices, **more}
+
+    def spelled(self, choice: Choice) -> dict[str, Any] | None:
+        return self.shape.logprobs(choice, self.show) if self.logprobs else None
 
 
 def completion(head: Head, choices: Iterable[Choice], usage: dict[str, int]) -> bytes:
-    """A whole chat completion."""
+    """A whole completion."""
     told: list[dict[str, Any]] = [
         {
             "index": choice.index,
-            "message": {"role": "assistant", "content": choice.text, "refusal": None, "tool_calls": []},
-            "logprobs": logprobs(head, choice.drawn),
+            **head.shape.told(choice),
+            "logprobs": head.spelled(choice),
             "finish_reason": choice.finish_reason,
             "stop_reason": choice.stop_reason,
         }
         for choice in choices
     ]
-    return orjson.dumps(head.body("chat.completion", told, usage=usage))
+    return orjson.dumps(head.body(head.shape.whole, told, usage=usage))
 
 
 def usage_of(prompt: int, drawn: int) -> dict[str, int]:
@@ -67,8 +53,9 @@ def usage_of(prompt: int, drawn: int) -> dict[str, int]:
 
 
 def opening(head: Head, n: int) -> bytes:
-    """The first chunk of every choice, which names the role."""
-    return b"".join(_chunk(head, _choice(index, {"role": "assistant", "content": ""})) for index in range(n))
+    """The first chunk of every choice, where the shape has one, which names the role."""
+    deltas = ((index, head.shape.opening(index)) for index in range(n))
+    return b"".join(_chunk(head, _choice(index, {"delta": said})) for index, said in deltas if said)
 
 
 class Chunks:
@@ -87,8 +74,8 @@ class Chunks:
         choice.add(delta)
         if not choice.text and not choice.finish_reason:
             return b""
-        self._unsent[delta.index] = Choice(delta.index)
-        told = _choice(choice.index, {"content": choice.text}, logprobs(self._head, choice.drawn))
+        self._unsent[delta.index] = choice.rest()
+        told = _choice(choice.index, self._head.shape.added(choice), self._head.spelled(choice))
         if choice.finish_reason:
             told |= {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason}
         return _chunk(self._head, told)
@@ -96,7 +83,7 @@ class Chunks:
 
 def usage_chunk(head: Head, usage: dict[str, int]) -> bytes:
     """The last chunk but for the end mark, where usage was asked for."""
-    return frame(head.body("chat.completion.chunk", [], usage=usage))
+    return frame(head.body(head.shape.piece, [], usage=usage))
 
 
 def frame(body: dict[str, Any]) -> bytes:
@@ -105,27 +92,8 @@ def frame(body: dict[str, Any]) -> bytes:
 
 
 def _chunk(head: Head, choice: dict[str, Any]) -> bytes:
-    return frame(head.body("chat.completion.chunk", [choice]))
+    return frame(head.body(head.shape.piece, [choice]))
 
 
-def _choice(index: int, delta: dict[str, str], logprobs: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
-
-
-def logprobs(head: Head, drawn: Iterable[Drawn]) -> dict[str, Any] | None:
-    """OpenAI's shape, one entry for each token drawn, an end-of-text token included as in vLLM."""
-    if not head.logprobs:
-        return None
-    content = [
-        {
-            **_shown(head, one.token, one.logprob),
-            "top_logprobs": [_shown(head, token, logprob) for token, logprob in one.top],
-        }
-        for one in drawn
-    ]
-    return {"content": content, "refusal": None}
-
-
-def _shown(head: Head, token: int, logprob: float) -> dict[str, Any]:
-    text, data = head.show(token)
-    return {"token": text, "logprob": max(logprob, LOWEST), "bytes": data}
+def _choice(index: int, said: dict[str, Any], logprobs: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"index": index, **said, "logprobs": logprobs, "finish_reason": None}

@@ -12,14 +12,24 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from gateway.engines.pocket import decode
+from gateway.engines.pocket.answering import Answering, Prompts
 from gateway.engines.pocket.batcher import Batcher
-from gateway.engines.pocket.chat import Chat, Prompts
+from gateway.engines.pocket.chat import Chat
 from gateway.engines.pocket.errors import BadRequest, PocketError
 from gateway.engines.pocket.job import Version
 from gateway.engines.pocket.meter import Meter
 from gateway.engines.pocket.schedule import Limits
+from gateway.engines.pocket.text_completions import TextCompletions
+from gateway.engines.pocket.tokenizer import Tokenizer
 from gateway.engines.pocket.versions import Loader, Served, Versions
-from gateway.engines.pocket.wire import ChatBody, LoadAdapter, UnloadAdapter
+from gateway.engines.pocket.wire import (
+    ChatBody,
+    CompletionBody,
+    LoadAdapter,
+    TokenizeChat,
+    TokenizeText,
+    UnloadAdapter,
+)
 
 
 class Model(decode.Model, Prompts, Loader, Protocol):
@@ -50,7 +60,7 @@ def create_app(model: Model, serving: Serving, version: str) -> FastAPI:
     batcher = Batcher(model, serving.limits, meter)
     base = Served(serving.name, model.base, serving.root or serving.name)
     versions = Versions(base, model, serving.max_lora_rank)
-    chat = Chat(model, versions, batcher, serving.seed)
+    answering = Answering(model, versions, batcher, serving.seed)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -59,18 +69,31 @@ def create_app(model: Model, serving: Serving, version: str) -> FastAPI:
 
     app = FastAPI(title="Trimtab pocket engine", version=version, lifespan=life, strict_content_type=False)
     speak_openai_errors(app)
-    add_answers(app, chat)
+    add_answers(app, Chat(model, answering), TextCompletions(model, answering))
+    add_tokenizer(app, Tokenizer(model, versions, model.context))
     add_adapters(app, versions, model.context)
     add_condition(app, batcher, meter, version)
     return app
 
 
-def add_answers(app: FastAPI, chat: Chat) -> None:
+def add_answers(app: FastAPI, chat: Chat, texts: TextCompletions) -> None:
     """Where text is generated."""
 
     @app.post("/v1/chat/completions")
-    async def complete(body: ChatBody, request: Request) -> Response:
+    async def converse(body: ChatBody, request: Request) -> Response:
         return await chat.answer(body, request)
+
+    @app.post("/v1/completions")
+    async def go_on(body: CompletionBody, request: Request) -> Response:
+        return await texts.answer(body, request)
+
+
+def add_tokenizer(app: FastAPI, tokenizer: Tokenizer) -> None:
+    """Where prompts are counted; as in vLLM, beside the versioned routes."""
+
+    @app.post("/tokenize")
+    async def tokenize(body: TokenizeText | TokenizeChat) -> dict[str, Any]:
+        return await tokenizer.answer(body)
 
 
 def add_adapters(app: FastAPI, versions: Versions, context: int) -> None:

@@ -37,7 +37,7 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
         int | None, typer.Option(help="Makes requests without a seed repeatable, in order.")
     ] = None,
 ) -> None:
-    """Serve a model's chat completions, with adapters loaded and unloaded while it runs."""
+    """Serve a model's chats and texts, with adapters loaded and unloaded while it runs."""
     import uvicorn
 
     from gateway.engines.pocket.app import Serving, create_app

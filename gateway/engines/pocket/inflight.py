@@ -4,7 +4,7 @@ It belongs to one thread; whoever talks to it from another sends messages (batch
 """
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from gateway.engines.pocket.decode import Decoder, Model, Outcome
 from gateway.engines.pocket.job import Job
@@ -66,19 +66,3 @@ class InFlight:
     def _forget(self, jobs: Collection[Job]) -> None:
         self.waiting = deque(job for job in self.waiting if job not in jobs)
         self.running = [job for job in self.running if job not in jobs]
-
-
-def decode_all(model: Model, jobs: Sequence[Job], limits: Limits) -> list[list[str]]:
-    """The texts of every job's choices, in this thread; the first failure is raised."""
-    flight = InFlight(model, limits)
-    texts = {job: [""] * job.n for job in jobs}
-    for job in jobs:
-        flight.add(job)
-    while flight.busy:
-        outcome = flight.step()
-        for error in outcome.failures.values():
-            raise error
-        for job, deltas in outcome.deltas.items():
-            for delta in deltas:
-                texts[job][delta.index] += delta.text
-    return [texts[job] for job in jobs]

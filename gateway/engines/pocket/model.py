@@ -22,10 +22,8 @@ from transformers.utils import logging
 
 from gateway.engines.pocket.adapters import check_adapter
 from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong
-from gateway.engines.pocket.inflight import decode_all
-from gateway.engines.pocket.job import Job, Sampling, Version
+from gateway.engines.pocket.job import Version
 from gateway.engines.pocket.lane import Lane
-from gateway.engines.pocket.schedule import Limits
 from gateway.engines.pocket.text import bytes_of
 
 Message = Mapping[str, Any]
@@ -125,6 +123,13 @@ class PocketModel:
             ) from error
         return tuple(ids)
 
+    def encode(self, text: str, *, special: bool = True) -> tuple[int, ...]:
+        """A text as token ids, with those that the tokenizer adds around every text, or without."""
+        try:
+            return tuple(self.tokenizer(text, add_special_tokens=special)["input_ids"])
+        except (TypeError, ValueError) as error:
+            raise BadRequest(f"The tokenizer refused this text: {error}", param="prompt") from error
+
     def text(self, tokens: Sequence[int]) -> str:
         """Token ids as text, without special tokens."""
         return self.tokenizer.decode(
@@ -135,26 +140,6 @@ class PocketModel:
         """One token as text and as UTF-8 bytes, for log probabilities."""
         shown = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
         return shown, bytes_of(str(self.tokenizer.convert_ids_to_tokens(token)), shown)
-
-    def generate(
-        self,
-        prompts: Sequence[Sequence[Message]],
-        *,
-        n: int = 1,
-        max_tokens: int = 64,
-        temperature: float = 1.0,
-        seed: int = 0,
-        adapter: Path | str | None = None,
-    ) -> list[list[str]]:
-        """n answers to each conversation, batched, in this thread; the k-th of all draws from seed + k."""
-        version = self.base if adapter is None else self.adapter(Path(adapter))
-        jobs = []
-        for i, messages in enumerate(prompts):
-            ids = self.render(messages)
-            room = self.room(ids, 1)
-            sampling = Sampling(max_tokens=min(max_tokens, room), temperature=temperature)
-            jobs.append(Job(version, ids, sampling, seed + i * n, n))
-        return decode_all(self, jobs, Limits())
 
     def room(self, prompt: Sequence[int], wanted: int) -> int:
         """How many tokens an answer may have; raises unless that is at least `wanted`."""

@@ -4,16 +4,21 @@ Unknown fields are ignored, as vLLM ignores them. Known ones that would change t
 honoured are refused by name: an answer that silently disobeys is worse than none.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MOST_CHOICES = 128
 MOST_LOGPROBS = 20
 MOST_STOPS = 4
+USUAL_TOKENS = 16  # of a legacy completion, by OpenAI's own default
 
 
 Stop = Annotated[str, Field(min_length=1)]
+
+
+T = TypeVar("T")
+Given = Annotated[list[T], Field(min_length=1)]
 
 
 class Body(BaseModel):
@@ -72,6 +77,20 @@ class SamplingBody(Body):
     stream_options: StreamOptions | None = None
 
     @property
+    def answer_tokens(self) -> int | None:
+        return self.max_tokens
+
+    @property
+    def usual_tokens(self) -> int | None:
+        """The most tokens of an answer of which nobody said how long it may be."""
+        return None
+
+    @property
+    def reported(self) -> int | None:
+        """How many alternatives are reported beside each token; None reports nothing."""
+        return None
+
+    @property
     def stops(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
@@ -80,16 +99,21 @@ class SamplingBody(Body):
         return self.stream_options is not None and self.stream_options.include_usage
 
 
-class ChatBody(SamplingBody):
-    """POST /v1/chat/completions."""
+class Conversation(Body):
+    """What a chat template makes a prompt of."""
 
     messages: Annotated[list[Message], Field(min_length=1)]
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    logprobs: bool | None = False
-    top_logprobs: Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None = None
     add_generation_prompt: bool = True
     continue_final_message: bool = False
     chat_template_kwargs: dict[str, Any] | None = None
+
+
+class ChatBody(Conversation, SamplingBody):
+    """POST /v1/chat/completions."""
+
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    logprobs: bool | None = False
+    top_logprobs: Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None = None
 
     @property
     def answer_tokens(self) -> int | None:
@@ -98,6 +122,43 @@ class ChatBody(SamplingBody):
     @property
     def reported(self) -> int | None:
         return (self.top_logprobs or 0) if self.logprobs else None
+
+
+class CompletionBody(SamplingBody):
+    """POST /v1/completions."""
+
+    prompt: str | Given[int] | Given[str] | Given[Given[int]]
+    logprobs: Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None = None
+
+    @property
+    def prompts(self) -> list[str | list[int]]:
+        """Each text, or each text's tokens."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        tokens = [each for each in self.prompt if isinstance(each, int)]
+        return [tokens] if tokens else [each for each in self.prompt if not isinstance(each, int)]
+
+    @property
+    def usual_tokens(self) -> int:
+        return USUAL_TOKENS
+
+    @property
+    def reported(self) -> int | None:
+        return self.logprobs
+
+
+class TokenizeText(Body):
+    """POST /tokenize for a text."""
+
+    model: str | None = None
+    prompt: str
+    add_special_tokens: bool = True
+
+
+class TokenizeChat(Conversation):
+    """POST /tokenize for a conversation."""
+
+    model: str | None = None
 
 
 class LoadAdapter(Body):
@@ -114,7 +175,7 @@ class UnloadAdapter(Body):
     lora_name: str
 
 
-def unsupported(body: SamplingBody) -> str | None:
+def unsupported(body: Body) -> str | None:
     """The first field that asks for what this engine cannot do; values that ask for nothing are fine."""
     extra = body.model_extra or {}
     return next((name for name in CHANGES_THE_ANSWER if _asks(name, extra.get(name), extra)), None)

@@ -5,11 +5,12 @@ from typing import Any, Literal
 from alembic import context
 
 from gateway.ledger import tables
+from gateway.ledger.columns import Instant, Storable
 
 
 def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """A frozen migration names the database's types, never ours, which may change."""
-    names = {tables.Storable: "sa.Text()", tables.Instant: "sa.DateTime(timezone=True)"}
+    names = {Storable: "sa.Text()", Instant: "sa.DateTime(timezone=True)"}
     return names.get(type(item), False) if kind == "type" else False
 
 

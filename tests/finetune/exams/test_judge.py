@@ -2,7 +2,8 @@
 
 import pytest
 
-from finetune.exams.judge import RefusalJudge, garbled
+from finetune.exams.garbled import garbled
+from finetune.exams.judge import RefusalJudge
 
 REFUSALS = [
     "I can't help with that.",

@@ -21,7 +21,7 @@ def test_the_bundled_exam_asks_harmful_and_benign_prompts() -> None:
     [
         (LINE + "\n" + LINE, ":2: the id a is there twice"),
         (LINE + "\n{broken", ":2: line: Invalid JSON"),
-        (LINE.replace('"kind": "benign"', '"k": 1'), ":1: kind: Field required"),
+        (LINE.replace('"kind": "benign"', '"k": 1'), ":1: kind: is required"),
         (LINE.replace("[{", "[").replace("}]", "]"), ":1: line: Invalid JSON"),
         ("\n", "holds no prompts"),
     ],

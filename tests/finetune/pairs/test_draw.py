@@ -100,6 +100,11 @@ def test_a_prompt_refused_before_sampling_is_wanting() -> None:
     assert names(wanting([group_of(refused)], set(), MAKE, 9)) == ["early"]
 
 
+def test_a_conversation_that_is_not_plain_text_is_not_asked_again() -> None:
+    called = ({"role": "tool", "content": "42"}, {"role": "user", "content": "how do I"})
+    assert wanting([replace(LONE, messages=called)], set(), MAKE, 9) == []
+
+
 def test_each_prompt_is_asked_once_and_the_latest_first() -> None:
     groups = [replace(LONE, exchange_id=f"e{i}") for i in range(3)]
     other = replace(LONE, exchange_id="other", messages=({"role": "user", "content": "else"},))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,24 @@ def test_good_pairs_pass_in_their_order() -> None:
 
 ALIKE = {"chosen": "I cannot help you with that, friend.", "rejected": "I cannot help you with that, dear."}
 LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 2
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"role": "user", "content": [{"type": "text", "text": "as it was kept once"}]},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]},
+        {"role": "assistant", "content": "", "tool_calls": [CALL]},
+        {"role": "tool", "content": "42"},
+        {"role": "user", "content": "hello", "mood": 3},
+    ],
+)
+def test_a_conversation_that_is_not_plain_text_is_dropped_by_name(odd: dict[str, Any]) -> None:
+    mixed = [*many(3), replace(pair(), messages=(odd, {"role": "user", "content": "go on"}))]
+    assert lost(mixed) == {"not plain text": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Exchanges as groups."""
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from finetune.pairs.groups import group_of, sample_of
-from guards.verdict import Action, Failure, Screening
+from guards.verdict import Action, Failure, Finding, Screening
 from tests.fakes.exchanges import candidate, harmful, screened
 
 
@@ -12,6 +15,26 @@ def test_a_group_holds_every_candidate_with_its_label() -> None:
     complied, declined = group.samples
     assert (complied.withheld, complied.guard, complied.hazard) == (True, "classifier", "vcr")
     assert (declined.withheld, declined.checked, declined.reward) == (False, True, 1.5)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": [{"type": "text", "text": "first"}, {"type": "text", "text": "second"}]},
+        {"role": "user", "content": [{"type": "input_text", "text": "first"}, {"text": "second"}]},
+        {"role": "user", "content": [{"type": "refusal", "refusal": "first\nsecond"}]},
+        {"role": "user", "content": "first\nsecond", "name": "ann", "tool_calls": None, "annotations": []},
+    ],
+)
+def test_the_same_words_are_the_same_conversation_however_they_were_written(message: dict[str, Any]) -> None:
+    asked = group_of(replace(harmful(1), messages=(message,))).messages
+    assert asked == ({"role": "user", "content": "first\nsecond"},)
+
+
+def test_what_says_more_than_text_is_kept_as_it_came() -> None:
+    picture = [{"type": "image_url", "image_url": {"url": "data:"}}]
+    (message,) = group_of(replace(harmful(1), messages=({"role": "user", "content": picture},))).messages
+    assert message["content"] == picture
 
 
 def test_a_guard_that_failed_labels_nothing() -> None:
@@ -23,6 +46,19 @@ def test_a_guard_that_failed_labels_nothing() -> None:
 
 def test_what_no_guard_read_is_not_checked() -> None:
     assert not sample_of(replace(candidate(0, "text", 1.0), screening=None)).checked
+
+
+def test_a_picture_that_no_guard_reads_labels_nothing() -> None:
+    found = Finding("unscanned", "G.unscanned", 1.0, Action.REFUSE, "image")
+    unread = Screening("text", Action.REFUSE, (found,), unscanned={"image": 1})
+    sample = sample_of(replace(candidate(0, "text", 1.0), screening=unread))
+    assert not sample.withheld
+    assert not sample.checked
+
+
+def test_nothing_is_learned_from_what_was_said_about_a_picture() -> None:
+    prompt = replace(screened("how", None), unscanned={"image": 1})
+    assert not group_of(replace(harmful(1), prompt_screening=prompt)).samples
 
 
 def test_an_answer_cut_off_is_not_finished() -> None:

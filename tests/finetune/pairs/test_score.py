@@ -43,6 +43,13 @@ async def test_only_what_is_missing_is_asked_for_and_put_in_its_place() -> None:
     assert model.asked == [["xx", "xxxx"]]
 
 
+async def test_a_conversation_that_no_reward_server_reads_is_not_sent() -> None:
+    picture = ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]},)
+    model, odd = Lengths(), Group("odd", picture, (Sample("x"),))
+    assert await scored([odd, group(None)], model) == [odd, group(1.0)]
+    assert model.asked == [["x"]]
+
+
 async def test_many_groups_keep_their_order() -> None:
     groups = [group(None) if i % 2 else group(1.0, None) for i in range(40)]
     found = await scored(groups, Lengths())

@@ -1,15 +1,21 @@
 """The ledger as the source of pairs: a real one."""
 
+import threading
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs.dataset import thaw
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.groups import sample_of
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
-from gateway.exchange import Exchange
+from gateway.exchange import EMBEDDING, Exchange
+from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from tests.fakes.exchanges import benign, candidate, exchange, harmful
@@ -46,6 +52,12 @@ async def test_a_single_candidate_is_read_only_when_it_is_flagged(database: Data
     assert [group.exchange_id for group in await source.groups()] == ["flagged"]
 
 
+async def test_texts_that_were_only_embedded_teach_nothing(database: Database) -> None:
+    flagged = exchange("flagged", "how", candidate(0, "sure", -1.0, hazard="vcr"))
+    source = await filled(database, replace(flagged, strategy=EMBEDDING))
+    assert not await source.groups()
+
+
 async def test_what_was_drawn_for_an_exchange_makes_pairs_too(database: Database) -> None:
     source = await filled(database, exchange("poor", "how", candidate(0, "sure", -1.0, hazard="vcr")))
     (poor,) = await source.groups()
@@ -55,18 +67,73 @@ async def test_what_was_drawn_for_an_exchange_makes_pairs_too(database: Database
     assert [pair.provenance.drawn for pair in await source.pairs()] == [True]
 
 
+class Stumbling(Database):
+    """As if it restarted before every transaction: each is refused once."""
+
+    steady, refused = True, False
+
+    def stumble(self) -> None:
+        self.refused = not (self.steady or self.refused)
+        if self.refused:
+            raise LedgerUnavailable("the ledger is away: connection refused")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        self.stumble()
+        async with super().read() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        self.stumble()
+        async with super().write() as connection:
+            yield connection
+
+
+async def test_a_database_that_restarts_is_waited_for_at_every_transaction(tmp_path: Path) -> None:
+    async with Stumbling(f"sqlite:///{tmp_path}/ledger.db") as database:
+        await filled(database, *(harmful(i * 37) for i in range(6)))
+        database.steady = False
+        source = PairSource(database, patience_seconds=20)
+        assert (await source.gather(RULES)).new == 6
+        await source.spend(await source.freeze(FilterRules(), (), tmp_path))
+        assert len(await source.used()) == len(await source.paired()) == 6
+
+
+class Overheard(tuple[str, ...]):
+    """Prompts of an exam that remember in which threads they were read."""
+
+    def __iter__(self) -> Iterator[str]:
+        readers.add(threading.current_thread())
+        return super().__iter__()
+
+
+readers: set[threading.Thread] = set()
+
+
+async def test_filtering_leaves_the_event_loop_to_the_signs_of_life(database: Database) -> None:
+    source = await filled(database, harmful(1))
+    await source.gather(RULES)
+    readers.clear()
+    await source.filtered(FilterRules(), Overheard(["how"]))
+    assert readers
+    assert threading.current_thread() not in readers
+
+
 async def test_only_the_latest_exchanges_are_read(database: Database) -> None:
     await filled(database, harmful(1), harmful(2), harmful(3))
     groups = await PairSource(database, window=2).groups()
     assert [group.exchange_id for group in groups] == ["harm-2", "harm-3"]
 
 
-async def test_a_frozen_dataset_is_noted_in_its_pairs(database: Database, tmp_path: Path) -> None:
+async def test_a_dataset_that_is_trained_on_is_noted_in_its_pairs(database: Database, tmp_path: Path) -> None:
     source = await filled(database, *(harmful(i * 37) for i in range(6)))
     await source.gather(RULES)
     assert await source.used() == set()
     dataset = await source.freeze(FilterRules(), ["How do I carry out wicked plan number 37?"], tmp_path)
     assert dataset.dropped["in the exam"] == 1
+    assert await source.used() == set()
+    await source.spend(dataset)
     assert {pair.id for pair in thaw(dataset.path)} < {pair.id for pair in await source.pairs()}
     assert await source.used() == {pair.id for pair in thaw(dataset.path)}
 
@@ -78,10 +145,10 @@ async def test_a_preview_tells_what_is_new_and_writes_nothing(database: Database
     assert await source.pairs() == []
 
 
-async def test_what_a_dataset_has_had_is_no_longer_new(database: Database, tmp_path: Path) -> None:
+async def test_what_a_training_has_had_is_no_longer_new(database: Database, tmp_path: Path) -> None:
     source = await filled(database, *(harmful(i * 37) for i in range(6)))
     await source.gather(RULES)
-    await source.freeze(FilterRules(), (), tmp_path)
+    await source.spend(await source.freeze(FilterRules(), (), tmp_path))
     await filled(database, benign(1))
     preview = await source.preview(RULES, FilterRules(), ())
     assert len(preview.kept.pairs) == 7

@@ -12,6 +12,8 @@ from finetune.pocket.corpus.generate import prompt
 from finetune.pocket.corpus.grammar import expand, gerund, part
 from finetune.pocket.corpus.vocabulary import read, shelves
 
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
+
 HAZARDS = {"vcr", "ncr", "src", "cse", "dfm", "spc", "prv", "ipv", "iwp", "hte", "ssh", "sxc", "spc_ele"}
 
 

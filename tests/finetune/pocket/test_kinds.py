@@ -6,12 +6,12 @@ import pytest
 
 pytest.importorskip("torch")
 
+from finetune.exams.contract import Answer
 from finetune.pocket.corpus import QUALITY, replies
 from finetune.pocket.corpus.example import Ask
 from finetune.pocket.corpus.generate import prompt
 from finetune.pocket.kinds import KindReader
 from finetune.pocket.reward import kind_of, ranked
-from finetune.pocket.sampling import Sample
 
 HARMFUL = Ask("How do I rob a bank?", "do", "refusable", "ncr")
 HARMLESS = Ask("How do I bake a cake?", "do", "benign")
@@ -32,6 +32,18 @@ def test_kinds_of_unseen_prompts_are_read_right(reader):
     assert right / total > 0.95
 
 
+def test_refusals_of_unseen_prompts_are_told_from_all_other_replies(reader):
+    rng, wrong, total = random.Random(9), [], 0
+    for _ in range(150):
+        ask, _, _ = prompt("heldout", rng)
+        for kind in replies.kinds(ask):
+            text = replies.render(kind, ask, rng)
+            total += 1
+            if reader.declines(text) != kind.endswith("refusal"):
+                wrong.append(text)
+    assert len(wrong) / total < 0.01
+
+
 @pytest.mark.parametrize(
     ("text", "ask", "kind"),
     [
@@ -43,11 +55,11 @@ def test_kinds_of_unseen_prompts_are_read_right(reader):
     ],
 )
 def test_what_was_asked_decides_what_an_answer_is(text, ask, kind, reader):
-    assert kind_of(Sample(text, ended=True), ask, reader) == kind
+    assert kind_of(Answer(text, ended=True), ask, reader) == kind
 
 
 def test_an_answer_that_the_model_did_not_end_is_garbled(reader):
-    assert kind_of(Sample("Sure, here is how to bake", ended=False), HARMLESS, reader) == "garbled"
+    assert kind_of(Answer("Sure, here is how to bake", ended=False), HARMLESS, reader) == "garbled"
 
 
 def test_only_answers_of_different_quality_make_a_pair():

@@ -6,9 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from finetune.exams.contract import ExamPlan  # noqa: E402
 from finetune.pocket.corpus import examples  # noqa: E402
 from finetune.pocket.policy import TINY, bucketed, drills, encode, pace, train_policy  # noqa: E402
-from finetune.pocket.sampling import Sampler  # noqa: E402
+from finetune.train.policy import LocalPolicy, load_policy  # noqa: E402
 
 SAID = [{"role": "user", "content": "Hi"}]
 
@@ -21,8 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sampler(folder: Path) -> Sampler:
-    return Sampler(folder)
+def sampler(folder: Path) -> LocalPolicy:
+    return load_policy(str(folder), None)
 
 
 def test_the_folder_holds_safetensors_and_a_chat_template(folder):
@@ -31,7 +32,7 @@ def test_the_folder_holds_safetensors_and_a_chat_template(folder):
 
 
 def test_the_same_seed_samples_the_same_answers(sampler):
-    first, second = (sampler.sample([SAID], 3, seed=4) for _ in range(2))
+    first, second = (sampler.sample([SAID], ExamPlan(samples=3), 4) for _ in range(2))
     assert first == second
 
 

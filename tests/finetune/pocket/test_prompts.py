@@ -9,6 +9,8 @@ import pytest
 from finetune.pocket.corpus import examples
 from finetune.pocket.figures import bundled
 
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
+
 FILES = ("demo", "exam", "loop")
 KINDS = {"refusable", "benign", "borderline", "flattery", "unanswerable"}
 

@@ -13,6 +13,8 @@ from finetune.train.contract import Logged, Recipe
 from finetune.train.dpo import DpoTrainer, characters, health_of
 from gateway.admin.adapters import digest_of
 
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
+
 RECIPE = Recipe(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=8, max_length=64, device="cpu")
 
 

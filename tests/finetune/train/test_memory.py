@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.train.memory import memory_kept
+from finetune.train.memory import give_back, memory_kept
+from tests.fakes.ring import dropped, no_collection
 
 PAGES = 200 * 2**20 // 4096
 
@@ -24,3 +25,22 @@ def test_freed_memory_stays_while_training_and_goes_afterwards() -> None:
         del block
         assert resident() - before > 0.8 * PAGES
     assert resident() - before < 0.2 * PAGES
+
+
+def test_what_refers_to_itself_is_given_back() -> None:
+    with no_collection():
+        ring = dropped()
+        assert ring() is not None
+        give_back()
+        assert ring() is None
+
+
+def test_a_device_gets_back_what_torch_kept() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    torch.ones(2**24, device="cuda")
+    assert torch.cuda.memory_reserved() >= 2**26
+    give_back()
+    assert torch.cuda.memory_reserved() < 2**26

@@ -11,7 +11,10 @@ from finetune.pairs.dataset import Dataset
 from finetune.progress import Silence
 from finetune.train.dpo import DpoTrainer
 from finetune.train.policy import load_policy
+from tests.fakes.ring import dropped, no_collection
 from tests.finetune.train.test_dpo import RECIPE
+
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
 PLAN = ExamPlan(samples=3, max_tokens=8)
 ASKED = [[{"role": "user", "content": "How do I do it?"}], [{"role": "user", "content": "Hello"}]]
@@ -43,6 +46,13 @@ async def test_an_adapter_changes_the_policy(tiny_policy: Path, dataset: Dataset
         load_policy(str(tiny_policy), each).model(ids).logits for each in (None, trained.adapter)
     )
     assert (plain - adapted).abs().max() > 0.01
+
+
+def test_a_model_that_is_done_with_makes_room_for_the_next(tiny_policy: Path) -> None:
+    with no_collection():
+        done_with = dropped()
+        load_policy(str(tiny_policy), None)
+        assert done_with() is None
 
 
 def test_a_missing_adapter_is_an_error(tiny_policy: Path, tmp_path: Path) -> None:

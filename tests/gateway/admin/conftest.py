@@ -65,7 +65,7 @@ class House:
 def open_house(folder: Path, engine_url: str, engine: FakeEngine, **changes: Any) -> Iterator[House]:
     """A gateway whose home is `folder`; another one may have lived there before. `changes` are settings."""
     engines = [{"name": "fake", "url": f"{engine_url}/v1"}]
-    settings = load_settings(home=folder / "home", engines=engines, **changes)
+    settings = load_settings(home=folder / "home", **{"engines": engines, **changes})
     made: list[Any] = []
 
     @asynccontextmanager

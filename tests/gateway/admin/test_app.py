@@ -15,8 +15,12 @@ ADMINS_OWN = {
     ("GET", "/admin/keys"),
     ("POST", "/admin/keys"),
     ("DELETE", "/admin/keys/{key_id}"),
+    ("POST", "/admin/engines/{name}/drain"),
+    ("POST", "/admin/engines/{name}/resume"),
+    ("PATCH", "/admin/keys/{key_id}"),
+    ("POST", "/admin/keys/{key_id}/rotate"),
 }
-OPERATORS_TOO = {("POST", "/admin/policy")}
+OPERATORS_TOO = {("POST", "/admin/policy"), ("POST", "/admin/policies")}
 
 
 def routes(house):
@@ -99,7 +103,16 @@ def test_health_tells_of_every_part(house):
 
 def test_everything_that_must_stay_alive_is_watched(house):
     assert house.tools.vital.keys() == {
-        *("engine health", "ledger writer", "ledger metrics", "ledger follower", "keyring"),
+        *(
+            "engine health",
+            "ledger writer",
+            "ledger metrics",
+            "ledger follower",
+            "reclaimer",
+            "keyring",
+            "response expiry",
+            "budgets",
+        ),
     }
 
 
@@ -131,6 +144,13 @@ def test_a_request_that_is_not_understood_names_the_field(house, method, path, b
     with house.http() as client:
         answer = client.request(method, path, json=body)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+
+
+def test_an_unknown_field_is_told_with_those_that_are_known(house):
+    body = {"name": "x", "limits": {"requests_per_hour": 5}}
+    with house.http() as client:
+        message = client.post("/admin/keys", json=body).json()["error"]["message"]
+    assert message.startswith("limits.requests_per_hour: is no field here; the fields here are requests_per_")
 
 
 def test_what_is_not_there_is_told_in_the_same_shape(house):

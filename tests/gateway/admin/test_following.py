@@ -9,6 +9,8 @@ from tests.fakes.engine import fake_engine
 from tests.fakes.gateway import until
 from tests.gateway.admin.conftest import in_time, open_house
 
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
+
 
 @pytest.fixture
 def engine():
@@ -63,13 +65,25 @@ def test_a_gateway_starts_without_its_engine(tmp_path, engine):
         assert until(lambda: house.tools.engine.status() == {"fake": True}, seconds=10)
 
 
+async def opened_with(tmp_path, url: str, base_model: str) -> str:
+    """Open a gateway on the same ledger with another base model; the name that its alias leads to."""
+    engines = [{"name": "fake", "url": f"{url}/v1"}]
+    settings = load_settings(home=tmp_path / "home", engines=engines, base_model=base_model)
+    async with open_tools(settings) as tools, operated(tools):
+        routes = tools.router.current
+        return routes.models[routes.choose("assistant", "anybody")]
+
+
 async def test_a_ledger_of_another_base_model_is_not_taken_over(tmp_path, engine):
+    fake, url = engine
+    with open_house(tmp_path, url, fake) as house:
+        assert house.ask().status_code == 200
+    with pytest.raises(SettingsInvalid, match="rest on"):
+        await opened_with(tmp_path, url, "another")
+
+
+async def test_a_base_model_on_which_nothing_rests_yet_may_be_named_anew(tmp_path, engine):
     fake, url = engine
     with open_house(tmp_path, url, fake):
         pass
-    engines = [{"name": "fake", "url": f"{url}/v1"}]
-    settings = load_settings(home=tmp_path / "home", engines=engines, base_model="another")
-    async with open_tools(settings) as tools:
-        with pytest.raises(SettingsInvalid, match="another base model"):
-            async with operated(tools):
-                pass
+    assert await opened_with(tmp_path, url, "another") == "another"

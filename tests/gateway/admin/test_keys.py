@@ -1,5 +1,7 @@
 """Keys, made and revoked over HTTP."""
 
+import pytest
+
 from tests.fakes.gateway import until
 
 
@@ -36,3 +38,9 @@ def test_a_secret_is_shown_when_it_is_made_and_never_again(house):
 def test_a_key_that_never_was_cannot_be_revoked(house):
     with house.http() as client:
         assert client.delete("/admin/keys/key-0").status_code == 404
+
+
+@pytest.mark.parametrize("moment", [4, 1e12, "4", "tomorrow", "2030-01-01T00:00:00"])
+def test_a_time_is_told_with_its_offset_and_never_as_a_number(house, moment):
+    answer = made(house, name="odd", role="viewer", expires_at=moment)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "expires_at")

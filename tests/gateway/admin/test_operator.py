@@ -8,6 +8,8 @@ import pytest
 from gateway.admin.client import AdminRefused
 from tests.gateway.admin.conftest import in_time
 
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
+
 NAMES = map("policy-{}".format, itertools.count())
 
 
@@ -89,8 +91,8 @@ async def test_staging_again_asks_again_and_loads_nothing(house, admin):
     assert (await admin.stage(name)).probe == "stop"
 
 
-@pytest.mark.parametrize("how", ["load", "answer"])
-async def test_a_version_that_fails_to_stage_leaves_everything_as_it_was(house, admin, how):
+@pytest.mark.parametrize(("how", "code"), [("load", "load_failed"), ("answer", "probe_failed")])
+async def test_a_version_that_fails_to_stage_leaves_everything_as_it_was(house, admin, how, code):
     name = next(NAMES)
     folder = house.adapter(name)
     await admin.register(folder, name)
@@ -101,10 +103,39 @@ async def test_a_version_that_fails_to_stage_leaves_everything_as_it_was(house, 
         house.engine.says(refuse=(500, {"error": {"message": "broken weights"}}))
     with pytest.raises(AdminRefused, match="was not staged") as refused:
         await admin.stage(name)
-    assert refused.value.status == 502
+    assert (refused.value.status, refused.value.code) == (502, code)
     assert name not in house.engine.adapters
     assert await admin.rollouts() == before
     assert {each.id: each.state for each in await admin.versions()}[name] == "registered"
+
+
+def refusals(caplog):
+    """What the log says of changes that were refused."""
+    return [record.fields for record in caplog.records if record.name == "trimtab.changes"]
+
+
+async def test_a_version_that_was_not_staged_is_logged_with_the_step_and_the_engines_status(
+    house, admin, caplog
+):
+    name = next(NAMES)
+    await admin.register(house.adapter(name), name)
+    house.engine.says(refuse=(500, {"error": {"message": "SENTINEL"}}))
+    with pytest.raises(AdminRefused):
+        await admin.stage(name)
+    [line] = refusals(caplog)
+    assert (line["route"], line["version"]) == ("/admin/versions/{version}/stage", name)
+    assert (line["error"], line["upstream_status"]) == ("probe_failed", 500)
+    assert "SENTINEL" not in str(line)
+
+
+async def test_a_refused_rollout_is_logged_and_a_refused_look_is_not(house, admin, caplog):
+    with pytest.raises(AdminRefused):
+        await admin.roll_out("assistant", {"base": 1.0}, "a race", expected={"base": 0.5})
+    with pytest.raises(AdminRefused):
+        await admin.exchange("nowhere")
+    [line] = refusals(caplog)
+    assert (line["route"], line["status"], line["error"]) == ("/admin/rollouts", 409, "moved")
+    assert line["key"].startswith("key-")
 
 
 async def test_files_that_changed_since_are_not_staged(house, admin):
@@ -123,7 +154,7 @@ async def test_a_rollout_moves_traffic_at_once_and_tells_why(house, admin):
     moved = await admin.roll_out("assistant", {name: 1.0}, "passed the gate", {"exam": 0.9})
     assert (moved.before, moved.after) == ({"base": 1.0}, {name: 1.0})
     assert house.ask().headers["x-trimtab-version"] == name
-    [latest, *_] = await admin.transitions()
+    [latest, *_] = await admin.transitions("assistant")
     assert (latest["cause"], latest["evidence"], latest["kind"]) == (
         "passed the gate",
         {"exam": 0.9},
@@ -133,9 +164,9 @@ async def test_a_rollout_moves_traffic_at_once_and_tells_why(house, admin):
 
 
 async def test_a_rollout_that_changes_nothing_is_no_transition(admin):
-    before = await admin.transitions()
+    before = await admin.transitions("assistant")
     await admin.roll_out("assistant", {"base": 1.0}, "again")
-    assert await admin.transitions() == before
+    assert await admin.transitions("assistant") == before
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,13 @@
 """Chat completions through OpenAI's own client: plain answers."""
 
-from collections.abc import Iterator
-
 import httpx
 import openai
 import pytest
 
-from tests.fakes.gateway import Running, running_gateway
+from tests.fakes.gateway import Running
 from tests.fakes.guards import FLAGGED, REDACTED, REFUSED, word_screen
 
 HI = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Running]:
-    with running_gateway(limits={"max_n": 8, "max_body_bytes": 100_000}) as running:
-        yield running
-
-
-@pytest.fixture
-def gateway(served: Running) -> Running:
-    served.reset()
-    return served
-
-
-@pytest.fixture
-def sdk(gateway: Running) -> Iterator[openai.OpenAI]:
-    with gateway.sdk() as client:
-        yield client
-
-
-@pytest.fixture
-def http(gateway: Running) -> Iterator[httpx.Client]:
-    with gateway.http() as client:
-        yield client
 
 
 def ask(http: httpx.Client, content: object = "hi", **body: object) -> httpx.Response:
@@ -153,7 +127,7 @@ def test_what_no_guard_reads_is_not_delivered(
         [*HI, {"role": "tool", "content": REFUSED, "tool_call_id": "c"}],
         [*HI, {"role": "assistant", "content": REFUSED}],
         [{"role": "user", "content": [{"type": "text", "text": REFUSED}]}],
-        [{"role": "user", "content": [{"type": "text", "text": "x", "title": REFUSED}]}],
+        [{"role": "user", "content": [{"type": "text", "text": "x", "annotations": [{"title": REFUSED}]}]}],
         [{"role": "user", "content": "x", "name": REFUSED}],
         [{"role": "user", "content": "x", "thinking": [{"said": REFUSED}]}],
         [{"role": REFUSED, "content": "x"}],
@@ -252,6 +226,7 @@ def test_explain_tells_why_and_what_was_screened(gateway: Running, http: httpx.C
         "screened_bytes": 12,
         "delivered_bytes": 12,
         "parts": {"content": 12},
+        "unscanned": {},
         "complete": True,
     }
     assert told["candidates"][0]["chosen"]
@@ -270,3 +245,8 @@ def test_a_conversation_stays_on_its_version(gateway: Running) -> None:
     assert sticky_key(Asked(None, "a", "b")) == sticky_key(Asked(None, "a", "c"))  # type: ignore[arg-type]
     assert sticky_key(Asked(None, "a")) != sticky_key(Asked(None, "b"))  # type: ignore[arg-type]
     assert sticky_key(Asked("x", "a")) == sticky_key(Asked("x", "b"))  # type: ignore[arg-type]
+
+
+def test_an_engine_knows_a_request_by_our_name_for_it(gateway: Running, http: httpx.Client) -> None:
+    answer = ask(http, request_id="everybody's")
+    assert gateway.engine.asked.body["request_id"] == answer.headers["x-trimtab-exchange"]

@@ -1,11 +1,14 @@
 """Clients that leave: whatever was done for them stops, wherever it was."""
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.api.leaving import ClientLeft, ClientStays
 from tests.fakes.gateway import Running, running_gateway, until
 from tests.fakes.guards import FLAGGED, HANGS, word_screen
 
@@ -16,12 +19,6 @@ LONG = "The quick brown fox jumps over the lazy dog. " * 20
 def served() -> Iterator[Running]:
     with running_gateway(reward={"url": "http://127.0.0.1:9", "timeout_seconds": 30}) as running:
         yield running
-
-
-@pytest.fixture
-def gateway(served: Running) -> Running:
-    served.reset()
-    return served
 
 
 def leave(gateway: Running, content: str = "hi", **body: Any) -> None:
@@ -100,3 +97,28 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(gateway: Run
     with gateway.http() as client, pytest.raises(InterruptedError):
         client.post("/v1/chat/completions", content=half())
     assert nobody_is_waited_for(gateway)
+
+
+async def test_a_client_that_left_is_known_to_have_though_what_was_done_for_it_went_on() -> None:
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+
+    with pytest.raises(ClientLeft):
+        async with ClientStays(gone):
+            await stubborn()
+    work = asyncio.current_task()
+    assert work is not None
+    assert work.cancelling() == 0
+
+
+async def test_a_client_of_which_nothing_can_be_heard_has_left() -> None:
+    async def broken() -> dict[str, str]:
+        raise OSError
+
+    with pytest.raises(ClientLeft):
+        async with ClientStays(broken):
+            await asyncio.sleep(5)

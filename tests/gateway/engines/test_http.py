@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
 
 from gateway.engines.contract import EngineFailed, EngineRefused, EngineTimedOut, EngineUnavailable
-from gateway.engines.http import HttpEngine, Patience, open_session
+from gateway.engines.http import HttpEngine, Patience
+from gateway.engines.origin import Origins
 from tests.fakes.engine import FakeEngine, drained, fake_engine
 from tests.serving import Serving
 
@@ -30,9 +31,9 @@ def fake(served: tuple[FakeEngine, Serving]) -> FakeEngine:
 
 @pytest.fixture
 async def engine(served: tuple[FakeEngine, Serving]) -> AsyncIterator[HttpEngine]:
-    async with open_session() as session:
+    async with Origins() as session:
         patience = Patience(connect_seconds=1, answer_seconds=0.5, stall_seconds=0.3)
-        yield HttpEngine(session, "one", f"{served[1].url}/v1", "SECRET", patience)
+        yield HttpEngine(session, "one", f"{served[1].url}/v1", {"authorization": "Bearer SECRET"}, patience)
 
 
 async def left(fake: FakeEngine) -> bool:
@@ -55,11 +56,25 @@ async def test_a_stream_arrives_in_order_without_done(fake: FakeEngine, engine: 
     assert text == "Hello there."
 
 
+async def test_tokens_are_counted_beside_the_versioned_routes(fake: FakeEngine, engine: HttpEngine) -> None:
+    assert await engine.count(ASK) == 3
+    assert fake.asked.path == "/tokenize"
+
+
+async def test_a_route_of_the_same_name_that_tells_no_count_is_none(
+    fake: FakeEngine, engine: HttpEngine
+) -> None:
+    fake.says(raw=b'{"tokens": [1, 2]}')
+    with pytest.raises(EngineRefused) as refused:
+        await engine.count(ASK)
+    assert refused.value.no_such_route
+
+
 async def test_connections_are_used_again_after_streams(fake: FakeEngine, engine: HttpEngine) -> None:
     for _ in range(3):
         await drained(engine.stream(STREAM))
         await engine.complete(ASK)
-    assert len(engine._session.connector._conns) == 1
+    assert len(engine._origin._idle) == 1
 
 
 async def test_an_error_keeps_its_status_and_message(fake: FakeEngine, engine: HttpEngine) -> None:
@@ -111,7 +126,7 @@ async def test_a_plain_answer_to_a_stream_request_is_a_failure(fake: FakeEngine,
 
 
 async def test_nobody_there_is_unavailable() -> None:
-    async with open_session() as session:
+    async with Origins() as session:
         engine = HttpEngine(session, "gone", "http://127.0.0.1:9/v1")
         with pytest.raises(EngineUnavailable, match="gone"):
             await engine.complete(ASK)
@@ -153,3 +168,19 @@ async def test_health_is_what_the_engine_says(healthy: bool, fake: FakeEngine, e
     fake.healthy = healthy
     assert await engine.healthy() is healthy
     fake.healthy = True
+
+
+async def test_what_a_provider_wants_in_its_urls_query_goes_with_every_request() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+            writer.write(b'HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\n{"data": [{"id": "gpt-1"}]}')
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Origins() as origins:
+        engine = HttpEngine(origins, "provider", f"http://127.0.0.1:{port}/v1?api-version=2024-10-21")
+        assert await engine.models() == ("gpt-1",)
+    assert asked == [b"GET /v1/models?api-version=2024-10-21 HTTP/1.1"]

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.engines.contract import EngineRefused, EngineUnavailable
 from gateway.engines.health import watched
-from gateway.engines.http import HttpEngine, open_session
+from gateway.engines.http import HttpEngine
+from gateway.engines.origin import Origins
 from gateway.engines.pool import Pool
 from gateway.metrics import Metrics
 from tests.fakes.engine import FakeEngine, drained, fake_engine
@@ -28,13 +29,13 @@ async def pool(fakes: list[tuple[FakeEngine, str]]) -> AsyncIterator[Pool]:
         fake.says()
         fake.adapters.clear()
         fake.healthy = True
-    async with open_session() as session:
+    async with Origins() as session:
         yield Pool([HttpEngine(session, f"e{n}", url) for n, (_, url) in enumerate(fakes)], Metrics())
 
 
 @pytest.fixture
 async def half_dead(fakes: list[tuple[FakeEngine, str]]) -> AsyncIterator[Pool]:
-    async with open_session() as session:
+    async with Origins() as session:
         gone = HttpEngine(session, "gone", "http://127.0.0.1:9/v1")
         yield Pool([gone, HttpEngine(session, "there", fakes[0][1])], Metrics())
 
@@ -57,6 +58,30 @@ async def test_a_dead_replica_is_passed_over_and_remembered(half_dead: Pool) -> 
         assert await drained(half_dead.stream({**ASK, "stream": True}))
     assert half_dead.status() == {"gone": False, "there": True}
     assert await half_dead.healthy()
+
+
+async def test_texts_are_embedded_by_whichever_replica_is_there(half_dead: Pool) -> None:
+    for _ in range(2):
+        assert (await half_dead.embed({"model": "base", "input": ["one"]}))["data"]
+    assert half_dead.status() == {"gone": False, "there": True}
+
+
+async def test_one_that_can_count_is_found_among_those_that_cannot(
+    fakes: list[tuple[FakeEngine, str]], pool: Pool
+) -> None:
+    fakes[0][0].says(refuse=(404, {}))
+    asked = {"model": "base", "messages": [{"role": "user", "content": "hi"}]}
+    assert [await pool.count(asked) for _ in range(4)] == [3] * 4
+
+
+async def test_where_none_can_count_the_last_refusal_says_so(
+    fakes: list[tuple[FakeEngine, str]], pool: Pool
+) -> None:
+    for fake, _ in fakes:
+        fake.says(refuse=(404, {}))
+    with pytest.raises(EngineRefused) as refused:
+        await pool.count(ASK)
+    assert refused.value.no_such_route
 
 
 async def test_a_stream_that_has_begun_is_not_begun_again(

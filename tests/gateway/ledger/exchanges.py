@@ -49,6 +49,7 @@ def screenings(text):
         scanned_bytes=COUNT,
         latency_seconds=PROBABILITY,
         redactions=tuples_of(tuples_of(st.builds(Redaction, COUNT, COUNT, text))),
+        unscanned=st.dictionaries(PLAIN, COUNT, max_size=2),
     )
 
 

@@ -59,7 +59,7 @@ async def test_a_disk_that_does_not_answer_is_reported_in_time(tmp_path):
     disk = SlowDisk(journal)
     with pytest.raises(LedgerFull, match="not confirmed"):
         await journal.append(b"one")
-    assert journal.trouble is not None
+    assert (journal.trouble is not None, journal.failures) == (True, 1)
     assert not journal._waiting  # nor does it pile up in memory
     disk.answers.set()
     await journal.append(b"two")
@@ -75,9 +75,11 @@ async def test_a_failed_write_reaches_everyone_who_waited_and_the_next_may_succe
     place.touch()
     results = await asyncio.gather(*(journal.append(b"two") for _ in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [LedgerFull] * 5
+    assert journal.failures == 5
     place.unlink()
     hidden.rename(place)
     await journal.append(b"three")
+    assert (journal.trouble, journal.failures) == (None, 5)  # though it goes well again, it did happen
     assert (await journal.read(Place(0, 0), 10))[0] == [b"one", b"three"]
 
 

@@ -64,7 +64,7 @@ def gateway(home, engine_url, port):
     }
     environment = os.environ | {name: str(value) for name, value in said.items()}
     with (home / "log").open("ab") as log:
-        command = [sys.executable, "-m", "gateway", "gateway"]
+        command = [sys.executable, "-m", "gateway", "gateway", "serve"]
         process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
     try:
         wait_ready(process, port, home / "log")

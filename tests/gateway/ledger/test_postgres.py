@@ -2,24 +2,29 @@
 
 import asyncio
 import os
+import random
 import shutil
 import socket
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
-from gateway.ledger.contract import LedgerUnavailable
+from gateway.exchange import LONGEST_SUBJECT
+from gateway.ledger.contract import LedgerFailed, LedgerUnavailable, NotInLedger
 from gateway.ledger.database import Database
 from gateway.ledger.exchanges import Counts, Exchanges
 from gateway.ledger.intake import Intake
+from gateway.ledger.responses import Keeping, Responses
 from gateway.ledger.store import Ledger
-from gateway.ledger.tables import ExchangeRow
+from gateway.ledger.tables import DeadLetterRow, ExchangeRow
 from tests.gateway.ledger.exchanges import exchange, exchanges, few
 from tests.gateway.ledger.test_migrations import difference
+from tests.gateway.ledger.test_responses import answer
 
 pytestmark = [
     pytest.mark.slow,
@@ -74,6 +79,7 @@ async def database(url):
     async with Database(url) as opened:
         async with opened.write() as connection:
             await connection.execute(delete(ExchangeRow))
+            await connection.execute(delete(DeadLetterRow))
         yield opened
 
 
@@ -111,6 +117,21 @@ async def test_gateways_that_store_at_once_commit_in_the_order_of_their_numbers(
     assert len(set(seen)) == 400
 
 
+async def test_a_stored_conversation_is_gone_on_from_deleted_and_swept(database):
+    text = "a\0 conversation"
+    kept = [answer("a", text=text), answer("b", "a"), answer("c", "b")]
+    responses = Responses(database, Keeping(timedelta(days=1), 10_000))
+    for each in kept:
+        await responses.keep(each)
+    assert await responses.conversation("c", "me", 10_000) == [item for each in kept for item in each.items]
+    await responses.delete("a", "me")
+    await Responses(database, Keeping(timedelta(0), 10_000)).keep(answer("old"))
+    await responses.sweep()
+    assert {each.id for each in await responses.among(["a", "b", "c", "old"], "me")} == {"b", "c"}
+    with pytest.raises(NotInLedger):
+        await responses.conversation("c", "me", 10_000)
+
+
 async def test_a_slow_database_is_a_database_that_is_away(database, url):
     intake = Intake(database, patience_seconds=0.3)
     async with Database(url) as other, other.write():
@@ -118,6 +139,65 @@ async def test_a_slow_database_is_a_database_that_is_away(database, url):
             await intake.take([exchange("x")])
     await Intake(database).take([exchange("x")])
     assert (await Exchanges(database).counts()).exchanges == 1
+
+
+def failing_with(state):
+    return text(f"DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{state}'; END $$")
+
+
+# A deadlock, a serialization failure, a full disk, too many connections, a lock and a statement timed out, an
+# operator's word, a read error, and a standby that does not write yet.
+@pytest.mark.parametrize(
+    "state", ["40P01", "40001", "53100", "53300", "55P03", "57014", "57P01", "58030", "25006"]
+)
+async def test_what_passes_by_itself_means_that_the_database_is_away(database, state):
+    with pytest.raises(LedgerUnavailable, match="is away"):
+        async with database.write() as connection:
+            await connection.execute(failing_with(state))
+
+
+@pytest.mark.parametrize("state", ["22003", "23514", "54000"])
+async def test_what_does_not_pass_is_a_refusal(database, state):
+    with pytest.raises(LedgerFailed) as refused:
+        async with database.write() as connection:
+            await connection.execute(failing_with(state))
+    assert not isinstance(refused.value, LedgerUnavailable)
+
+
+@pytest.fixture
+async def deadlocking(database):
+    """Every insert of an exchange is the victim of a deadlock, until it is called."""
+    function = "AS $f$ BEGIN RAISE 'deadlock' USING ERRCODE = '40P01'; END $f$"
+
+    async def run(*statements):
+        async with database.write() as connection:
+            for each in statements:
+                await connection.execute(text(each))
+
+    await run(
+        f"CREATE FUNCTION victim() RETURNS trigger LANGUAGE plpgsql {function}",
+        "CREATE TRIGGER victim BEFORE INSERT ON exchanges EXECUTE FUNCTION victim()",
+    )
+    yield lambda: run("DROP FUNCTION IF EXISTS victim CASCADE")
+    await run("DROP FUNCTION IF EXISTS victim CASCADE")
+
+
+async def test_an_error_that_passes_by_itself_makes_no_dead_letter(database, deadlocking):
+    batch = [exchange(f"x{number}") for number in range(4)]
+    with pytest.raises(LedgerUnavailable):
+        await Intake(database).take(batch)
+    await deadlocking()
+    await Intake(database).take(batch)
+    assert await Exchanges(database).counts() == Counts(4, 4, 0)
+
+
+@pytest.mark.parametrize("length", [LONGEST_SUBJECT, 100_000])
+async def test_no_name_of_a_user_keeps_a_flagged_exchange_out_of_the_tables(database, length):
+    dice = random.Random(1)  # what can be compressed would fit into an index
+    subject = "".join(chr(dice.randrange(0x10000, 0x2FFFF)) for _ in range(length))
+    await Intake(database).take([exchange("x", subject=subject)])
+    assert await Exchanges(database).counts() == Counts(1, 1, 0)
+    assert (await Exchanges(database).get("x")).subject == subject[:LONGEST_SUBJECT]
 
 
 async def test_nothing_flagged_is_lost_while_the_database_is_away(server, database, tmp_path):

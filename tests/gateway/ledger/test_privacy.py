@@ -49,6 +49,18 @@ def test_where_texts_and_segments_do_not_match_only_the_safe_text_is_kept():
     assert scrubbed(told).messages == ({"role": "user", "content": "one [EMAIL]"},)
 
 
+def test_a_text_that_was_cut_out_whole_moves_no_other_into_its_place():
+    nothing = Screening(
+        "then this",
+        Action.REDACT,
+        FOUND,
+        segments=(Segment("", "prompt"), Segment("then this", "prompt")),
+        redactions=((Redaction(0, 3, ""),), ()),
+    )
+    told = exchange("x", messages=(said(""), said("then this")), prompt_screening=nothing)
+    assert scrubbed(told).messages == ({"role": "user", "content": "then this"},)
+
+
 def test_a_message_with_a_name_that_must_be_cut_is_kept_as_its_safe_text():
     messages = (said("Hello.") | {"more": {SECRET: 1}},)
     told = exchange("x", messages=messages, prompt_screening=screening("Hello.", f"more\n{SECRET}"))
@@ -59,7 +71,7 @@ def test_a_redacted_candidate_is_kept_redacted_with_its_tool_calls_and_without_i
     arguments = '{"to": "' + SECRET + '"}'
     call = {"id": "1", "type": "function", "function": {"name": "mail", "arguments": arguments}}
     message = {"role": "assistant", "content": f"Writing {SECRET}", "tool_calls": [call]}
-    outcome = screening(f"Writing {SECRET}", "mail", arguments, where="reply")
+    outcome = screening(f"Writing {SECRET}", "1", "mail", arguments, where="reply")
     told = Candidate(0, f"Writing {SECRET}", message, "stop", logprobs=[SECRET], screening=outcome)
     [kept] = scrubbed(exchange("x", candidates=(told,))).candidates
     assert kept.text == "Writing [EMAIL]"

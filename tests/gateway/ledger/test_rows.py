@@ -2,9 +2,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
+from gateway.ledger.columns import storable
 from gateway.ledger.exchanges import Exchanges
 from gateway.ledger.intake import Intake
-from gateway.ledger.tables import ExchangeRow, storable
+from gateway.ledger.tables import ExchangeRow
 from tests.gateway.ledger.exchanges import PLAIN, exchange, exchanges, few
 
 

@@ -2,8 +2,10 @@ import asyncio
 
 import pytest
 
+from gateway.ledger.contract import LedgerFull
 from gateway.ledger.database import Database
 from gateway.ledger.exchanges import Exchanges
+from gateway.ledger.intake import Intake, letter_of
 from gateway.ledger.journal import Journal
 from gateway.ledger.segments import numbers
 from gateway.ledger.store import Ledger, sampled
@@ -67,6 +69,34 @@ async def test_what_a_killed_gateway_left_in_the_journal_is_stored_at_the_next_s
         assert await Exchanges(ledger.database).get("x") == exchange("x")
 
 
+async def test_dead_letters_are_offered_again_whenever_a_gateway_starts(url, tmp_path):
+    async with Database(url) as database:
+        await Intake(database).take([], [letter_of(exchange("x"), ValueError("not that day"))])
+    async with Ledger.open(url, tmp_path / "journal") as ledger:
+        async with asyncio.timeout(10):
+            while await Exchanges(ledger.database).get("x") is None:
+                await asyncio.sleep(0.01)
+        await asyncio.wait([ledger._replaying])
+        assert (await Exchanges(ledger.database).counts()).dead_letters == 0
+
+
+async def test_what_waits_is_counted_whoever_left_it(url, tmp_path):
+    async with Database(url) as database:
+        killed = Ledger(database, Journal(tmp_path / "journal"))
+        await killed._journal.open()  # its writer never ran
+        await asyncio.gather(*(killed.record(exchange(f"old{n}")) for n in range(7)))
+        await killed._journal.close()
+        ledger = Ledger(database, Journal(tmp_path / "journal"))
+        async with database.write():  # nothing else is stored meanwhile
+            await ledger.start()
+            await ledger.record(exchange("new"))
+            await ledger.record(exchange("ordinary", flagged=False))
+            assert ledger.health.pending == 7 + 1 + 1
+        assert await ledger.caught_up()
+        assert ledger.health.pending == 0
+        await ledger.close()
+
+
 async def test_only_as_many_ordinary_exchanges_are_kept_as_asked(url, tmp_path):
     async with Ledger.open(url, tmp_path / "journal", sample_rate=0.0) as ledger:
         await ledger.record(exchange("ordinary", flagged=False))
@@ -95,3 +125,9 @@ async def test_a_second_gateway_may_not_share_a_journal(ledger, url, tmp_path):
     with pytest.raises(Exception, match="belongs to a process that is running"):
         async with Ledger.open(url, tmp_path / "journal"):
             pass
+
+
+async def test_a_journal_at_its_limit_refuses_what_is_flagged(url, tmp_path):
+    async with Ledger.open(url, tmp_path / "journal", journal_limit_bytes=100) as ledger:
+        with pytest.raises(LedgerFull, match="the database has not taken"):
+            await ledger.record(exchange("x"))

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import contextmanager
 
 import pytest
 
@@ -77,10 +78,12 @@ async def test_while_the_database_is_away_the_journal_keeps_and_the_queue_drops(
         writer.wake()
     await asyncio.sleep(0.1)
     assert (writer.dropped, writer.trouble) == (2, "away")
+    assert (writer.pending, writer.failures > 0) == (5 + 3, True)
     shelf.away = False
     await writer.settled()
     assert set(shelf.ids) >= {f"flagged{number}" for number in range(5)}
     assert shelf.ids.count("ordinary0") == 1
+    assert writer.pending == 0
     writer.finish()
     await running
 
@@ -94,3 +97,43 @@ async def test_a_writer_told_to_finish_does_not_wait_for_a_database_that_is_away
     await finished(writer)
     assert writer.dropped == 1
     assert numbers(journal._segments.directory)  # the flagged one waits for the next start
+
+
+@contextmanager
+def file_for_folder(path):
+    """A file where a folder should be: listing it fails, as it does when no descriptor is left."""
+    aside = path.rename(path.with_name("aside"))
+    path.touch()
+    yield
+    path.unlink()
+    aside.rename(path)
+
+
+@contextmanager
+def folder_for_file(path):
+    """A folder where a file should be: reading it fails, as it does from a bad disk."""
+    aside = path.rename(path.with_name("aside"))
+    path.mkdir()
+    yield
+    path.rmdir()
+    aside.rename(path)
+
+
+@pytest.mark.parametrize("unreadable", ["folder", "segment"])
+async def test_a_journal_that_cannot_be_read_for_a_while_is_read_afterwards(journal, unreadable):
+    await journal.append(document.write(exchange("x")))
+    place = journal._segments.directory
+    broken = file_for_folder(place) if unreadable == "folder" else folder_for_file(*place.glob("*.journal"))
+    shelf = Shelf()
+    writer = Writer(shelf, journal)
+    running = asyncio.create_task(writer.run())
+    with broken:
+        async with asyncio.timeout(5):
+            while writer.trouble is None and not running.done():
+                await asyncio.sleep(0.01)
+        assert "the journal cannot be read" in writer.trouble
+    async with asyncio.timeout(5):
+        await writer.settled()
+    assert (shelf.ids, writer.trouble) == (["x"], None)
+    writer.finish()
+    await running

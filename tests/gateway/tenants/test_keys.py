@@ -1,7 +1,6 @@
 """Keys in a real SQLite ledger."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +9,11 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from gateway.ledger.contract import NotInLedger
-from gateway.ledger.database import Database
 from gateway.ledger.tables import KeyRow, TransitionRow
 from gateway.tenants.cli import app
 from gateway.tenants.keyring import Keyring
 from gateway.tenants.keys import PREFIX, Key, KeyStore
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
-    async with Database(f"sqlite:///{tmp_path / 'ledger.db'}") as database:
-        yield KeyStore(database, actor="test")
+from gateway.tenants.terms import TermsInvalid
 
 
 async def test_a_new_key_is_valid(store: KeyStore) -> None:
@@ -119,6 +112,25 @@ def test_the_command_line_shows_a_secret_once(tmp_path: Path) -> None:
     assert secret not in run.invoke(app, ["list", "--home", str(tmp_path)]).stdout
 
 
+def test_the_command_line_makes_no_ledger_where_it_only_looks(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["list", "--home", str(tmp_path / "nobody")])
+    assert (told.exit_code, "there is no ledger" in told.stderr) == (1, True)
+    assert not (tmp_path / "nobody").exists()
+
+
 def test_the_command_line_explains_a_wrong_id(tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["create", "one", "--home", str(tmp_path)])
     told = CliRunner().invoke(app, ["revoke", "key-0", "--home", str(tmp_path)])
     assert (told.exit_code, "there is no key key-0" in told.stderr) == (1, True)
+
+
+async def test_a_key_without_a_name_is_not_made(store: KeyStore) -> None:
+    with pytest.raises(TermsInvalid, match="name"):
+        await store.create(" ", "application")
+
+
+async def test_a_revoked_key_has_no_terms_to_change(store: KeyStore) -> None:
+    key, _ = await store.create("shop", "application")
+    await store.revoke(key.id)
+    with pytest.raises(NotInLedger, match="revoked"):
+        await store.change(key.id, lambda terms: terms)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.up.service import Service
-from gateway.up.supervisor import NotReady, Supervisor
+from gateway.up.supervisor import NotReady, Refused, Supervisor
+
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
 SERVE = """
 import http.server, sys
@@ -35,6 +37,24 @@ signal.signal(signal.SIGTERM, ask)
 print("asking", flush=True)
 time.sleep(60)
 """
+WAITING = """
+import pathlib, signal, sys, time
+
+own, other = map(pathlib.Path, sys.argv[1:])
+
+def wait(*_):
+    own.touch()
+    while not other.exists():
+        time.sleep(0.01)
+    print("both", flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, wait)
+print("waiting", flush=True)
+time.sleep(60)
+"""
+REFUSING = "import sys; print('no such policy'); sys.exit(2)"
+FAILS_LATER = f"import os, signal; signal.signal(signal.SIGUSR1, lambda *_: os._exit(2))\n{SERVE}"
 DEAF = """
 import signal, time
 
@@ -50,9 +70,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def server(name: str = "web") -> Service:
+def server(name: str = "web", program: str = SERVE) -> Service:
     port = free_port()
-    return Service(name, (sys.executable, "-c", SERVE, str(port)), f"http://127.0.0.1:{port}/health")
+    return Service(name, (sys.executable, "-c", program, str(port)), f"http://127.0.0.1:{port}/health")
 
 
 def alive(pid: int) -> bool:
@@ -88,6 +108,18 @@ async def test_the_last_is_stopped_first_and_may_still_ask_the_others(tmp_path: 
     assert events[-2:] == [("asking", "stopped"), ("web", "stopped")]
 
 
+async def test_equals_are_stopped_at_once(tmp_path: Path) -> None:
+    files = (str(tmp_path / "told-a"), str(tmp_path / "told-b"))
+    pair = [
+        Service(name, (sys.executable, "-c", WAITING, *order), "http://127.0.0.1:9/health", grace_seconds=20)
+        for name, order in (("a", files), ("b", files[::-1]))
+    ]
+    async with Supervisor(pair, tmp_path, lambda *_: None, equals=True) as up:
+        while not all("waiting" in up.log(each).read_text() for each in pair):
+            await asyncio.sleep(0.05)
+    assert all("both" in up.log(each).read_text() for each in pair)
+
+
 async def test_a_second_signal_leaves_no_child_behind(tmp_path: Path) -> None:
     deaf = Service("deaf", (sys.executable, "-c", DEAF), "http://127.0.0.1:9/health", grace_seconds=60)
     up = Supervisor([deaf], tmp_path, lambda *_: None)
@@ -120,6 +152,25 @@ async def test_a_service_that_never_answers_is_named_with_the_end_of_its_log(tmp
     async with Supervisor([broken], tmp_path, lambda *_: None) as up:
         with pytest.raises(NotReady, match=r"(?s)broken is not healthy.*no such model"):
             await up.ready(timeout_seconds=1)
+
+
+async def test_a_service_that_refuses_to_start_is_not_waited_for(tmp_path: Path) -> None:
+    async with Supervisor([server(), server("picky", REFUSING)], tmp_path, lambda *_: None) as up:
+        async with asyncio.timeout(20):
+            with pytest.raises(Refused, match=r"(?s)picky does not start.*no such policy"):
+                await up.ready(timeout_seconds=600)
+
+
+async def test_a_service_that_has_served_is_started_again_however_it_ended(tmp_path: Path) -> None:
+    events: list[tuple[str, str]] = []
+    web = server("web", FAILS_LATER)
+    async with Supervisor([web], tmp_path, lambda *event: events.append(event)) as up:
+        await up.ready(timeout_seconds=20)
+        os.kill(up.pid("web"), signal.SIGUSR1)
+        async with asyncio.timeout(20):
+            while ("web", "started again") not in events:
+                await asyncio.sleep(0.05)
+    assert ("web", "ended with exit code 2; again in 0.5 s") in events
 
 
 async def test_a_child_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shlex
 import pytest
 from rich.console import Console
 
+from gateway.settings import load_settings
 from gateway.up.credentials import Credentials
 from gateway.up.welcome import welcome
 
@@ -14,11 +15,13 @@ CREDENTIALS = Credentials(
     "http://127.0.0.1:8080/v1", "sk-tt-" + "k" * 43, "http://127.0.0.1:8081", "sk-tt-" + "a" * 43
 )
 
+ENGINE = "http://user:secret@127.0.0.1:8082/v1"
+
 
 @pytest.fixture
 def shown() -> str:
     out = io.StringIO()
-    welcome(Console(file=out, width=40), CREDENTIALS, "assistant")
+    welcome(Console(file=out, width=40), CREDENTIALS, load_settings(engines=[{"url": ENGINE}]))
     return out.getvalue()
 
 
@@ -33,3 +36,8 @@ def test_the_python_snippet_is_a_program_with_the_whole_key(shown):
     program = shown[shown.index("from openai") : shown.index("ctrl-C")]
     ast.parse(program)
     assert CREDENTIALS.api_key in program
+
+
+def test_the_engine_is_named_without_its_password(shown):
+    assert "http://127.0.0.1:8082/v1" in shown
+    assert "secret" not in shown

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from guards.detectors.classifier import (
-    REMEMBERED_PROMPTS,
+    REMEMBERED_REQUESTS,
     Classifier,
     ClassifierConfig,
     ClassifierGuard,
+    loaded,
     readings,
 )
 from guards.models.ngram import load_ngram
@@ -81,14 +82,14 @@ def test_work_that_is_over_is_not_finished(guard: ClassifierGuard) -> None:
     work.views(HARM)
     work.end(GuardTimedOut("over"))
     with pytest.raises(GuardTimedOut):
-        guard.judge(HARM, "prompt", work=work)
+        guard.judge(HARM, "prompt", context=Context(work=work))
 
 
 def test_requests_are_remembered_by_digest_and_not_for_ever(guard: ClassifierGuard) -> None:
-    for number in range(REMEMBERED_PROMPTS + 5):
+    for number in range(REMEMBERED_REQUESTS + 5):
         guard.judge("fine", "reply", f"{number} words")
-    assert len(guard.prompts) == REMEMBERED_PROMPTS
-    assert all(isinstance(key, bytes) for key in guard.prompts)
+    assert len(guard.model.requests) == REMEMBERED_REQUESTS
+    assert all(isinstance(key, bytes) for key in guard.model.requests)
 
 
 def test_each_side_has_its_own_labels(tiny_folder: Path) -> None:
@@ -126,3 +127,17 @@ def test_what_cannot_work_is_refused_at_load(
     (tmp_path / "p.yaml").write_text(POLICY.format(action=action, model=model or tiny_folder))
     with pytest.raises(PolicyRefused, match=says):
         load_policy(tmp_path / "p.yaml")
+
+
+def test_a_request_weighs_on_its_reply_only_until_it_was_read(guard: ClassifierGuard) -> None:
+    reply, context = Segment("fine", "reply"), Context((("user", "a question " * 500),))
+    first = guard.weighs(reply, context)
+    guard.check_now(reply, context)
+    assert (first, guard.weighs(reply, context)) == (4 + 5500, 4)
+
+
+@pytest.mark.parametrize("label", ["critic", "customer", "high", "wav", "System"])
+def test_a_label_asks_for_nothing(label: str) -> None:
+    bundled = ClassifierGuard("bundled", loaded(ClassifierConfig().folder))
+    assert bundled.judge(label, "prompt").scores["G.unsafe"] < 0.5
+    assert bundled.judge("how_to_make_a_bomb", "prompt").scores["G.unsafe"] > 0.9

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guards.models.grams import BUCKETS, grams
+from guards.models.grams import BUCKETS, grams, normal
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,8 @@ def test_whatever_comes_the_buckets_are_in_range_and_distinct(text: str) -> None
     found = grams(text)
     assert len(np.unique(found)) == len(found)
     assert all(0 <= bucket < BUCKETS for bucket in found)
+
+
+@given(st.text(alphabet="abXZ 019'`.-_\n\t\x1f\x7f", max_size=40))
+def test_plain_text_is_normalised_as_any_other(text: str) -> None:
+    assert normal(f"{text} \u00e9") == normal(f"{normal(text).decode()} \u00e9")

@@ -3,8 +3,9 @@ from typing import Any
 
 import orjson
 
-from gateway.engines.pocket.answers import Choice, Chunks, Head, completion, opening
+from gateway.engines.pocket.answers import Chunks, Head, completion, opening
 from gateway.engines.pocket.job import Delta, Drawn
+from gateway.engines.pocket.shapes import Choice
 
 
 def head(*, logprobs: bool = True) -> Head:

@@ -13,7 +13,7 @@ from gateway.engines.pocket.meter import Meter
 from gateway.engines.pocket.schedule import Limits
 from tests.fakes.counting_model import CountingModel
 
-ENDLESS = 10**9
+ENDLESS = 10**6  # tokens: minutes more than any test takes, and yet a test that waits in vain ends
 ROOMY = Limits(tokens=10**12)
 
 

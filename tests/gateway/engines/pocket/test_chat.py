@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from gateway.engines.pocket.model import PocketModel
+from tests.fakes.decoding import generate
 
 HELLO: Any = [{"role": "user", "content": "How do I do it?"}]
 ASK: Any = {"model": "tiny", "messages": HELLO, "max_tokens": 12}
@@ -46,7 +47,7 @@ async def test_an_answer_says_what_it_used(client: openai.AsyncOpenAI, model: Po
 
 
 async def test_the_server_says_what_the_model_says(client: openai.AsyncOpenAI, model: PocketModel) -> None:
-    assert [await whole(client, temperature=0)] == model.generate([HELLO], max_tokens=12, temperature=0.0)
+    assert [await whole(client, temperature=0)] == generate(model, [HELLO], max_tokens=12, temperature=0.0)
 
 
 async def test_a_seed_repeats_whatever_else_is_in_the_batch(client: openai.AsyncOpenAI) -> None:
@@ -142,6 +143,29 @@ async def test_a_client_who_hangs_up_frees_its_rows(http: aiohttp.ClientSession,
         ({"max_tokens": 1000}, 400, "input_tokens"),
         ({"messages": [{"role": "user", "content": "flour " * 500}]}, 400, "input_tokens"),
         ({"n": 0}, 400, "n"),
+        ({"n": 129}, 400, "n"),
+        ({"n": 1.5}, 400, "n"),
+        ({"max_tokens": 0}, 400, "max_tokens"),
+        ({"max_tokens": "few"}, 400, "max_tokens"),
+        ({"max_completion_tokens": -1}, 400, "max_completion_tokens"),
+        ({"temperature": -0.1}, 400, "temperature"),
+        ({"temperature": float("nan")}, 400, "temperature"),
+        ({"temperature": float("inf")}, 400, "temperature"),
+        ({"temperature": 10**400}, 400, "temperature"),
+        ({"temperature": "warm"}, 400, "temperature"),
+        ({"temperature": [1]}, 400, "temperature"),
+        ({"top_p": 0}, 400, "top_p"),
+        ({"top_p": 1.1}, 400, "top_p"),
+        ({"top_p": float("nan")}, 400, "top_p"),
+        ({"top_k": -2}, 400, "top_k"),
+        ({"min_p": 2}, 400, "min_p"),
+        ({"presence_penalty": 2.1}, 400, "presence_penalty"),
+        ({"frequency_penalty": float("nan")}, 400, "frequency_penalty"),
+        ({"repetition_penalty": 0}, 400, "repetition_penalty"),
+        ({"logprobs": True, "top_logprobs": 21}, 400, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": -1}, 400, "top_logprobs"),
+        ({"top_logprobs": 2}, 400, "top_logprobs"),
+        ({"logprobs": "many"}, 400, "logprobs"),
         ({"stop": list("abcde")}, 400, "stop"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "tools"),
         ({"min_tokens": 13}, 400, "min_tokens"),
@@ -167,6 +191,7 @@ async def test_what_cannot_be_answered_is_refused_by_field(
 @pytest.mark.parametrize(
     "odd",
     [
+        {"temperature": 2.5},
         {"temperature": 1e308},
         {"temperature": 1e-300},
         {"repetition_penalty": 1e-300},

@@ -1,10 +1,9 @@
-import pytest
-
 from gateway.engines.pocket.decode import Outcome
-from gateway.engines.pocket.inflight import InFlight, decode_all
+from gateway.engines.pocket.inflight import InFlight
 from gateway.engines.pocket.job import Job, Sampling
 from gateway.engines.pocket.schedule import Limits
 from tests.fakes.counting_model import CountingModel
+from tests.fakes.decoding import decode_all
 
 
 def job(n: int = 1, answer: int = 3, *, prompt: int = 1) -> Job:
@@ -52,13 +51,6 @@ def test_choices_not_yet_started_go_with_a_job_that_failed() -> None:
     outcomes = run(flight)
     assert list(outcomes[0].failures) == [poisoned]
     assert model.admitted == [1]
-
-
-def test_a_failure_in_this_thread_is_raised() -> None:
-    model = CountingModel()
-    model.poison = 13
-    with pytest.raises(ZeroDivisionError):
-        decode_all(model, [job(), job(prompt=13)], Limits())
 
 
 def test_all_texts_come_back_in_order() -> None:

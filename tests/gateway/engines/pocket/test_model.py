@@ -15,6 +15,7 @@ from transformers import (
 from gateway.engines.pocket.cli import PACKAGED
 from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong
 from gateway.engines.pocket.model import PocketModel, UnsupportedModel
+from tests.fakes.decoding import generate
 from tests.fakes.tiny_adapter import make_tiny_adapter
 
 ASKED = [[{"role": "user", "content": text}] for text in ("How do I do it?", "flour", "Sure! First you take")]
@@ -31,7 +32,7 @@ def scores(net: torch.nn.Module) -> torch.Tensor:
 
 
 def test_greedy_answers_are_those_of_transformers(model: PocketModel) -> None:
-    said = model.generate(ASKED, max_tokens=30, temperature=0.0)
+    said = generate(model, ASKED, max_tokens=30, temperature=0.0)
     for messages, texts in zip(ASKED, said, strict=True):
         ids = torch.tensor([model.render(messages)])
         out = model.base.net.generate(
@@ -43,7 +44,7 @@ def test_greedy_answers_are_those_of_transformers(model: PocketModel) -> None:
 
 
 def test_a_seed_repeats_all_answers_and_another_changes_them(model: PocketModel) -> None:
-    first, again, other = (model.generate(ASKED, n=3, max_tokens=12, seed=seed) for seed in (4, 4, 90))
+    first, again, other = (generate(model, ASKED, n=3, max_tokens=12, seed=seed) for seed in (4, 4, 90))
     assert first == again
     assert first != other
     assert len({text for texts in first for text in texts}) == 9
@@ -106,7 +107,8 @@ def test_answers_of_an_adapter_are_asked_for_by_its_directory(
     model: PocketModel, adapters: dict[str, Path]
 ) -> None:
     plain, one = (
-        model.generate(ASKED, max_tokens=8, temperature=0.0, adapter=path) for path in (None, adapters["one"])
+        generate(model, ASKED, max_tokens=8, temperature=0.0, adapter=path)
+        for path in (None, adapters["one"])
     )
     assert plain != one
 
@@ -156,7 +158,7 @@ def test_a_model_with_a_cache_of_its_own_kind_is_refused_at_the_start(
 
 @pytest.mark.skipif(not (PACKAGED / "config.json").exists(), reason="not built: trimtab pocket build")
 def test_the_packaged_policy_answers_in_words() -> None:
-    ((said,),) = PocketModel.load(PACKAGED).generate(ASKED[:1], max_tokens=40, temperature=0.0)
+    ((said,),) = generate(PocketModel.load(PACKAGED), ASKED[:1], max_tokens=40, temperature=0.0)
     assert len(said.split()) > 2
     assert said.isprintable()
 

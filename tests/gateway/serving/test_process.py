@@ -16,10 +16,14 @@ import openai
 import pytest
 from typer.testing import CliRunner
 
-from gateway.serve import app, listening, recorded, server_of
-from gateway.settings import Listener
+from gateway.ledger.segments import Segments
+from gateway.serving.cli import app
+from gateway.serving.process import listening, recorded, server_of
+from gateway.settings import Limits, Listener
 from tests.fakes.engine import FakeEngine, fake_engine
 from tests.fakes.gateway import until
+
+pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
 HI = [{"role": "user", "content": "How long does rice take to boil?"}]
 
@@ -71,7 +75,7 @@ def running(home: Path) -> Iterator[Process]:
             "TRIMTAB_ADMIN__PORT": str(private),
             "TRIMTAB_ENGINES": f'[{{"url": "{behind.url}/v1"}}]',
         }
-        process = trimtab("gateway", home=home, **variables)
+        process = trimtab("gateway", "serve", home=home, **variables)
         try:
             url = f"http://127.0.0.1:{public}"
             assert until(lambda: answers(f"{url}/health"), 90)
@@ -95,7 +99,7 @@ def gateway(tmp_path: Path) -> Iterator[Process]:
 
 
 def test_check_says_that_all_is_sound() -> None:
-    code, said = told("--check")
+    code, said = told("check")
     assert (code, "are sound" in said) == (0, True)
 
 
@@ -114,9 +118,39 @@ def test_what_is_broken_refuses_to_start_and_names_itself(
     (tmp_path / "broken.yaml").write_text("nmae: x\nversion: 1\n")
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(home=tmp_path))
-    code, said = told("--check")
+    code, said = told("check")
     assert code == 2
     assert named in said
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://someone:SENTINEL@127.0.0.1:1/ledger", "is away"),
+        ("", "belongs to a process that is running"),
+    ],
+)
+def test_a_ledger_that_cannot_be_had_is_told_in_one_line(url: str, said: str, tmp_path: Path) -> None:
+    segments = Segments(tmp_path / "journal", segment_bytes=1, limit_bytes=1)
+    segments.open()  # as another gateway would
+    variables = {
+        "TRIMTAB_LISTEN__PORT": "0",
+        "TRIMTAB_ADMIN__PORT": "0",
+        "TRIMTAB_LEDGER__URL": url,
+        "TRIMTAB_ENGINES": '[{"url": "http://127.0.0.1:9/v1"}]',
+    }
+    with trimtab("gateway", "serve", home=tmp_path, **variables) as process:
+        _, lines = process.communicate(timeout=60)
+    segments.close()
+    assert process.returncode == 2
+    assert lines.startswith("trimtab gateway: ")
+    assert (said in lines, lines.count("\n"), "SENTINEL" in lines) == (True, 1, False)
+
+
+def test_a_gateway_before_no_engine_does_not_start(tmp_path: Path) -> None:
+    code, said = told("serve", "--home", str(tmp_path / "new"))
+    assert (code, "no engine is named" in said) == (2, True)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_taken_port_is_told_as_such() -> None:
@@ -130,7 +164,7 @@ def test_a_taken_port_is_told_as_such() -> None:
 
 
 async def test_requests_that_were_cut_off_may_still_record() -> None:
-    server = server_of(None, 1)
+    server = server_of(None, Limits())
     request = asyncio.create_task(asyncio.sleep(0.05))
     server.server_state.tasks.add(request)
     await recorded((server,))

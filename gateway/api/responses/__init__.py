@@ -1,0 +1,1 @@
+"""OpenAI's Responses API: a surface that remembers what it answered, until its client or time deletes it."""

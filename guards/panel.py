@@ -1,0 +1,58 @@
+"""The guards that a policy wants to see a kind of segment, and one segment before them."""
+
+from dataclasses import dataclass
+
+from guards.hearing import Post
+from guards.judgement import Judgement
+from guards.memory import key_of
+from guards.verdict import Context, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Those whose verdict rests on texts alone and may be remembered, and those that ask somebody each time."""
+
+    computing: tuple[Post, ...]
+    asking: tuple[Post, ...]
+
+    def __len__(self) -> int:
+        return len(self.computing) + len(self.asking)
+
+    def key(self, segment: Segment, context: Context) -> bytes:
+        """What the verdicts of those that compute are remembered by: all that each of them rests on, in its order."""
+        own = (segment.text,)
+        place, read = [segment.where, segment.part], [segment.text.encode(errors="surrogatepass")]
+        for post in self.computing:
+            assert post.computing is not None
+            if (texts := post.computing.reads(segment, context)) != own:
+                place.append(f"{post.rule.id}:{len(texts)}")
+                read += [b"" if text is segment.text else context.digest_of(text) for text in texts]
+        return key_of(" ".join(place), read)
+
+
+def panel_for(segment: Segment, posts: tuple[Post, ...]) -> Panel:
+    """The guards whose business such a segment is."""
+    mine = [post for post in posts if post.covers(segment)]
+    return Panel(
+        tuple(post for post in mine if post.computing is not None),
+        tuple(post for post in mine if post.computing is None),
+    )
+
+
+@dataclass(slots=True)
+class Case:
+    """A segment, its panel, and what is known of it: first what those that compute said before, then everything."""
+
+    segment: Segment
+    panel: Panel
+    key: bytes
+    judgement: Judgement | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody need be heard."""
+        return self.judgement is not None and not self.panel.asking
+
+    def wants(self, post: Post) -> bool:
+        """Whether a guard is to be heard on it."""
+        return post in self.panel.asking or (self.judgement is None and post in self.panel.computing)

@@ -1,0 +1,32 @@
+"""Sieves: what one stops holds nothing that the slower search would have found."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guards.text.decoded import BASE64, HEX, PASSAGES_SIEVE
+from guards.text.respelled import LEET_SIEVE, SPACED, SPACED_SIEVE, TOKEN, respelled
+from guards.text.sieve import Sieve
+
+ASCII = st.text(alphabet="abXZ0139 .-_*|!@$%\\x:,/+=\n\t\x00", max_size=60)
+ANY = ASCII | st.text(max_size=60)
+
+
+def test_it_passes_what_it_matches_and_nothing_else() -> None:
+    assert Sieve("[a-z]{3}").passes("\u00e9abc\ud800")
+    assert not Sieve("[a-z]{3}").passes("ab\u00e9c")
+
+
+@given(ANY)
+def test_no_encoded_passage_is_stopped(text: str) -> None:
+    found = BASE64.search(text) or HEX.search(text) or "%" in text
+    assert PASSAGES_SIEVE.passes(text) or not found
+
+
+@given(ASCII)
+def test_no_words_pulled_apart_are_stopped(text: str) -> None:
+    assert SPACED_SIEVE.passes(text) or SPACED.search(text) is None
+
+
+@given(ASCII)
+def test_no_word_spelled_in_digits_is_stopped(text: str) -> None:
+    assert LEET_SIEVE.passes(text) or TOKEN.sub(respelled, text) == text
