@@ -134,7 +134,7 @@ class Running:
     def http(self, key: str = "application", **how: Any) -> httpx.Client:
         """A plain client, with a key in its headers."""
         headers = {"authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=self.server.url, headers=headers, timeout=10, **how)
+        return httpx.Client(base_url=self.server.url, headers=headers, timeout=30, **how)
 
     def metric(self, name: str, **labels: str) -> float:
         """A metric's value now."""

@@ -89,7 +89,7 @@ def public(gateway: Running) -> set[Route]:
 
 def answered(port: int, method: str, target: str, headers: dict[str, str]) -> int:
     """The status with which a request is answered, whose target and headers go out as they are written."""
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         line.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in ({"host": "localhost"} | headers).items():

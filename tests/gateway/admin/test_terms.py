@@ -74,7 +74,7 @@ def valid(house: House, secret: str) -> bool:
 
 
 def sdk(house: House, secret: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{house.server.url}/v1", api_key=secret, max_retries=0, timeout=10)
+    return openai.OpenAI(base_url=f"{house.server.url}/v1", api_key=secret, max_retries=0, timeout=30)
 
 
 def say(house: House, secret: str, text: str, **how: Any) -> str:

@@ -14,7 +14,7 @@ Ask = Callable[..., httpx.Response]
 
 def client_of(gateway: Running, key: str = "application") -> anthropic.Anthropic:
     """Anthropic's own client; to be closed by whoever asked for it."""
-    return anthropic.Anthropic(base_url=gateway.server.url, api_key=key, max_retries=0, timeout=10)
+    return anthropic.Anthropic(base_url=gateway.server.url, api_key=key, max_retries=0, timeout=30)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.gateway.api.messages.conftest import Ask, client_of
 
 ASK: dict[str, Any] = {"model": "assistant", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
+ONE_AT_ONCE = {"concurrent_requests": 1, "queued_requests": 0}
 
 
 def user(*blocks: Any) -> dict[str, Any]:
@@ -167,9 +168,8 @@ def test_a_viewer_may_not_ask(gateway: Running) -> None:
     assert failed.value.body["error"]["type"] == "permission_error"
 
 
-@pytest.mark.slow
 def test_too_much_at_once_is_told_as_a_rate_limit() -> None:
-    with running_gateway(limits={"concurrent_requests": 1}) as gateway, client_of(gateway) as client:
+    with running_gateway(limits=ONE_AT_ONCE) as gateway, client_of(gateway) as client:
         gateway.engine.says("a fairly long answer " * 20, stall_after=30)
         with client.messages.stream(**ASK) as stream:
             next(stream.text_stream)
