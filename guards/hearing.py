@@ -37,7 +37,8 @@ class Post:
 
     def covers(self, segment: Segment) -> bool:
         """Whether the policy wants this segment seen by this guard."""
-        return segment.where in self.rule.where and segment.part not in self.rule.skip_parts
+        named = segment.where in self.rule.where or segment.direction in self.rule.where
+        return named and segment.part not in self.rule.skip_parts
 
 
 def posted(rule: Rule, guard: Guard) -> Post:

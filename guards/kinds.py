@@ -1,8 +1,9 @@
 """What a kind of guard must say of itself, and how kinds are found: by entry points of `trimtab.guards`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -51,6 +52,38 @@ class Kind(Protocol):
         ...
 
 
+class KindUnavailable(Exception):
+    """A kind that is declared and cannot be loaded here; the text says what is missing."""
+
+
+class Installed(Mapping[str, Kind]):
+    """The kinds that installed packages offer; each is loaded when a policy first names it, and not before."""
+
+    def __init__(self, points: Mapping[str, EntryPoint]) -> None:
+        self._points = points
+        self._loaded: dict[str, Kind] = {}
+
+    def __getitem__(self, name: str) -> Kind:
+        """The kind; raises KeyError for a name that nobody offers, KindUnavailable where a library is missing."""
+        point = self._points[name]
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = point.load()()
+            except ImportError as error:
+                raise KindUnavailable(f"the kind {name!r} cannot be loaded here: {error}") from error
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._points
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+
+@cache
 def installed_kinds() -> Mapping[str, Kind]:
     """Every kind that an installed package offers, ours and third parties', by name."""
-    return {point.name: point.load()() for point in entry_points(group="trimtab.guards")}
+    return Installed({point.name: point for point in entry_points(group="trimtab.guards")})

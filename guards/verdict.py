@@ -19,6 +19,21 @@ from typing import Literal, Protocol, runtime_checkable
 from guards.work import Work
 
 Where = Literal["prompt", "reply"]
+Direction = Literal["prompt", "tool_result", "reply", "tool_call", "reasoning"]
+SIDE_OF_DIRECTION: Mapping[Direction, Where] = {
+    "prompt": "prompt",
+    "tool_result": "prompt",
+    "reply": "reply",
+    "tool_call": "reply",
+    "reasoning": "reply",
+}
+# Parts that are a direction of their own; all other parts belong to their side alone.
+DIRECTION_OF_PART: Mapping[tuple[Where, str], Direction] = {
+    ("prompt", "tool_result"): "tool_result",
+    ("reply", "tool_arguments"): "tool_call",
+    ("reply", "tool_name"): "tool_call",
+    ("reply", "reasoning"): "reasoning",
+}
 MOST_DIGESTS = 64  # kept with a conversation: of what guards read beside a segment there is little
 
 
@@ -70,6 +85,11 @@ class Segment:
     text: str
     where: Where
     part: str = "content"  # content, reasoning, refusal, tool_arguments, system, tool_result …
+
+    @property
+    def direction(self) -> Direction:
+        """What kind of text it is to a policy: its part where that is a direction of its own, else its side."""
+        return DIRECTION_OF_PART.get((self.where, self.part), self.where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from guards.hazards import HAZARDS
-from guards.verdict import Action, Where
+from guards.verdict import SIDE_OF_DIRECTION, Action, Direction, Where
 
 OWN_HAZARD = re.compile(r"X\.[a-z][a-z0-9_]{0,39}")
 UnscannedWord = Literal["refuse", "flag", "allow"]
@@ -107,7 +107,7 @@ class Rule(Strict):
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
     kind: str = Field(min_length=1)
-    where: tuple[Where, ...] = Field(min_length=1)
+    where: tuple[Direction, ...] = Field(min_length=1)
     skip_parts: tuple[str, ...] = ()
     on_error: Literal["closed", "open"]
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
@@ -116,18 +116,26 @@ class Rule(Strict):
 
     @field_validator("where")
     @classmethod
-    def once_each(cls, where: tuple[Where, ...]) -> tuple[Where, ...]:
-        """Refuses a place named twice."""
+    def once_each(cls, where: tuple[Direction, ...]) -> tuple[Direction, ...]:
+        """Refuses a direction named twice, by itself or by the side that it is a part of."""
         if len(set(where)) != len(where):
-            raise ValueError("names a place twice")
+            raise ValueError("names a direction twice")
+        for each in where:
+            if (side := SIDE_OF_DIRECTION[each]) != each and side in where:
+                raise ValueError(f"{side} holds {each} already; keep one of them")
         return where
 
     @model_validator(mode="after")
     def delivers_only_scanned(self) -> Self:
         """Refuses to leave parts of a reply unread: what is not screened is not delivered."""
-        if self.skip_parts and "reply" in self.where:
+        if self.skip_parts and "reply" in self.sides:
             raise ValueError("skip_parts is for prompts only: every part of a reply is screened")
         return self
+
+    @property
+    def sides(self) -> frozenset[Where]:
+        """The sides of the exchange on which it reads anything."""
+        return frozenset(SIDE_OF_DIRECTION[each] for each in self.where)
 
     def responses(self, hazard: str) -> tuple[Response, ...]:
         """What the rule says of a hazard: its own entry, else the one for `*`."""

@@ -30,7 +30,7 @@ def impossibilities(plan: Plan, stream: Stream) -> list[str]:
         wrong.append(
             f"{guard} cannot redact {', '.join(sorted(bare))}: it yields no spans; use flag or refuse"
         )
-    if "reply" in plan.rule.where and not wrong:
+    if "reply" in plan.rule.sides and not wrong:
         wrong += stream_impossibilities(plan, stream)
     return wrong
 
@@ -70,7 +70,7 @@ def hazards_with(action: str, plan: Plan) -> frozenset[str]:
 
 def reported_by(plan: Plan) -> frozenset[str]:
     """Every hazard that the guard can report where the rule puts it."""
-    return frozenset[str]().union(*(plan.kind.hazards(plan.config, where) for where in plan.rule.where))
+    return frozenset[str]().union(*(plan.kind.hazards(plan.config, where) for where in plan.rule.sides))
 
 
 def measure(reach: Reach) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from guards.kinds import Kind, installed_kinds
+from guards.kinds import Kind, KindUnavailable, installed_kinds
 from guards.policy.document import Bounds, Document, Refusal, Rule, Stream
 from guards.policy.feasible import Plan, impossibilities
 from guards.policy.source import Lines, Place, line_of, parse
@@ -111,7 +111,10 @@ def plan_rule(
     rule: Rule, kinds: Mapping[str, Kind], context: Mapping[str, Any]
 ) -> tuple[Plan | None, list[tuple[Place, str]]]:
     """The rule with its kind, or why there is none: places under the rule, and messages."""
-    kind = kinds.get(rule.kind)
+    try:
+        kind = kinds.get(rule.kind)
+    except KindUnavailable as error:
+        return None, [(("kind",), str(error))]
     if kind is None:
         return None, [(("kind",), f"no kind of guard is called {rule.kind!r}; installed: {', '.join(kinds)}")]
     try:

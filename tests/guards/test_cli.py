@@ -60,31 +60,5 @@ def test_json_is_one_object_and_reads_standard_input(policy: str) -> None:
     ]
 
 
-def test_a_good_policy_is_fine(policy: str) -> None:
-    code, shown = run("policy", "lint", policy, "--json")
-    assert code == 0
-    assert json.loads(shown)["ok"] is True
-
-
-def test_a_broken_policy_is_refused_line_by_line(policy: str) -> None:
-    Path(policy).write_text(
-        POLICY.replace("on_error: closed", "").replace("terms: [forbidden]", "regex: '('")
-    )
-    code, shown = run("policy", "lint", policy)
-    assert code == 1
-    assert "small.yaml:5:guards[0].on_error:isrequired" in "".join(shown.split())
-
-
-def test_the_policy_is_shown_with_its_hash(policy: str) -> None:
-    code, shown = run("policy", "show", "--policy", policy, "--json")
-    assert code == 0
-    assert len(json.loads(shown)["hash"]) == 64
-
-
-def test_what_a_policy_says_of_parts_that_no_guard_reads_is_shown(policy: str) -> None:
-    Path(policy).write_text(POLICY + "unscanned: {image: flag}\n")
-    assert "no guard reads: default: refuse, image: flag" in run("policy", "show", "--policy", policy)[1]
-
-
 def test_a_side_that_is_none_is_refused(policy: str) -> None:
     assert run("check", "x", "--policy", policy, "--where", "sideways")[0] == 2
