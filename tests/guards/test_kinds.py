@@ -28,7 +28,7 @@ def test_a_kind_is_loaded_when_it_is_asked_for() -> None:
 
 
 def test_a_kind_whose_library_is_missing_says_so() -> None:
-    with pytest.raises(KindUnavailable, match="'missing' cannot be loaded here.*no_such_library"):
+    with pytest.raises(KindUnavailable, match=r"'missing' cannot be loaded here.*no_such_library"):
         offered(missing="no_such_library:Kind")["missing"]
 
 
