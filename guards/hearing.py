@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
+from guards.breaker import Breaker
 from guards.policy.document import Rule
 from guards.verdict import (
     Computing,
@@ -22,6 +23,7 @@ from guards.work import Readings, Work
 # What one guard may read on the event loop, all its segments together: about a millisecond's work.
 AT_ONCE_CHARS = 3_000
 SEGMENT_CHARS = 50  # what a segment costs beside its text
+AT_A_TIME = 16  # segments of one request that a guard asks somebody about
 SLICE_SECONDS = 0.005  # after so long on the event loop a guard lets others go on
 
 Placed = Sequence[tuple[int, Segment]]  # segments with their positions among all that are screened
@@ -34,6 +36,8 @@ class Post:
     rule: Rule
     guard: Guard
     computing: Computing | None = None
+    askers: tuple[Rule, ...] = ()  # those that ask it where they are unsure; none, and it is heard always
+    breaker: Breaker | None = None
 
     def covers(self, segment: Segment) -> bool:
         """Whether the policy wants this segment seen by this guard."""
@@ -41,9 +45,11 @@ class Post:
         return named and segment.part not in self.rule.skip_parts
 
 
-def posted(rule: Rule, guard: Guard) -> Post:
-    """The guard at its place, and whether it may be asked in a thread."""
-    return Post(rule, guard, guard if isinstance(guard, Computing) else None)
+def posted(rule: Rule, guard: Guard, askers: tuple[Rule, ...] = ()) -> Post:
+    """The guard at its place; one that waits for nobody may be asked in a thread, any other may need a rest."""
+    if isinstance(guard, Computing):
+        return Post(rule, guard, guard, askers)
+    return Post(rule, guard, None, askers, Breaker(rule.breaker.failures, rule.breaker.rest_ms / 1000))
 
 
 @dataclass(slots=True)
@@ -104,6 +110,7 @@ async def side_by_side(
     heard: Sequence[Heard], context: Context, deadline_seconds: float, threads: Executor
 ) -> None:
     """Asks all guards at once, and stops those that are late."""
+    heard = [one for one in heard if not resting(one)]
     readings = Readings()
     works = [Work(readings) for _ in heard]
     tasks = [
@@ -118,6 +125,19 @@ async def side_by_side(
             work.end(GuardTimedOut("is not waited for any more"))
     for one in heard:
         one.verdicts = dict(one.verdicts)  # a thread that has not stopped yet must not change what is decided
+        if one.post.breaker is not None:
+            one.post.breaker.end(one.failure)
+
+
+def resting(heard: Heard) -> bool:
+    """Whether a guard is given a rest; then it has failed already."""
+    if heard.post.breaker is None:
+        return False
+    try:
+        heard.post.breaker.begin()
+    except GuardFailed as error:
+        heard.failure = error
+    return heard.failure is not None
 
 
 async def wait(heard: Sequence[Heard], tasks: list[asyncio.Task[None]], deadline_seconds: float) -> None:
@@ -164,9 +184,28 @@ def too_much(guard: Computing, mine: Placed, context: Context) -> bool:
 
 
 async def ask(guard: Guard, mine: Placed, context: Context, verdicts: dict[int, Verdict]) -> None:
+    """Asks a guard that waits for others about some segments at a time, any other about one after the other."""
+    left = iter(mine)
+    if isinstance(guard, Computing) or len(mine) == 1:
+        await ask_in_turn(guard, left, context, verdicts)
+        return
+    turns = [
+        asyncio.ensure_future(ask_in_turn(guard, left, context, verdicts))
+        for _ in range(min(AT_A_TIME, len(mine)))
+    ]
+    try:
+        await asyncio.gather(*turns)
+    finally:
+        for turn in turns:
+            turn.cancel()
+
+
+async def ask_in_turn(
+    guard: Guard, left: Iterator[tuple[int, Segment]], context: Context, verdicts: dict[int, Verdict]
+) -> None:
     """Asks segment by segment; a guard that computes on the event loop is interrupted between two of them."""
     since = time.perf_counter()
-    for position, segment in mine:
+    for position, segment in left:
         if time.perf_counter() - since > SLICE_SECONDS:
             await asyncio.sleep(0)
             since = time.perf_counter()

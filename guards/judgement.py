@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from guards.policy.cascade import standing
 from guards.policy.document import Rule
 from guards.redaction import merged, redacted, redaction_of
 from guards.verdict import Action, Finding, Redaction, Segment, Verdict
@@ -34,7 +35,7 @@ def judge(segment: Segment, opinions: Sequence[Opinion], placeholder: str, *, co
     """What the policy prescribes for what guards said; `complete` when each that is meant for the segment did."""
     findings: list[Finding] = []
     cuts: list[Redaction] = []
-    for rule, verdict in opinions:
+    for rule, verdict in standing(opinions):
         found = findings_of(verdict, rule, segment)
         findings += found
         cut = {finding.hazard for finding in found if finding.action is Action.REDACT}

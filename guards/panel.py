@@ -1,9 +1,10 @@
 """The guards that a policy wants to see a kind of segment, and one segment before them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from guards.hearing import Post
-from guards.judgement import Judgement
+from guards.judgement import Judgement, Opinion
 from guards.memory import key_of
 from guards.verdict import Context, Segment
 
@@ -15,8 +16,12 @@ class Panel:
     computing: tuple[Post, ...]
     asking: tuple[Post, ...]
 
-    def __len__(self) -> int:
-        return len(self.computing) + len(self.asking)
+    def __contains__(self, post: Post) -> bool:
+        return post in self.computing or post in self.asking
+
+    def __iter__(self) -> Iterator[Post]:
+        yield from self.computing
+        yield from self.asking
 
     def key(self, segment: Segment, context: Context) -> bytes:
         """What the verdicts of those that compute are remembered by: all that each of them rests on, in its order."""
@@ -47,12 +52,29 @@ class Case:
     panel: Panel
     key: bytes
     judgement: Judgement | None = None
+    said: dict[str, Opinion] = field(default_factory=dict)  # now, by the guard's id
 
     @property
     def closed(self) -> bool:
         """Whether nobody need be heard."""
         return self.judgement is not None and not self.panel.asking
 
+    @property
+    def opinions(self) -> tuple[Opinion, ...]:
+        """What was said of it now and before."""
+        before = () if self.judgement is None else self.judgement.opinions
+        return (*before, *self.said.values())
+
     def wants(self, post: Post) -> bool:
-        """Whether a guard is to be heard on it."""
+        """Whether a guard is to be heard on it: always, or where one that asks it is unsure."""
+        if post.askers:
+            return post in self.panel and not self._knows(post) and self._unsure(post)
         return post in self.panel.asking or (self.judgement is None and post in self.panel.computing)
+
+    def _knows(self, post: Post) -> bool:
+        return any(rule.id == post.rule.id for rule, _ in self.opinions)
+
+    def _unsure(self, post: Post) -> bool:
+        asking = {rule.id for rule in post.askers}
+        said = [(rule.unsure, verdict) for rule, verdict in self.opinions if rule.id in asking]
+        return any(unsure is not None and unsure.about(verdict) for unsure, verdict in said)

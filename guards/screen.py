@@ -10,6 +10,7 @@ from guards.judgement import Judgement, judge
 from guards.kinds import Kind, installed_kinds
 from guards.memory import Memory
 from guards.panel import Case, Panel, panel_for
+from guards.policy.cascade import asked_by, levels
 from guards.policy.load import GuardPolicy
 from guards.redaction import redacted
 from guards.unscanned import beside
@@ -20,7 +21,6 @@ from guards.verdict import (
     Redaction,
     Screening,
     Segment,
-    Verdict,
     Where,
 )
 
@@ -36,9 +36,16 @@ class Screen:
     def __init__(self, policy: GuardPolicy, kinds: Mapping[str, Kind] | None = None) -> None:
         self.policy = policy
         known = installed_kinds() if kinds is None else kinds
+        askers = asked_by(policy.document.guards)
         self.posts = tuple(
-            posted(plan.rule, known[plan.rule.kind].build(plan.rule.id, plan.config)) for plan in policy.plans
+            posted(
+                plan.rule,
+                known[plan.rule.kind].build(plan.rule.id, plan.config),
+                askers.get(plan.rule.id, ()),
+            )
+            for plan in policy.plans
         )
+        self._levels = in_turn(self.posts)
         self.threads = ThreadPoolExecutor(THREADS, "guards")  # their own: nobody else waits behind them
         self._panels: dict[tuple[Where, str], Panel] = {}
         self._memory = Memory()
@@ -86,34 +93,61 @@ class Screen:
         return Case(segment, panel, key, self._memory.recall(key))
 
     async def _hear(self, cases: Sequence[Case], context: Context) -> tuple[Failure, ...]:
-        """Hears every guard on every case that wants it, and judges all cases; the failures of guards."""
-        heard = []
-        for post in self.posts:
-            mine = [(position, case.segment) for position, case in enumerate(cases) if case.wants(post)]
-            if mine:
-                heard.append(Heard(post, mine))
-        await hear(heard, context, self.policy.deadline_seconds, self.threads)
-        for position, case in enumerate(cases):
-            if not case.closed:
-                said = [(one.post, one.verdicts[position]) for one in heard if position in one.verdicts]
-                case.judgement = self._judged(case, said)
-        return tuple(failure for one in heard if (failure := one.as_failure()) is not None)
+        """Hears every guard on every case that wants it, level by level, and judges; the failures of guards."""
+        failures: list[Failure] = []
+        ends = time.perf_counter() + self.policy.deadline_seconds
+        for posts in self._levels:
+            if heard := wanted(posts, cases):
+                await hear(heard, context, ends - time.perf_counter(), self.threads)
+                failures += noted(heard, cases)
+        for case in cases:
+            if case.said or case.judgement is None:
+                case.judgement = self._judged(case)
+        return tuple(failures)
 
-    def _judged(self, case: Case, said: Sequence[tuple[Post, Verdict]]) -> Judgement:
+    def _judged(self, case: Case) -> Judgement:
         """What follows from what was said of a case now and before; what rests on its texts alone is remembered."""
         panel, placeholder = case.panel, self.policy.document.redaction
         known = case.judgement
         if known is None:
-            computed = [(post.rule, verdict) for post, verdict in said if post.computing is not None]
-            complete = len(computed) == len(panel.computing)
-            known = judge(case.segment, computed, placeholder, complete=complete)
-            if complete and computed:
+            unheard = [post for post in panel.computing if post.rule.id not in case.said and case.wants(post)]
+            own = [case.said[post.rule.id] for post in panel.computing if post.rule.id in case.said]
+            known = judge(case.segment, own, placeholder, complete=not unheard)
+            if own and not unheard:
                 self._memory.keep(case.key, known)
-        if not panel.asking:
+        before = {rule.id for rule, _ in known.opinions}
+        later = [opinion for name, opinion in case.said.items() if name not in before]
+        if not panel.asking and not later:
             return known
-        asked = [(post.rule, verdict) for post, verdict in said if post.computing is None]
-        opinions = [*known.opinions, *asked]
-        return judge(case.segment, opinions, placeholder, complete=len(opinions) == len(panel))
+        opinions = [*known.opinions, *later]
+        heard = {rule.id for rule, _ in opinions}
+        complete = not any(post.rule.id not in heard and case.wants(post) for post in panel)
+        return judge(case.segment, opinions, placeholder, complete=complete)
+
+
+def wanted(posts: Sequence[Post], cases: Sequence[Case]) -> list[Heard]:
+    """The guards that some case wants, each with the segments that are its business."""
+    heard = []
+    for post in posts:
+        mine = [(position, case.segment) for position, case in enumerate(cases) if case.wants(post)]
+        if mine:
+            heard.append(Heard(post, mine))
+    return heard
+
+
+def noted(heard: Sequence[Heard], cases: Sequence[Case]) -> list[Failure]:
+    """Writes down with each case what was said of it; returns the failures."""
+    for one in heard:
+        for position, verdict in one.verdicts.items():
+            cases[position].said[one.post.rule.id] = (one.post.rule, verdict)
+    return [failure for one in heard if (failure := one.as_failure()) is not None]
+
+
+def in_turn(posts: Sequence[Post]) -> list[list[Post]]:
+    """The guards that are heard together, those first whom nobody asks."""
+    level = levels([post.rule for post in posts])
+    last = max(level.values(), default=0)
+    return [[post for post in posts if level[post.rule.id] == each] for each in range(last + 1)]
 
 
 def together(cases: Sequence[Case], failures: tuple[Failure, ...], started: float) -> Screening:

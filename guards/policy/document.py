@@ -14,12 +14,12 @@ from pydantic import (
 )
 
 from guards.hazards import HAZARDS
-from guards.verdict import SIDE_OF_DIRECTION, Action, Direction, Where
+from guards.verdict import SIDE_OF_DIRECTION, Action, Direction, Verdict, Where
 
 OWN_HAZARD = re.compile(r"X\.[a-z][a-z0-9_]{0,39}")
 UnscannedWord = Literal["refuse", "flag", "allow"]
 ActionWord = Literal["allow", "flag", "redact", "revise", "refuse", "escalate"]
-LATER = {"revise", "escalate"}
+LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
 
 
 def known_hazard(hazard: str) -> str:
@@ -38,12 +38,20 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
 class Refusal(Strict):
     """What a client sees in place of what was refused."""
 
     # refuse: 200 and a polite message; error: 400 in OpenAI's shape
     shape: Annotated[Literal["refuse", "error"], Field(alias="as")] = "refuse"
-    text: Annotated[str, Field(min_length=1, max_length=2000)] = "I can't help with that."
+    text: Sentence = "I can't help with that."
+    texts: dict[Annotated[str, Field(pattern=LANGUAGE.pattern)], Sentence] = Field(default_factory=dict)
+
+    def text_in(self, language: str | None) -> str:
+        """The text in a language by its ISO 639-1 code, or the one for all others."""
+        return self.texts.get(language or "", self.text)
 
 
 class Stream(Strict):
@@ -80,14 +88,6 @@ class Response(Strict):
     action: ActionWord
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
 
-    @field_validator("action")
-    @classmethod
-    def arrived(cls, action: ActionWord) -> ActionWord:
-        """Refuses the actions that no part of the gateway carries out yet."""
-        if action in LATER:
-            raise ValueError(f"{action!r} arrives later; use allow, flag, redact or refuse until then")
-        return action
-
     @property
     def does(self) -> Action:
         """The action as screening reckons with it."""
@@ -102,6 +102,35 @@ def as_several(said: Any) -> Any:
 Responses = Annotated[tuple[Response, ...], BeforeValidator(as_several), Field(min_length=1)]
 
 
+class Unsure(Strict):
+    """Where a guard is not sure of itself, and whom it then asks: what that one says stands in its place."""
+
+    ask: str = Field(min_length=1)
+    low: Annotated[float, Field(alias="from", ge=0, le=1)]
+    high: Annotated[float, Field(alias="to", ge=0, le=1)]
+    hazard: Hazard | None = None  # whose probability is meant; the likeliest one's if none is named
+
+    @model_validator(mode="after")
+    def a_band(self) -> Self:
+        """Refuses a band that holds nothing."""
+        if self.low >= self.high:
+            raise ValueError("from must be less than to")
+        return self
+
+    def about(self, verdict: Verdict) -> bool:
+        """Whether the verdict lies within the band, its ends included."""
+        scores = verdict.scores
+        probability = verdict.probability if self.hazard is None else scores.get(self.hazard, 0.0)
+        return self.low <= probability <= self.high
+
+
+class Breaker(Strict):
+    """When a guard that asks somebody else is given a rest: then it fails at once, as `on_error` says."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 5  # one after the other
+    rest_ms: Annotated[int, Field(ge=1, le=3_600_000)] = 10_000
+
+
 class Rule(Strict):
     """One guard of the policy: what it looks at, what its findings lead to, and what its failure means."""
 
@@ -112,6 +141,8 @@ class Rule(Strict):
     on_error: Literal["closed", "open"]
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
     hazards: dict[Hazard, Responses] = Field(min_length=1)
+    unsure: Unsure | None = None
+    breaker: Breaker = Breaker()
     config: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("where")
@@ -155,19 +186,41 @@ class Rule(Strict):
         return Action.REFUSE if self.on_error == "closed" else Action.FLAG
 
 
+class Revision(Strict):
+    """How the policy model mends a reply that may not pass as it is: by which principles, and how often it tries."""
+
+    principles: Annotated[tuple[Sentence, ...], Field(min_length=1, max_length=20)]
+    rounds: Annotated[int, Field(ge=1, le=4)] = 1
+
+
+class Case(Strict):
+    """A text and what the policy must make of it, or else it is not accepted."""
+
+    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+    where: Direction = "prompt"
+    asked: str = ""  # the request, where the text is of a reply
+    expect: ActionWord
+    hazard: Hazard | None = None  # one that must have been found
+    delivered: str | None = None  # the text as it must leave
+
+
 class Document(Strict):
     """A whole guard policy."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")
     version: int = Field(ge=1)
     description: str = ""
+    extends: str | tuple[str, ...] = ()  # what was taken over is merged in before this is read
+    without: tuple[str, ...] = ()
     refusal: Refusal = Refusal()
     redaction: Annotated[str, Field(max_length=100)] = "[{label} removed]"
     stream: Stream = Stream()
     unscanned: Unscanned = Unscanned()
     bounds: Bounds = Bounds()
+    revision: Revision | None = None
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 2000
     guards: tuple[Rule, ...] = ()
+    cases: tuple[Case, ...] = ()
 
     @field_validator("guards")
     @classmethod

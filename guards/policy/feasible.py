@@ -1,11 +1,15 @@
 """What a rule promises and its guard, or a stream, cannot keep; found when a policy is loaded."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from guards.kinds import Kind, Reach
-from guards.policy.document import Rule, Stream
+from guards.policy.document import Document, Rule, Stream
+
+CUTTING: Set[str] = frozenset({"redact"})
+WITHHOLDING: Set[str] = frozenset({"revise", "refuse", "escalate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,7 @@ class Plan:
     config: BaseModel
 
 
-def impossibilities(plan: Plan, stream: Stream) -> list[str]:
+def impossibilities(plan: Plan, document: Document) -> list[str]:
     """One sentence for each promise that cannot be kept, naming guard and mode."""
     guard, wrong = f"guard {plan.rule.id!r}", []
     reported = reported_by(plan)
@@ -25,26 +29,28 @@ def impossibilities(plan: Plan, stream: Stream) -> list[str]:
         wrong.append(
             f"{guard} never reports {', '.join(sorted(unknown))}; it reports {', '.join(sorted(reported))}"
         )
-    redacted = hazards_with("redact", plan)
+    redacted = hazards_with(CUTTING, plan)
     if bare := redacted - plan.kind.located(plan.config):
         wrong.append(
             f"{guard} cannot redact {', '.join(sorted(bare))}: it yields no spans; use flag or refuse"
         )
+    if hazards_with({"revise"}, plan):
+        wrong += revision_impossibilities(plan, document)
     if "reply" in plan.rule.sides and not wrong:
-        wrong += stream_impossibilities(plan, stream)
+        wrong += stream_impossibilities(plan, document.stream)
     return wrong
 
 
 def stream_impossibilities(plan: Plan, stream: Stream) -> list[str]:
     """What the guard cannot keep on streamed replies; any reply may be asked for as a stream."""
     guard, wrong = f"guard {plan.rule.id!r}", []
-    redaction = reach_for("redact", plan)
+    redaction = reach_for(CUTTING, plan)
     if redaction.onset is None or redaction.onset > stream.hold_back_chars:
         wrong.append(
             f"{guard} cannot redact in streamed replies: {measure(redaction)} must be held back, "
             f"and stream.hold_back_chars is {stream.hold_back_chars}"
         )
-    refusal, seen = reach_for("refuse", plan), stream.hold_back_chars + stream.overlap_chars
+    refusal, seen = reach_for(WITHHOLDING, plan), stream.hold_back_chars + stream.overlap_chars
     if refusal.onset is None or refusal.onset > seen:
         wrong.append(
             f"{guard} cannot refuse in streamed replies: {measure(refusal)} must be seen at once, "
@@ -53,18 +59,28 @@ def stream_impossibilities(plan: Plan, stream: Stream) -> list[str]:
     return wrong
 
 
-def reach_for(action: str, plan: Plan) -> Reach:
-    """How much text the hazards need that the rule answers with this action."""
-    hazards = hazards_with(action, plan)
+def revision_impossibilities(plan: Plan, document: Document) -> list[str]:
+    """Why nobody could revise what the guard finds."""
+    guard = f"guard {plan.rule.id!r}"
+    if "prompt" in plan.rule.sides:
+        return [f"{guard} cannot revise a prompt: it is the user's own; use flag or refuse there"]
+    if document.revision is None:
+        return [f"{guard} revises, and the policy says by no principles how: write them under `revision`"]
+    return []
+
+
+def reach_for(actions: Set[str], plan: Plan) -> Reach:
+    """How much text the hazards need that the rule answers with one of these actions."""
+    hazards = hazards_with(actions, plan)
     return plan.kind.reach(plan.config, hazards) if hazards else Reach()
 
 
-def hazards_with(action: str, plan: Plan) -> frozenset[str]:
-    """The hazards, among those that the guard can report, that the rule answers with this action."""
+def hazards_with(actions: Set[str], plan: Plan) -> frozenset[str]:
+    """The hazards, among those that the guard can report, that the rule answers with one of these actions."""
     return frozenset(
         hazard
         for hazard in reported_by(plan)
-        if any(response.action == action for response in plan.rule.responses(hazard))
+        if any(response.action in actions for response in plan.rule.responses(hazard))
     )
 
 

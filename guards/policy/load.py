@@ -4,21 +4,22 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from guards.kinds import Kind, KindUnavailable, installed_kinds
+from guards.policy.cascade import faults_of
 from guards.policy.document import Bounds, Document, Refusal, Rule, Stream
+from guards.policy.extends import Library, bundled, text_of
 from guards.policy.feasible import Plan, impossibilities
-from guards.policy.source import Lines, Place, line_of, parse
+from guards.policy.source import Mark, Marks, Place, flattened, mark_of
 from guards.verdict import PolicyRefused
 from guards.wording import worded
 
-LARGEST_BYTES = 1_000_000
-BUNDLED = Path(str(files("guards.policy"))) / "default.yaml"
+UNENFORCED = {"extends", "without", "description", "cases"}  # of a document: they change no decision
+DEFAULT = "default"  # what is in force where nothing else is configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +63,41 @@ class GuardPolicy:
 
 
 def load_policy(path: Path | str | None = None, kinds: Mapping[str, Kind] | None = None) -> GuardPolicy:
-    """The policy in a file, or the bundled default; raises PolicyRefused with every fault it has."""
-    if path is None:
-        return read_policy(BUNDLED.read_text("utf-8"), BUNDLED.name, BUNDLED.parent, kinds)
-    file = Path(path)
-    try:
-        if file.stat().st_size > LARGEST_BYTES:
-            raise PolicyRefused(f"{file}: larger than {LARGEST_BYTES} bytes: not a policy")
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise PolicyRefused(f"{file}: cannot be read: {reason}") from error
-    return read_policy(text, str(file), file.parent, kinds)
+    """The policy in a file, or one that comes with Trimtab by its name; raises PolicyRefused with every fault."""
+    file = policy_file(path)
+    return read_policy(text_of(file), str(file), file.parent, kinds)
+
+
+def policy_file(path: Path | str | None) -> Path:
+    """The file that is meant: a path, or the name of a policy that comes with Trimtab."""
+    file = Path(path or DEFAULT)
+    return file if file.is_file() else bundled(str(file)) or file
 
 
 def read_policy(
     text: str, name: str, folder: Path, kinds: Mapping[str, Kind] | None = None, *, confined: bool = False
 ) -> GuardPolicy:
     """The policy in a text; `folder` is where the files that it names are looked for, `confined` nowhere else."""
-    data, lines = parse(text, name)
+    composed = Library(folder, confined).composed(text, name)
+    data, marks = flattened(composed)
     if not isinstance(data, dict):
         raise PolicyRefused(f"{name}: a policy is a mapping that begins with `name:` and `version:`")
     known = installed_kinds() if kinds is None else kinds
     try:
         document = Document.model_validate(data)
     except ValidationError as error:
-        raise PolicyRefused("\n".join(faults(error, (), lines, name))) from error
+        raise PolicyRefused("\n".join(faults(error, (), marks, name))) from error
     plans: list[Plan] = []
     found: list[str] = []
     for index, rule in enumerate(document.guards):
         place: Place = ("guards", index)
         plan, wrong = plan_rule(rule, known, {"folder": folder, "confined": confined})
-        found += [at(place + where, lines, name, message) for where, message in wrong]
+        found += [at(place + where, marks, name, message) for where, message in wrong]
         if plan is not None:
-            found += [at(place, lines, name, message) for message in impossibilities(plan, document.stream)]
+            found += [at(place, marks, name, message) for message in impossibilities(plan, document)]
             plans.append(plan)
+    for index, message in faults_of(document.guards):
+        found.append(at(("guards", index, "unsure"), marks, name, message))
     if found:
         raise PolicyRefused("\n".join(found))
     return GuardPolicy(document, tuple(plans), name, content_hash(document, plans))
@@ -104,7 +105,7 @@ def read_policy(
 
 def read_replacement(text: str, name: str, configured: Path | None) -> GuardPolicy:
     """A policy from outside that stands in for the configured one, and reads files beside that one alone."""
-    return read_policy(text, name, (configured or BUNDLED).parent, confined=True)
+    return read_policy(text, name, policy_file(configured).parent, confined=True)
 
 
 def plan_rule(
@@ -127,14 +128,15 @@ def plan_rule(
 def content_hash(document: Document, plans: Sequence[Plan]) -> str:
     """The same for the same decisions: defaults are filled in; order of keys and comments do not count."""
     revisions = {plan.rule.id: plan.kind.revision(plan.config) for plan in plans}
-    content = {"document": document.model_dump(mode="json", by_alias=True), "revisions": revisions}
+    said = document.model_dump(mode="json", by_alias=True, exclude=UNENFORCED)
+    content = {"document": said, "revisions": revisions}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def faults(error: ValidationError, place: Place, lines: Lines, name: str) -> list[str]:
+def faults(error: ValidationError, place: Place, marks: Marks, name: str) -> list[str]:
     """Every fault of a part of the document, one line each."""
-    return [at(place + place_of(detail), lines, name, sentence(detail)) for detail in error.errors()]
+    return [at(place + place_of(detail), marks, name, sentence(detail)) for detail in error.errors()]
 
 
 def place_of(detail: Any) -> Place:
@@ -149,18 +151,18 @@ def sentence(detail: Any) -> str:
     return worded(detail, Document) + hint
 
 
-def at(place: Place, lines: Lines, name: str, message: str) -> str:
-    """A fault with its file, line and field path."""
-    place = written(place, lines)
-    line = line_of(place, lines)
+def at(place: Place, marks: Marks, name: str, message: str) -> str:
+    """A fault with its file, line, column and field path."""
+    place = written(place, marks)
+    mark = mark_of(place, marks) or Mark(name, 1, 1)
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
-    return f"{name}:{line or 1}: {field or 'document'}: {message}"
+    return f"{mark}: {field or 'document'}: {message}"
 
 
-def written(place: Place, lines: Lines) -> Place:
+def written(place: Place, marks: Marks) -> Place:
     """The place as its author wrote it: without the index of an item that stands there alone, not in a list."""
     found: Place = ()
     for step in place:
-        if isinstance(step, str) or (*found, step) in lines:
+        if isinstance(step, str) or (*found, step) in marks:
             found = (*found, step)
     return found

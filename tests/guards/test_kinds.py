@@ -33,7 +33,7 @@ def test_a_kind_whose_library_is_missing_says_so() -> None:
 
 
 def test_a_policy_that_names_such_a_kind_is_refused_with_the_reason() -> None:
-    with pytest.raises(PolicyRefused, match=r"small:5: guards\[0\]\.kind: .*cannot be loaded here"):
+    with pytest.raises(PolicyRefused, match=r"small:5:15: guards\[0\]\.kind: .*cannot be loaded here"):
         read_policy(POLICY, "small", None, offered(missing="no_such_library:Kind"))  # type: ignore[arg-type]
 
 

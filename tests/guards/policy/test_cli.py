@@ -49,7 +49,7 @@ def test_a_broken_policy_is_refused_line_by_line(policy: str) -> None:
     )
     code, shown = run("lint", policy)
     assert code == 1
-    assert "small.yaml:5:guards[0].on_error:isrequired" in "".join(shown.split())
+    assert "small.yaml:5:5:guards[0].on_error:isrequired" in "".join(shown.split())
 
 
 def test_the_policy_is_shown_with_its_hash(policy: str) -> None:
