@@ -14,8 +14,9 @@ from gateway.clock import Limit
 from gateway.engines.contract import Body, EngineFailed, EngineRefused, EngineTimedOut
 from gateway.errors import NotFound, no_such_model
 from gateway.failures import violation
-from gateway.pipeline import Remembered, choose_version, screen_prompt, usage_in
+from gateway.pipeline import Remembered, choose_version, screen_prompt
 from gateway.reply import explanation_of, may_leave, usage_of
+from gateway.sampling import usage_in
 from gateway.textless import textless
 from gateway.tools import Tools
 from gateway.trip import Trip

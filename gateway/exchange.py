@@ -25,6 +25,7 @@ class Candidate:
     logprobs: Any = None
     screening: Screening | None = None
     reward: float | None = None
+    revision_of: int | None = None  # the candidate that this one is a revision of
 
     @property
     def safe(self) -> bool:

@@ -1,12 +1,11 @@
 """The journey of a chat completion, top to bottom; its key was authenticated and its body bounded before.
 
-    screen the prompt → choose a version → sample → screen every candidate → score → choose → deliver → record
+    screen the prompt → choose a version → sample → screen every candidate → revise → score → choose → deliver → record
 
 A streamed answer takes the same way until it is sampled, and goes on in stream.py.
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,11 +19,13 @@ from gateway.callers import MAY_SEE_VERSIONS
 from gateway.clock import Limit
 from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.errors import ApiError, Unavailable, UpstreamFailed, no_such_model
-from gateway.exchange import Candidate, Usage
+from gateway.exchange import Candidate
 from gateway.failures import Violation, told, violation
 from gateway.ledger.contract import LedgerFull
-from gateway.logprobs import as_they_may_leave
 from gateway.receipt import Receipt
+from gateway.revision import revise, revised
+from gateway.sampling import candidates_in, engine_body, usage_in
+from gateway.screening import note_failed_guards, screened
 from gateway.strategies import STRATEGIES
 from gateway.tools import Rewards, Tools
 from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
@@ -32,7 +33,6 @@ from guards.verdict import Screening
 from rewardserve.client import RewardFailed, RewardRefused
 
 Json = dict[str, Any]
-guard_log = logging.getLogger("trimtab.guards")
 
 
 async def answer(trip: Trip, tools: Tools) -> Json:
@@ -43,7 +43,8 @@ async def answer(trip: Trip, tools: Tools) -> Json:
             model = choose_version(trip, tools)
             with tools.router.lease(trip.version):
                 await sample(trip, model, tools)
-            await screen_candidates(trip)
+                await screen_candidates(trip)
+                await revise(trip, model, tools)
             await score(trip, tools)
             choose(trip)
         choices = deliver(trip)
@@ -103,47 +104,6 @@ async def sample(trip: Trip, model: str, tools: Tools) -> None:
     trip.candidates = candidates_in(trip.completion, trip.ask.samples)
 
 
-def engine_body(trip: Trip, model: str) -> Json:
-    """The request as the engine gets it: the client's own, on the version's name, with n candidates."""
-    body = {**trip.body, "model": model}
-    if "request_id" in body:  # two clients may choose the same, and an engine aborts by it
-        body["request_id"] = trip.ask.id
-    if trip.ask.samples > 1:
-        body["n"] = trip.ask.samples
-    return body
-
-
-def candidates_in(completion: parts.Json, expected: int) -> tuple[Candidate, ...]:
-    """The candidates of an engine's answer; raises EngineFailed when it is none, or Unscannable."""
-    try:
-        choices = completion["choices"]
-        found = tuple(_candidate(index, choice) for index, choice in enumerate(choices))
-    except (KeyError, TypeError, AttributeError):
-        raise EngineFailed("the engine's answer is no chat completion") from None
-    if len(found) != expected:
-        raise EngineFailed(f"the engine gave {len(found)} choices where {expected} were asked for")
-    return found
-
-
-def _candidate(index: int, choice: parts.Json) -> Candidate:
-    parts.check_choice(choice)
-    message, tokens = choice["message"], choice.get("token_ids")
-    return Candidate(
-        index=index,
-        text=parts.text_of(message.get("content")),
-        message=message,
-        finish_reason=choice.get("finish_reason") or "stop",
-        tokens=len(tokens) if tokens else 0,
-        logprobs=choice.get("logprobs"),
-    )
-
-
-def usage_in(completion: parts.Json) -> Usage:
-    """The tokens that the engine says it spent."""
-    usage = completion.get("usage") or {}
-    return Usage(*(int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")))
-
-
 async def screen_candidates(trip: Trip) -> None:
     """Show every text of every candidate to the guards, all candidates at once."""
     with trip.stage("screen_candidates"):
@@ -153,28 +113,6 @@ async def screen_candidates(trip: Trip) -> None:
             trip.candidates = tuple(
                 await asyncio.gather(*(screened(candidate, trip) for candidate in trip.candidates))
             )
-
-
-async def screened(candidate: Candidate, trip: Trip) -> Candidate:
-    """The candidate with what the guards made of it; raises Unscannable."""
-    found = parts.of_reply(candidate.message)
-    unread = media.unread_in_reply(candidate.message)
-    screening = await trip.screen.reply([part.segment for part in found], trip.context, unread)
-    note_failed_guards(trip, screening)
-    if candidate.logprobs:
-        said = "".join(part.segment.text for part in found)
-        candidate = replace(candidate, logprobs=await as_they_may_leave(candidate.logprobs, said, trip))
-    return replace(candidate, screening=screening)
-
-
-def note_failed_guards(trip: Trip, screening: Screening) -> None:
-    """A guard that failed leaves its mark: whether it let pass or refused, the answer is not what it might be."""
-    for failure in screening.failures:
-        mark = f"guard {failure.guard}: failed {'closed' if failure.action.withholds else 'open'}"
-        if mark not in trip.degraded:
-            trip.degraded.append(mark)
-            told_of = {"guard": failure.guard, "reason": failure.reason, "exchange": trip.ask.id}
-            guard_log.warning("a guard could not decide", extra={"fields": told_of})
 
 
 async def score(trip: Trip, tools: Tools) -> None:
@@ -218,7 +156,7 @@ def text_to_score(candidate: Candidate) -> str:
 
 def choose(trip: Trip) -> None:
     """Let the strategy name the winners among what may be delivered."""
-    trip.choice = STRATEGIES[trip.ask.strategy].choose(trip.candidates, trip.ask.returned)
+    trip.choice = revised(STRATEGIES[trip.ask.strategy].choose(trip.candidates, trip.ask.returned), trip)
 
 
 def deliver(trip: Trip) -> list[Json]:

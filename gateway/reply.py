@@ -146,6 +146,7 @@ def _candidate(candidate: Candidate, chosen: bool) -> Json:
         "chosen": chosen and candidate.safe,
         "safe": candidate.safe,
         "finish_reason": candidate.finish_reason,
+        **({} if candidate.revision_of is None else {"revision_of": candidate.revision_of}),
         "verdicts": verdicts_of(candidate.screening),
     }
 

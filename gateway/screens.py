@@ -1,13 +1,18 @@
 """The guard policies in force: one for all, and others for keys that name theirs; only such as could be built."""
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from gateway.errors import Unavailable
+from guards.acceptance import accept
 from guards.policy.load import GuardPolicy, load_policy
 from guards.screen import NOTHING, Screen
 from guards.verdict import Context, Screening, Segment
+
+guard_log = logging.getLogger("trimtab.guards")
 
 
 class Screener(Protocol):
@@ -63,6 +68,19 @@ class Screens:
         return screener
 
 
-def open_screen(path: Path | None) -> Screen:
-    """The screen of a policy file, or of the bundled policy; raises PolicyRefused."""
-    return Screen(load_policy(path))
+async def open_screen(path: Path | None) -> Screen:
+    """The screen of a policy file, or of one that comes with Trimtab; raises PolicyRefused."""
+    return await accepted(await asyncio.to_thread(load_policy, path))
+
+
+async def accepted(policy: GuardPolicy) -> Screen:
+    """The screen of a policy that keeps what its own cases promise; raises PolicyRefused.
+
+    A case that could not be decided, since a guard's service is away, is no reason to refuse: it is logged.
+    """
+    screen = await asyncio.to_thread(Screen, policy)
+    for one in await accept(screen):
+        guards = ", ".join(failure.guard for failure in one.screening.failures)
+        told = {"policy": policy.name, "case": one.number, "guards": guards}
+        guard_log.warning("a case of the policy could not be decided", extra={"fields": told})
+    return screen

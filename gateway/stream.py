@@ -17,17 +17,9 @@ from gateway.exchange import Candidate, Usage
 from gateway.failures import violation
 from gateway.framing import Framing
 from gateway.logprobs import spell_more
-from gateway.pipeline import (
-    Remembered,
-    answer,
-    choose,
-    choose_version,
-    deliver,
-    engine_body,
-    note_failed_guards,
-    screen_prompt,
-    usage_in,
-)
+from gateway.pipeline import Remembered, answer, choose, choose_version, deliver, screen_prompt
+from gateway.sampling import engine_body, usage_in
+from gateway.screening import note_failed_guards
 from gateway.strategies import STRATEGIES
 from gateway.tools import Tools
 from gateway.trip import Trip
@@ -40,7 +32,9 @@ Json = dict[str, Any]
 
 async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
     """The chunks of one chat completion, those at once that may leave at once; raises ApiError, at any time."""
-    if STRATEGIES[trip.ask.strategy].ranks:  # nobody has won until all have been heard
+    if (
+        STRATEGIES[trip.ask.strategy].ranks or trip.screen.policy.revises_streams
+    ):  # nothing can leave before all is heard
         ending = chunks_of(trip, await answer(trip, tools))
     else:
         async with Remembered(trip, tools):

@@ -80,7 +80,7 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
     """The real tools; raises PolicyRefused, or LedgerFailed, before anything is served."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     metrics = Metrics(settings.metrics_dir)
-    screens = Screens(open_screen(settings.guards.policy))
+    screens = Screens(await open_screen(settings.guards.policy))
     vital: dict[str, Callable[[], bool]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context

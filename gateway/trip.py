@@ -127,9 +127,11 @@ class Trip:
 
     @property
     def action(self) -> Action:
-        """What the policy did in the end: the strictest of the prompt's and of the delivered candidates'."""
+        """What the policy did in the end: the strictest for the prompt and for what was delivered."""
         screenings = [self.prompt, *(candidate.screening for candidate in self.chosen)]
         strictest = max((each.action for each in screenings if each is not None), default=Action.ALLOW)
+        if any(candidate.revision_of is not None for candidate in self.chosen):
+            strictest = max(strictest, Action.REVISE)
         return max(strictest, Action.REFUSE) if self.refused else strictest
 
     @property

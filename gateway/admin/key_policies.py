@@ -4,7 +4,6 @@ A name means the newest policy of that name, a content hash that very policy. Wh
 that name it are refused; what was ready stays so while the database is away.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import or_, select
@@ -63,7 +62,7 @@ async def built(digest: str | None, tools: Tools, database: Database) -> Screene
     if document is None:
         return None
     try:
-        screen = await asyncio.to_thread(screen_of, document, tools)
+        screen = await screen_of(document, tools)
     except PolicyRefused:
         return None
     return screen if screen.policy.hash == digest else None

@@ -16,6 +16,7 @@ from gateway.admin.views import Json
 from gateway.errors import BadRequest
 from gateway.ledger.database import Database
 from gateway.ledger.tables import PolicyRow
+from gateway.screens import accepted
 from gateway.tools import Tools
 from guards.policy.load import GuardPolicy, read_replacement
 from guards.screen import Screen
@@ -67,7 +68,7 @@ def policies_router(tools: Tools) -> APIRouter:
 async def checked(new: NewPolicy, tools: Tools) -> Screen:
     """The screen of a policy that came in; raises BadRequest."""
     try:
-        return await asyncio.to_thread(screen_of, new.document, tools)
+        return await screen_of(new.document, tools)
     except PolicyRefused as error:
         raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
 
@@ -82,9 +83,10 @@ def row_of(screen: Screen, new: NewPolicy, tools: Tools) -> Json:
     }
 
 
-def screen_of(document: str, tools: Tools) -> Screen:
-    """The screen of a policy's text, which may name files beside the configured policy and no others."""
-    return Screen(read_replacement(document, "policy", tools.settings.guards.policy))
+async def screen_of(document: str, tools: Tools) -> Screen:
+    """The screen of a policy's text, which may name files beside the configured policy; raises PolicyRefused."""
+    configured = tools.settings.guards.policy
+    return await accepted(await asyncio.to_thread(read_replacement, document, "policy", configured))
 
 
 def policy_seen(policy: GuardPolicy) -> Json:
@@ -128,7 +130,7 @@ async def follow_policy(tools: Tools, database: Database) -> None:
     if row is None or row.digest == tools.screens.current.policy.hash:
         return
     try:
-        tools.screens.publish(await asyncio.to_thread(screen_of, row.document, tools))
+        tools.screens.publish(await screen_of(row.document, tools))
     except PolicyRefused as error:
         told = "the policy that was put in force through the admin API no longer passes; any change of the"
         raise PolicyRefused(f"{told} configured policy replaces it: {error}") from error

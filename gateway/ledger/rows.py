@@ -75,6 +75,7 @@ def _candidate_row(exchange_id: str, position: int, candidate: Candidate) -> Row
         "tokens": candidate.tokens,
         "logprobs": candidate.logprobs,
         "reward": candidate.reward,
+        "revision_of": candidate.revision_of,
         "exchange_id": exchange_id,
         "position": position,
         "message": dict(candidate.message),
@@ -187,6 +188,7 @@ def _candidate(found: Found, row: CandidateRow) -> Candidate:
         logprobs=row.logprobs,
         screening=_screening(found, row.position, row.screening, row.text),
         reward=row.reward,
+        revision_of=row.revision_of,
     )
 
 

@@ -82,12 +82,15 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
 @app.command()
 def check(config: Config = None, policy: Policy = None) -> None:
     """Check settings and guard policy, and say what would be served; touches nothing."""
-    from gateway.screens import open_screen
+    import asyncio
 
-    changes = {"guards": {"policy": str(policy.absolute())}} if policy else {}
+    from gateway.screens import open_screen
+    from guards.policy.load import policy_file
+
+    changes = {"guards": {"policy": str(policy_file(policy).absolute())}} if policy else {}
     with complaining():
         settings: GatewaySettings = load_settings(config, **changes)
-        found = open_screen(settings.guards.policy).policy
+        found = asyncio.run(open_screen(settings.guards.policy)).policy
     typer.echo(f"settings and guard policy {found.name} ({found.hash[:12]}) are sound")
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway.settings import GatewaySettings, SettingsInvalid
+from guards.policy.load import policy_file
 
 NO_ENGINE = (
     "no engine is named, and a gateway alone answers nothing: say --engine http://127.0.0.1:8000/v1 --model NAME, "
@@ -44,7 +45,7 @@ class Told:
         if self.home is not None:
             changes["home"] = str(self.home.absolute())
         if self.policy is not None:
-            changes["guards"] = {"policy": str(self.policy.absolute())}
+            changes["guards"] = {"policy": str(policy_file(self.policy).absolute())}
         if self.ledger is not None:
             changes["ledger"] = ledger_at(self.ledger)
         return changes | self._listeners()

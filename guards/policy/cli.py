@@ -1,14 +1,19 @@
 """`trimtab policy`, as far as it needs no gateway: check a guard policy, and show what it says."""
 
+import asyncio
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from guards.acceptance import Outcome
     from guards.policy.load import GuardPolicy
 
 app = typer.Typer(
@@ -17,6 +22,7 @@ app = typer.Typer(
     help="Guard policies: write, check, compare, and put in force what must not pass.",
 )
 out = Console(highlight=False)
+LONGEST_CELL = 60
 complaints = Console(stderr=True, highlight=False)
 
 PolicyFile = Annotated[
@@ -30,11 +36,14 @@ def lint(
     file: Annotated[Path, typer.Argument(help="The guard policy to check.")], as_json: AsJson = False
 ) -> None:
     """Check a policy as the gateway would before enforcing it. Exit code 1 when it would be refused."""
+    from guards.acceptance import accept
     from guards.policy.load import load_policy
+    from guards.screen import Screen
     from guards.verdict import PolicyRefused
 
     try:
         policy = load_policy(file)
+        undecided = asyncio.run(accept(Screen(policy)))
     except PolicyRefused as refused:
         faults = str(refused).splitlines()
         if as_json:
@@ -43,23 +52,119 @@ def lint(
             for fault in faults:
                 complaints.print(fault, markup=False)
         raise typer.Exit(1) from refused
+    cases = len(policy.document.cases)
     if as_json:
-        typer.echo(json.dumps({"ok": True, "faults": [], "hash": policy.hash}))
+        told = {"ok": True, "faults": [], "hash": policy.hash, "cases": cases, "undecided": len(undecided)}
+        typer.echo(json.dumps(told))
     else:
-        out.print(
-            f"{file}: fine. {policy.name} version {policy.version}, hash {policy.hash[:16]}", markup=False
-        )
+        about = f"{policy.name} version {policy.version}, hash {policy.hash[:16]}"
+        out.print(f"{file}: fine. {about}; {cases - len(undecided)} of its {cases} cases hold", markup=False)
+
+
+@app.command("test")
+def try_cases(
+    file: Annotated[Path, typer.Argument(help="The guard policy whose cases are tried.")],
+    as_json: AsJson = False,
+) -> None:
+    """Try a policy's own cases, and show what became of each. Exit code 1 when one came out otherwise."""
+    from guards.acceptance import tried
+    from guards.screen import Screen
+
+    policy = opened(file)
+    outcomes = asyncio.run(tried(Screen(policy)))
+    if as_json:
+        typer.echo(json.dumps([case_told(one) for one in outcomes], ensure_ascii=False))
+    elif outcomes:
+        show_cases(outcomes)
+    else:
+        out.print(f"{file} has no cases; write some under `cases:`, a text and what is expected of it")
+    raise typer.Exit(1 if any(one.faults and one.decided for one in outcomes) else 0)
 
 
 @app.command()
-def show(policy: PolicyFile = None, as_json: AsJson = False) -> None:
-    """Show what a policy says: which guards run where, and what follows from which probability."""
+def show(
+    policy: PolicyFile = None,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="The whole document as it is in effect.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a policy says in effect: which guards run where, and what follows from which probability."""
     found = opened(policy)
+    document = found.document.model_dump(mode="json", by_alias=True, exclude={"extends", "without"})
     if as_json:
-        document = found.document.model_dump(mode="json", by_alias=True)
         typer.echo(json.dumps({"hash": found.hash, "document": document}, ensure_ascii=False))
+    elif as_yaml:
+        import yaml
+
+        typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110), nl=False)
     else:
         show_policy(found)
+
+
+@app.command()
+def diff(
+    before: Annotated[
+        Path, typer.Argument(help="A guard policy, as a file or by the name of a bundled one.")
+    ],
+    after: Annotated[Path, typer.Argument(help="The one that might take its place.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show in what two policies differ in effect, after all that they extend. Exit code 1 when they do."""
+    from guards.policy.difference import differences
+
+    found = differences(opened(before), opened(after))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
+    elif not found:
+        out.print("the two say the same")
+    else:
+        table = Table("place", "before", "after", box=None, padding=(0, 2, 0, 0))
+        for one in found:
+            table.add_row(one.place, brief(one.before), brief(one.after))
+        out.print(table)
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policy documents, with which editors complete and check what is written."""
+    from guards.kinds import installed_kinds
+    from guards.policy.schema import schema_of
+
+    typer.echo(json.dumps(schema_of(installed_kinds()), indent=1, ensure_ascii=False))
+
+
+def brief(value: object) -> Text:
+    """A value in a table's cell: absent, short, or as JSON."""
+    if value is None:
+        return Text("—")
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Text(shown if len(shown) <= LONGEST_CELL else shown[:LONGEST_CELL] + "…")
+
+
+def case_told(one: "Outcome") -> dict[str, object]:
+    """One outcome as JSON has it."""
+    return {
+        "case": one.number,
+        "text": one.case.text,
+        "where": one.case.where,
+        "expected": one.case.expect,
+        "action": one.screening.action.word,
+        "hazards": one.screening.hazards,
+        "decided": one.decided,
+        "faults": one.faults,
+    }
+
+
+def show_cases(outcomes: "Sequence[Outcome]") -> None:
+    """A row for each case, then how many hold."""
+    table = Table("", "where", "text", "expected", "got", box=None, padding=(0, 2, 0, 0))
+    for one in outcomes:
+        word = "undecided" if not one.decided else "failed" if one.faults else "ok"
+        got = "; ".join(one.faults) or one.screening.action.word
+        table.add_row(word, one.case.where, brief(one.case.text), one.case.expect, Text(got))
+    out.print(table)
+    held = sum(one.decided and not one.faults for one in outcomes)
+    out.print(f"{held} of {len(outcomes)} cases hold")
 
 
 def opened(file: Path | None) -> "GuardPolicy":

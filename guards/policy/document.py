@@ -191,6 +191,8 @@ class Revision(Strict):
 
     principles: Annotated[tuple[Sentence, ...], Field(min_length=1, max_length=20)]
     rounds: Annotated[int, Field(ge=1, le=4)] = 1
+    # A streamed reply is answered whole before it leaves, or what would be revised is refused there.
+    streams: Literal["whole", "refuse"] = "whole"
 
 
 class Case(Strict):

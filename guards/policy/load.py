@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,13 @@ class GuardPolicy:
     document: Document
     plans: tuple[Plan, ...]
     source: str  # the file it was read from, for messages
+    marks: Marks = field(compare=False, repr=False)  # where each part of the document stands, for messages
     hash: str  # SHA-256 of the canonical document and of the lists and weights that its guards use
+
+    @property
+    def revisions(self) -> tuple[tuple[str, str], ...]:
+        """For each guard, a hash of the lists and weights that it uses beside the document."""
+        return tuple((plan.rule.id, plan.kind.revision(plan.config)) for plan in self.plans)
 
     @property
     def name(self) -> str:
@@ -55,6 +61,11 @@ class GuardPolicy:
     def bounds(self) -> Bounds:
         """What the `alignment` request field may ask for."""
         return self.document.bounds
+
+    @property
+    def revises_streams(self) -> bool:
+        """Whether a streamed reply must be whole before it leaves, since it may have to be revised."""
+        return self.document.revision is not None and self.document.revision.streams == "whole"
 
     @property
     def deadline_seconds(self) -> float:
@@ -100,7 +111,7 @@ def read_policy(
         found.append(at(("guards", index, "unsure"), marks, name, message))
     if found:
         raise PolicyRefused("\n".join(found))
-    return GuardPolicy(document, tuple(plans), name, content_hash(document, plans))
+    return GuardPolicy(document, tuple(plans), name, marks, content_hash(document, plans))
 
 
 def read_replacement(text: str, name: str, configured: Path | None) -> GuardPolicy:

@@ -28,11 +28,14 @@ class Script:
 
     texts: tuple[str, ...] = ("Hello there.",)  # one per choice, from the start again when there are more
     messages: tuple[dict[str, Any], ...] = ()  # whole messages instead of texts
+    # Instead, in conversations that hold answers already: the text after the first of them, after the second …
+    afterwards: tuple[str, ...] = ()
     finish_reason: str = "stop"
     before_answer: float = 0.0
     between_chunks: float = 0.0
     chunk_length: int = 4
     refuse: tuple[int, dict[str, Any]] | None = None
+    refuse_afterwards: bool = False  # only conversations that hold answers already
     raw: bytes | None = None  # instead of a completion
     frames: tuple[bytes, ...] | None = None  # instead of a stream's frames
     cut_after: int | None = None  # frames
@@ -123,7 +126,7 @@ class FakeEngine:
             await pause(script.before_answer, leaving)
             while self.held:
                 await pause(0.005, leaving)
-            if script.refuse:
+            if script.refuse and (answers_in(asked.body) or not script.refuse_afterwards):
                 await sender.json(*script.refuse)
             elif asked.body["model"] not in (*self.models, *self.adapters):
                 await sender.error(404, f"The model `{asked.body['model']}` does not exist.", "NotFoundError")
@@ -215,9 +218,16 @@ def first_words(body: dict[str, Any]) -> str:
     return first if isinstance(first, str) else ""
 
 
+def answers_in(body: dict[str, Any]) -> int:
+    """How many answers a conversation holds."""
+    return sum(message.get("role") == "assistant" for message in body.get("messages") or ())
+
+
 def messages_of(body: dict[str, Any], script: Script) -> list[dict[str, Any]]:
     """The n messages that the script says."""
-    said = script.messages or tuple({"role": "assistant", "content": text} for text in script.texts)
+    answers = answers_in(body)
+    texts = script.afterwards[answers - 1 : answers] if answers and script.afterwards else script.texts
+    said = script.messages or tuple({"role": "assistant", "content": text} for text in texts)
     return [said[index % len(said)] for index in range(body.get("n") or 1)]
 
 

@@ -128,7 +128,7 @@ class Running:
     def sdk(self, key: str = "application", **how: Any) -> openai.OpenAI:
         """OpenAI's own client; to be closed by whoever asked for it."""
         return openai.OpenAI(
-            base_url=f"{self.server.url}/v1", api_key=key, **{"max_retries": 0, "timeout": 10, **how}
+            base_url=f"{self.server.url}/v1", api_key=key, **{"max_retries": 0, "timeout": 30, **how}
         )
 
     def http(self, key: str = "application", **how: Any) -> httpx.Client:

@@ -8,8 +8,9 @@ import pytest
 from openai.types.moderation import Categories
 
 from gateway.api.categories import CATEGORIES
-from gateway.screens import open_screen
 from guards.hazards import HAZARDS
+from guards.policy.load import load_policy
+from guards.screen import Screen
 from tests.fakes.gateway import Running, running_gateway, until
 from tests.fakes.guards import FAILS, FLAGGED, HANGS, REDACTED, REFUSED, word_screen
 
@@ -29,7 +30,7 @@ def true_of(categories: Categories) -> set[str]:
 def bundled() -> Iterator[Running]:
     """A gateway with the policy and the classifier that come with it."""
     with running_gateway() as running:
-        running.reset(open_screen(None))
+        running.reset(Screen(load_policy()))
         yield running
 
 
