@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import select
-
 from finetune.errors import FinetuneFailed
 from finetune.exams.contract import Policy, Rewards
 from finetune.exams.exam import ExamRoom
@@ -18,7 +16,7 @@ from finetune.rollout.registry import GatewayRegistry
 from finetune.settings import Situation
 from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
-from gateway.ledger.tables import PolicyRow
+from gateway.policies.store import PolicyStore
 from guards.policy.load import load_policy, read_replacement
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
@@ -53,14 +51,11 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
 
 async def screen_in_force(situation: Situation, database: Database) -> Screen:
     """The guards that the gateway enforces: the configured policy, or what an operator put over it."""
-    row = PolicyRow
     path = situation.gateway.guards.policy
     try:
         configured = load_policy(path)
-        query = select(row.document).where(row.active, row.replaced == configured.hash)
-        async with database.read() as connection:
-            document = (await connection.execute(query)).scalars().first()
-        return Screen(read_replacement(document, "the ledger", path) if document else configured)
+        kept = await PolicyStore(database).active_beside(configured.hash)
+        return Screen(read_replacement(kept.text, "the ledger", path) if kept else configured)
     except PolicyRefused as error:
         raise FinetuneFailed(f"the guard policy cannot be used: {error}") from error
 

@@ -154,6 +154,15 @@ class Metrics:
         self.guard_failures = Labelled(
             self._counter("guard_failures", "Times a guard could not decide.", "guard")
         )
+        self.shadow = Labelled(
+            self._counter(
+                "shadow",
+                "Texts judged by a shadow policy too: on which side, what was done, what it would have done.",
+                "where",
+                "action",
+                "would",
+            )
+        )
 
     def _rewards(self) -> None:
         self.candidates = Labelled(self._counter("candidates", "Candidates sampled, by version.", "version"))

@@ -204,6 +204,7 @@ class Remembered:
     ) -> None:
         instead = None if error is None else failed(self._trip, error)
         await record(self._trip, self._tools)
+        show_to_shadow(self._trip, self._tools)
         if instead is not None:
             raise instead from error
 
@@ -236,3 +237,10 @@ async def record(trip: Trip, tools: Tools) -> None:
         raise Unavailable(message, code="ledger_full") from error
     finally:
         account(trip, tools.metrics)  # after the stage has ended, so that it is counted too
+
+
+def show_to_shadow(trip: Trip, tools: Tools) -> None:
+    """Have the shadow policy judge the same texts, where there is one; later, and nothing follows from it."""
+    shadow = tools.screens.named.shadow
+    if shadow is not None and tools.shadows is not None:
+        tools.shadows.offer(trip, shadow)

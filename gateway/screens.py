@@ -1,8 +1,9 @@
-"""The guard policies in force: one for all, and others for keys that name theirs; only such as could be built."""
+"""The guard policies in force: one for all, others for keys and aliases that have their own, and one that looks on."""
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -42,29 +43,53 @@ class Screener(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The policies beside the one in force: by what keys call them, by alias, and the one that only looks on."""
+
+    screeners: Mapping[str, Screener] = field(default_factory=dict)
+    of_aliases: Mapping[str, str] = field(default_factory=dict)  # by what their policies are called
+    shadow: Screener | None = None
+
+
 class Screens:
     """Holds the screeners of the policies in force; each request reads its own once."""
 
     def __init__(self, screener: Screener) -> None:
+        self.named = Named()
+        self.start(screener)
+
+    def start(self, screener: Screener) -> None:
+        """Begin with what this process was configured with."""
         self.current = screener
-        self.configured = screener.policy  # what this process was started with
-        self.of_keys: Mapping[str, Screener] = {}  # by what keys call their policy
+        self.configured = screener
 
     def publish(self, screener: Screener) -> None:
         """Put another policy in force for every request that has not begun."""
         self.current = screener
 
-    def publish_for_keys(self, screeners: Mapping[str, Screener]) -> None:
-        """Put the policies of keys in force, all at once."""
-        self.of_keys = screeners
+    def publish_named(self, named: Named) -> None:
+        """Put the policies of keys and aliases in force, and the shadow beside them, all at once."""
+        self.named = named
 
-    def of(self, policy: str | None) -> Screener:
-        """The screener for a key that names this policy; raises Unavailable rather than to serve it with another."""
+    def screeners(self) -> list[Screener]:
+        """All that are ready."""
+        return [self.current, self.configured, *self.named.screeners.values()]
+
+    def of(self, policy: str | None, alias: object = None) -> Screener:
+        """The screener for a key that names this policy, else for the alias that is asked for, else for all.
+
+        Raises Unavailable rather than to serve a request with another policy than its own.
+        """
+        if policy is None and isinstance(alias, str):
+            policy = self.named.of_aliases.get(alias)
         if policy is None:
             return self.current
-        screener = self.of_keys.get(policy)
+        screener = self.named.screeners.get(policy)
         if screener is None:
-            raise Unavailable("this key's guard policy cannot be had here", code="policy_unavailable")
+            raise Unavailable(
+                "the guard policy of this key or model cannot be had here", code="policy_unavailable"
+            )
         return screener
 
 

@@ -1,7 +1,7 @@
 """Everything outside of a request that a journey touches, opened and closed in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,7 @@ from gateway.ledger.responses import Keeping, Responses
 from gateway.ledger.store import Ledger
 from gateway.ledger_watch import watched_ledger
 from gateway.metrics import Metrics
+from gateway.policies.shadow import Shadows, shadowing
 from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens, open_screen
 from gateway.settings import GatewaySettings
@@ -64,6 +65,7 @@ class Tools:
     quotas: Quotas
     embedder: Embedder | None = None  # without it, the policy engines embed
     ledger: Ledger | None = None  # the whole of what `recorder` is a part of, for the operator's surface
+    shadows: Shadows | None = None  # judges what was answered by the shadow policy, where there is one
     responses: Responses | None = None  # answers that clients may come back to; None where nothing is kept
     vital: dict[str, Callable[[], bool]] = field(default_factory=dict)
     # Held while versions, routes or policy change, in the ledger and here and while the ledger is followed:
@@ -84,22 +86,21 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
     vital: dict[str, Callable[[], bool]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-
-        async def keep(name: str, running: AbstractAsyncContextManager["asyncio.Task[None]"]) -> None:
-            vital[name] = goes_on(await enter(running))
-
+        keep = keeper(stack, vital)
         origins = await enter(Origins())
         engine = pool_of(settings, origins, metrics)
         await keep("engine health", watched(engine))
         rewards = await enter(reward_client(settings)) if settings.reward.url else None
         ledger = await enter(ledger_of(settings))
         await keep("ledger metrics", watched_ledger(ledger, metrics))
+        shadows = await enter(shadowing(metrics, ledger.database))
         responses = Responses(ledger.database, keeping(settings))
         await keep("response expiry", swept(responses))
         keys = await enter(Keyring.open(KeyStore(ledger.database, actor="gateway")))
         quotas = await enter(open_quotas(settings, metrics))
         await keep("budgets", kept_budgets(quotas.budgets, ledger.database, metrics))
         vital |= {"ledger writer": lambda: ledger.health.writer_alive, "keyring": lambda: keys.alive}
+        vital["shadow policy"] = lambda: shadows.alive
         yield Tools(
             settings=settings,
             engine=engine,
@@ -113,14 +114,25 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
             quotas=quotas,
             embedder=embedder_of(settings, origins),
             ledger=ledger,
+            shadows=shadows,
             responses=responses,
             vital=vital,
         )
 
 
-def goes_on(task: "asyncio.Task[None]") -> Callable[[], bool]:
-    """Asks whether a background task still runs."""
-    return lambda: not task.done()
+Task = AbstractAsyncContextManager["asyncio.Task[None]"]
+
+
+def keeper(
+    stack: AsyncExitStack, vital: dict[str, Callable[[], bool]]
+) -> Callable[[str, Task], Awaitable[None]]:
+    """Starts background tasks that must not end before the stack does, each under its name."""
+
+    async def keep(name: str, running: Task) -> None:
+        task = await stack.enter_async_context(running)
+        vital[name] = lambda: not task.done()
+
+    return keep
 
 
 def ledger_of(settings: GatewaySettings) -> AbstractAsyncContextManager[Ledger]:

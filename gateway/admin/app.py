@@ -15,6 +15,7 @@ from gateway.admin.gate import OPEN, AdminGate
 from gateway.admin.keys import keys_router
 from gateway.admin.looking import looking_router
 from gateway.admin.policies import policies_router
+from gateway.admin.policy_places import policy_places_router
 from gateway.admin.swapping import rollouts_router, versions_router
 from gateway.api.openapi.document import openapi_router
 from gateway.api.probes import PROMETHEUS
@@ -100,6 +101,7 @@ ROUTERS = (
     audit_router,
     keys_router,
     policies_router,
+    policy_places_router,
     engines_router,
     status_router,
 )

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.admin.drains import follow_drains
-from gateway.admin.key_policies import follow_key_policies
-from gateway.admin.policies import follow_policy
 from gateway.admin.reclaiming import reclaimed
 from gateway.admin.rollouts import Rollouts, routes_of
 from gateway.admin.trail import Change
@@ -17,6 +15,8 @@ from gateway.admin.versions import Version, Versions
 from gateway.errors import Conflict
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
+from gateway.policies.following import follow_named, follow_policy
+from gateway.policies.store import PolicyStore
 from gateway.routing import RoutesInvalid
 from gateway.settings import SettingsInvalid
 from gateway.tools import BASE_VERSION, Tools
@@ -35,8 +35,11 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
     database = tools.ledger.database
     await first_version(tools, database)
     await follow(tools, database)
-    await follow_policy(tools, database)
-    await follow_key_policies(tools, database)
+    policies = PolicyStore(database)
+    configured = tools.screens.configured.policy
+    await policies.keep(configured, configured.hash)  # exchanges name it, and it may be wanted back
+    await follow_policy(tools, policies)
+    await follow_named(tools, policies)
     await tools.engine.check()  # what a restarted engine has lost is loaded before anyone asks for it
     task = asyncio.create_task(keep_following(tools, database), name="ledger follower")
     tools.vital["ledger follower"] = lambda: not task.done()
@@ -61,16 +64,17 @@ async def follow(tools: Tools, database: Database) -> None:
 
 async def keep_following(tools: Tools, database: Database) -> None:
     """Follow until cancelled; while the database is away what was known last stays in force."""
+    policies = PolicyStore(database)
     lost: str | None = None
     while True:
         await asyncio.sleep(FOLLOW_SECONDS)
         try:
             async with tools.changing:
                 await follow(tools, database)
-                await follow_policy(tools, database)
-                lacking = await follow_key_policies(tools, database)
+                await follow_policy(tools, policies)
+                lacking = await follow_named(tools, policies)
             if lacking:
-                raise PolicyRefused("a policy that keys name cannot be had here; they are refused")
+                raise PolicyRefused("a policy of keys or aliases cannot be had here; they are refused")
             lost = None
         except (LedgerFailed, PolicyRefused, RoutesInvalid) as error:
             if lost != type(error).__name__:  # told once, not twice a second

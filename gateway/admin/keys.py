@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.admin.access import Admin
-from gateway.admin.key_policies import follow_key_policies
 from gateway.admin.views import Json, key_seen
 from gateway.callers import Role
+from gateway.policies.following import follow_named
+from gateway.policies.store import PolicyStore
 from gateway.tenants.keys import KeyStore
 from gateway.tenants.terms import NO_TERMS, KeyBounds, KeyLimits, Terms
 from gateway.tools import Tools
@@ -73,14 +74,14 @@ def keys_router(tools: Tools) -> APIRouter:
         terms = new.amend(NO_TERMS)
         async with tools.changing:
             key, secret = await KeyStore(database, caller.id).create(new.name, new.role, terms)
-            await follow_key_policies(tools, database)
+            await follow_named(tools, PolicyStore(database))
         return key_seen(key) | {"key": secret}
 
     @router.patch("/admin/keys/{key_id}")
     async def change(key_id: str, new: NewTerms, caller: Admin) -> Json:
         async with tools.changing:
             key = await KeyStore(database, caller.id).change(key_id, new.amend)
-            await follow_key_policies(tools, database)
+            await follow_named(tools, PolicyStore(database))
         return key_seen(key)
 
     @router.post("/admin/keys/{key_id}/rotate")

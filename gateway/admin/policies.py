@@ -1,26 +1,25 @@
-"""The guard policies: the one in force, shown and replaced, and others that keys may name; a bad one changes nothing.
+"""The guard policies: shown, kept, put in force, restored, put at places; a bad one changes nothing.
 
 A replacement outlives a restart, until the configured policy that it stands in for is itself changed.
 """
 
-import asyncio
-from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, insert, select, update
 
 from gateway.admin.access import OperatorKey, Viewer
-from gateway.admin.trail import Change, note
+from gateway.admin.trail import Change
 from gateway.admin.views import Json
-from gateway.errors import BadRequest
-from gateway.ledger.database import Database
-from gateway.ledger.tables import PolicyRow
-from gateway.screens import accepted
+from gateway.errors import BadRequest, NotFound
+from gateway.policies.following import screen_of
+from gateway.policies.store import PolicyStore
 from gateway.tools import Tools
-from guards.policy.load import GuardPolicy, read_replacement
+from guards.policy.load import GuardPolicy
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
+
+Cause = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class NewPolicy(BaseModel):
@@ -29,13 +28,13 @@ class NewPolicy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     document: str = Field(min_length=1, max_length=1_000_000)
-    cause: str = Field(min_length=1, max_length=500)
+    cause: Cause
 
 
 def policies_router(tools: Tools) -> APIRouter:
-    """The routes; a replacement needs the role operator."""
+    """The routes; a change needs the role operator."""
     assert tools.ledger is not None
-    router, database = APIRouter(), tools.ledger.database
+    router, store = APIRouter(), PolicyStore(tools.ledger.database)
 
     @router.get("/admin/policy")
     async def policy(caller: Viewer) -> Json:
@@ -43,94 +42,56 @@ def policies_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/policy")
     async def replace(new: NewPolicy, caller: OperatorKey) -> Json:
-        screen = await checked(new, tools)
+        screen = await checked(new.document, tools)
         async with tools.changing:
-            before, after = {"hash": tools.screens.current.policy.hash}, {"hash": screen.policy.hash}
-            change = Change("policy", screen.policy.name, before, after, new.cause)
-            await keep(database, row_of(screen, new, tools), change, caller.id)
-            tools.screens.publish(screen)
+            await put_in_force(screen, new.cause, caller.id, tools, store)
         return policy_seen(screen.policy)
 
     @router.get("/admin/policies")
     async def policies(caller: Viewer) -> Json:
-        return {"data": await kept(database)}
+        return {"data": await store.listed(), "configured": tools.screens.configured.policy.hash}
 
     @router.post("/admin/policies", status_code=201)
     async def add(new: NewPolicy, caller: OperatorKey) -> Json:
-        screen = await checked(new, tools)
-        change = Change("policy", screen.policy.name, {}, {"kept": screen.policy.hash}, new.cause)
-        await add_beside(database, row_of(screen, new, tools), change, caller.id)
-        return policy_seen(screen.policy)
+        found = (await checked(new.document, tools)).policy
+        change = Change("policy", found.name, {}, {"kept": found.hash}, new.cause)
+        await store.keep(found, tools.screens.configured.policy.hash, change, caller.id)
+        return policy_seen(found)
+
+    @router.get("/admin/policies/{policy}")
+    async def one(policy: str, caller: Viewer) -> Json:
+        return await kept(policy, store)
 
     return router
 
 
-async def checked(new: NewPolicy, tools: Tools) -> Screen:
+async def checked(document: str, tools: Tools) -> Screen:
     """The screen of a policy that came in; raises BadRequest."""
     try:
-        return await screen_of(new.document, tools)
+        return await screen_of(document, tools)
     except PolicyRefused as error:
         raise BadRequest(f"document: {error}", param="document", code="policy_refused") from None
 
 
-def row_of(screen: Screen, new: NewPolicy, tools: Tools) -> Json:
-    """A policy as the ledger keeps it."""
-    return {
-        "digest": screen.policy.hash,
-        "name": screen.policy.name,
-        "document": new.document,
-        "replaced": tools.screens.configured.hash,
-    }
+async def kept(reference: str, store: PolicyStore) -> Json:
+    """A policy of the ledger by number or hash; raises NotFound."""
+    found = await store.find(reference)
+    if found is None:
+        raise NotFound(
+            f"no policy is known as {reference[:64]!r}; see /admin/policies", code="policy_not_found"
+        )
+    return found
 
 
-async def screen_of(document: str, tools: Tools) -> Screen:
-    """The screen of a policy's text, which may name files beside the configured policy; raises PolicyRefused."""
-    configured = tools.settings.guards.policy
-    return await accepted(await asyncio.to_thread(read_replacement, document, "policy", configured))
+async def put_in_force(screen: Screen, cause: str, actor: str, tools: Tools, store: PolicyStore) -> None:
+    """Make it the policy of all requests that have none of their own."""
+    before, after = {"hash": tools.screens.current.policy.hash}, {"hash": screen.policy.hash}
+    change = Change("policy", screen.policy.name, before, after, cause)
+    await store.put_in_force(screen.policy, tools.screens.configured.policy.hash, change, actor)
+    tools.screens.publish(screen)
 
 
 def policy_seen(policy: GuardPolicy) -> Json:
     """A policy as JSON."""
     document = policy.document.model_dump(mode="json", by_alias=True)
     return {"name": policy.name, "version": policy.version, "hash": policy.hash, "document": document}
-
-
-async def keep(database: Database, row: Json, change: Change, actor: str) -> None:
-    """Make a replacement the only active one, and write down who wanted it and why."""
-    async with database.write() as connection:
-        await connection.execute(update(PolicyRow).values(active=False))
-        await connection.execute(delete(PolicyRow).where(PolicyRow.digest == row["digest"]))
-        await connection.execute(insert(PolicyRow).values(**row, active=True, created_at=datetime.now(UTC)))
-        await note(connection, change, actor)
-
-
-async def add_beside(database: Database, row: Json, change: Change, actor: str) -> None:
-    """Keep a policy for keys that name it; one that is kept already stays as it is, in force or not."""
-    async with database.write() as connection:
-        known = select(PolicyRow.digest).where(PolicyRow.digest == row["digest"])
-        if (await connection.execute(known)).first() is None:
-            now = datetime.now(UTC)
-            await connection.execute(insert(PolicyRow).values(**row, active=False, created_at=now))
-            await note(connection, change, actor)
-
-
-async def kept(database: Database) -> list[Json]:
-    """The policies that the ledger knows, the newest first, without their documents."""
-    shown = (PolicyRow.digest.label("hash"), PolicyRow.name, PolicyRow.active, PolicyRow.created_at)
-    async with database.read() as connection:
-        rows = await connection.execute(select(*shown).order_by(PolicyRow.created_at.desc()))
-        return [dict(row) for row in rows.mappings()]
-
-
-async def follow_policy(tools: Tools, database: Database) -> None:
-    """Put the ledger's replacement for the configured policy in force, where there is one."""
-    async with database.read() as connection:
-        active = (PolicyRow.active, PolicyRow.replaced == tools.screens.configured.hash)
-        row = (await connection.execute(select(PolicyRow.digest, PolicyRow.document).where(*active))).first()
-    if row is None or row.digest == tools.screens.current.policy.hash:
-        return
-    try:
-        tools.screens.publish(await screen_of(row.document, tools))
-    except PolicyRefused as error:
-        told = "the policy that was put in force through the admin API no longer passes; any change of the"
-        raise PolicyRefused(f"{told} configured policy replaces it: {error}") from error

@@ -55,8 +55,8 @@ class Answering(Generic[OneSurface]):
         """Keep a complete answer, before its last byte goes out; most surfaces keep none."""
 
     async def _answer(self, scope: Any, receive: Any, sender: Sender, served: Served) -> None:
-        screen = self._tools.screens.of(scope["caller"].terms.policy)
         body = await read_json(receive, self._tools.settings)
+        screen = self._tools.screens.of(scope["caller"].terms.policy, body.get("model"))
         surface = await self.surface_for(body, scope["caller"])
         ask = self._read(surface, body, scope, screen)
         trip = served.trip = Trip.begin(ask, screen)

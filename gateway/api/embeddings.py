@@ -55,8 +55,8 @@ class Embeddings:
 
     async def _begin(self, scope: Any, receive: Any) -> Trip:
         settings, caller = self._tools.settings, scope["caller"]
-        screen = self._tools.screens.of(caller.terms.policy)
         body = turned(await read_json(receive, settings), settings.limits.max_messages)
+        screen = self._tools.screens.of(caller.terms.policy, body.get("model"))
         bounds = bounds_of(screen, settings, caller)
         ask = read_ask(body, caller, conversation_of(scope), bounds, settings)
         return Trip.begin(unsampled(ask), screen)

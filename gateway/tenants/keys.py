@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.callers import Role
 from gateway.ledger.contract import NotInLedger
 from gateway.ledger.database import Database
-from gateway.ledger.tables import KeyRow, PolicyRow, TransitionRow
+from gateway.ledger.policy_tables import PolicyRow
+from gateway.ledger.tables import KeyRow, TransitionRow
 from gateway.tenants.terms import NO_TERMS, Terms, TermsInvalid, read_bounds, read_limits, written
 
 PREFIX = "sk-tt-"

@@ -29,6 +29,7 @@ class GuardPolicy:
     document: Document
     plans: tuple[Plan, ...]
     source: str  # the file it was read from, for messages
+    text: str = field(repr=False)  # as its author wrote it
     marks: Marks = field(compare=False, repr=False)  # where each part of the document stands, for messages
     hash: str  # SHA-256 of the canonical document and of the lists and weights that its guards use
 
@@ -111,7 +112,7 @@ def read_policy(
         found.append(at(("guards", index, "unsure"), marks, name, message))
     if found:
         raise PolicyRefused("\n".join(found))
-    return GuardPolicy(document, tuple(plans), name, marks, content_hash(document, plans))
+    return GuardPolicy(document, tuple(plans), name, text, marks, content_hash(document, plans))
 
 
 def read_replacement(text: str, name: str, configured: Path | None) -> GuardPolicy:

@@ -49,6 +49,6 @@ class CountTokens:
 
     def _begin(self, chat: Json, scope: Any) -> Trip:
         settings, caller = self._tools.settings, scope["caller"]
-        screen = self._tools.screens.of(caller.terms.policy)
+        screen = self._tools.screens.of(caller.terms.policy, chat.get("model"))
         bounds = bounds_of(screen, settings, caller)
         return Trip.begin(read_ask(chat, caller, conversation_of(scope), bounds, settings), screen)

@@ -72,7 +72,7 @@ def open_house(folder: Path, engine_url: str, engine: FakeEngine, **changes: Any
     async def opening() -> AsyncIterator[Any]:
         async with open_tools(settings) as tools:
             if "guards" not in changes:
-                tools.screens.publish(word_screen())
+                tools.screens.start(word_screen())
             store = KeyStore(tools.ledger.database, "test")
             keys = {role: await store.create(role, role) for role in ROLES}
             await tools.keys.refresh()

@@ -20,7 +20,12 @@ ADMINS_OWN = {
     ("PATCH", "/admin/keys/{key_id}"),
     ("POST", "/admin/keys/{key_id}/rotate"),
 }
-OPERATORS_TOO = {("POST", "/admin/policy"), ("POST", "/admin/policies")}
+OPERATORS_TOO = {
+    ("POST", "/admin/policy"),
+    ("POST", "/admin/policies"),
+    ("POST", "/admin/policies/choose"),
+    ("POST", "/admin/policies/clear/{place}"),
+}
 
 
 def routes(house):

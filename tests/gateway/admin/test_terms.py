@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from gateway.screens import Named
 from tests.fakes.engine import fake_engine
 from tests.fakes.gateway import until
 from tests.gateway.admin.conftest import House, open_house
@@ -127,7 +128,7 @@ def test_a_key_whose_policy_cannot_be_had_is_refused_and_never_served_with_anoth
     key = make(house, policy=add(house, document)["hash"])["key"]
     assert say(house, key, "a carp") == "Not here."
     lists.unlink()
-    house.server.call(lambda: house.tools.screens.publish_for_keys({}))  # as a gateway that starts now
+    house.server.call(lambda: house.tools.screens.publish_named(Named()))  # as a gateway that starts now
     with pytest.raises(openai.InternalServerError) as refused:
         say(house, key, "anything")
     assert (refused.value.status_code, refused.value.code) == (503, "policy_unavailable")

@@ -133,7 +133,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Tools, RawEngine, dict[str
         )
         async with open_tools(settings) as real:
             tools = replace(real, rewards=FakeRewards())
-            tools.screens.publish(word_screen())
+            tools.screens.start(word_screen())
             store = KeyStore(tools.ledger.database, "test")
             keys = {role: (await store.create(role, role))[1] for role in ROLES}
             await tools.keys.refresh()

@@ -12,6 +12,7 @@ def upgrade() -> None:
     op.add_column("candidates", sa.Column("revision_of", sa.Integer(), nullable=True))
     op.add_column("policies", sa.Column("effective", sa.Text(), nullable=True))
     op.add_column("policies", sa.Column("number", sa.Integer(), nullable=True))
+    op.add_column("policies", sa.Column("chosen_at", sa.DateTime(timezone=True), nullable=True))
     number_policies()
     op.create_table(
         "policy_places",
@@ -63,6 +64,7 @@ def downgrade() -> None:
     op.drop_index("ix_shadow_judgements_policy_id", "shadow_judgements")
     op.drop_table("shadow_judgements")
     op.drop_table("policy_places")
+    op.drop_column("policies", "chosen_at")
     op.drop_column("policies", "number")
     op.drop_column("policies", "effective")
     op.drop_column("candidates", "revision_of")
