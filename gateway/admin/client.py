@@ -173,6 +173,34 @@ class AdminClient:
         """One exchange; its texts when the key may read them."""
         return await self._ask("GET", f"/admin/exchanges/{quote(exchange, safe='')}")
 
+    async def policies(self) -> list[Json]:
+        """Every guard policy that is kept, the newest first, with its number, hash and places."""
+        listed = await self._ask("GET", "/admin/policies")
+        return self._read(list[Json], listed.get("data"))
+
+    async def policy(self, reference: str) -> Json:
+        """One guard policy by number or hash, as it was written and in effect."""
+        return await self._ask("GET", f"/admin/policies/{quote(reference, safe='')}")
+
+    async def keep_policy(self, document: str, cause: str) -> Json:
+        """Have a guard policy checked and kept, in force nowhere yet."""
+        return await self._ask(
+            "POST", "/admin/policies", {"document": document, "cause": cause}, PATIENT_SECONDS
+        )
+
+    async def choose_policy(self, reference: str, cause: str, place: str | None = None) -> Json:
+        """Put a kept guard policy in force, for all requests or at a place: `alias:NAME` or `shadow`."""
+        told = {"policy": reference, "cause": cause, "place": place}
+        return await self._ask("POST", "/admin/policies/choose", told, PATIENT_SECONDS)
+
+    async def clear_policy(self, place: str, cause: str) -> Json:
+        """Let no guard policy of its own stand at a place any more."""
+        return await self._ask("POST", f"/admin/policies/clear/{quote(place, safe='')}", {"cause": cause})
+
+    async def shadow(self) -> Json:
+        """How the shadow policy's judgements compare with what was done."""
+        return await self._ask("GET", "/admin/shadow")
+
     async def health(self) -> Json:
         """How every part is; that something is broken is an answer too."""
         return await self._ask("GET", "/admin/health", broken_is_an_answer=True)

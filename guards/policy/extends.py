@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from guards.policy.source import Mark, Node, read
+import yaml
+
+from guards.policy.source import Mark, Node, flattened, read
 from guards.verdict import PolicyRefused
 
 LARGEST_BYTES = 1_000_000
@@ -85,6 +87,23 @@ class Library:
                 f"comes with Trimtab; those are {', '.join(bundled_names())}"
             )
         return file
+
+
+def portable(file: Path) -> str:
+    """A policy as it can be understood elsewhere: as it was written, or merged with the files that it extends.
+
+    Raises PolicyRefused.
+    """
+    text = text_of(file)
+    named = read(text, str(file)).under("extends")
+    if named is None or all(bundled(str(each.value)) for each in references(named)):
+        return text
+    data, _ = flattened(Library(file.parent).composed(text, str(file)))
+    merged_in = ", ".join(str(each.value) for each in references(named))
+    said = {key: value for key, value in data.items() if key not in {"extends", "without"}}
+    return f"# {file.name}, with {merged_in} merged in\n" + yaml.safe_dump(
+        said, sort_keys=False, allow_unicode=True, width=110
+    )
 
 
 def references(named: Node) -> Iterator[Node]:
