@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway import media, parts, reply
 from gateway.accounts import account
+from gateway.additions import with_additions
 from gateway.ask import Ask
 from gateway.callers import MAY_SEE_VERSIONS
 from gateway.clock import Limit
@@ -167,6 +168,8 @@ def deliver(trip: Trip) -> list[Json]:
     for candidate, choice in zip(trip.chosen, choices, strict=False):
         if candidate.safe and candidate.screening is not None:
             account_for(candidate.message, choice["message"], candidate.screening, trip.receipt)
+    if trip.screen.policy.document.additions:
+        choices = with_additions(choices, trip)
     trip.delivered = tuple(parts.text_of(choice["message"].get("content")) for choice in choices)
     return choices
 

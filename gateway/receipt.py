@@ -31,6 +31,11 @@ class Receipt:
         """Account for text that goes out to the client."""
         self.coverage.delivered_bytes += size(text)
 
+    def added(self, text: str) -> None:
+        """Account for the policy's own words."""
+        self.coverage.scanned("addition", size(text))
+        self.delivered(text)
+
     def as_json(self) -> dict[str, Any]:
         """The receipt as it travels."""
         return {

@@ -19,9 +19,10 @@ OF_PROMPT = frozenset({"prompt_logprobs", "prompt_token_ids"})
 
 def choices_of(trip: Trip) -> list[Json]:
     """The choices to return: the winners, then refusals until there are as many as were asked for."""
-    refusal = trip.screen.policy.refusal.text
-    chosen = [_choice(trip, index, refusal) for index in range(len(trip.chosen))]
-    return chosen + [refusal_choice(index, refusal) for index in range(len(chosen), trip.ask.returned)]
+    chosen = [_choice(trip, index) for index in range(len(trip.chosen))]
+    return chosen + [
+        refusal_choice(index, trip.refusal_text) for index in range(len(chosen), trip.ask.returned)
+    ]
 
 
 def refusal_choice(index: int, text: str) -> Json:
@@ -151,10 +152,10 @@ def _candidate(candidate: Candidate, chosen: bool) -> Json:
     }
 
 
-def _choice(trip: Trip, index: int, refusal: str) -> Json:
+def _choice(trip: Trip, index: int) -> Json:
     candidate = trip.chosen[index]
     if not candidate.safe or candidate.screening is None:
-        return refusal_choice(index, refusal)
+        return refusal_choice(index, trip.refusal_text)
     told = trip.completion["choices"][candidate.index]
     if any(candidate.screening.redactions):
         choice = _redacted(told, candidate, candidate.screening)

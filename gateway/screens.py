@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.errors import Unavailable
 from guards.acceptance import accept
+from guards.language import model
 from guards.policy.load import GuardPolicy, load_policy
 from guards.screen import NOTHING, Screen
 from guards.verdict import Context, Screening, Segment
@@ -103,9 +104,16 @@ async def accepted(policy: GuardPolicy) -> Screen:
 
     A case that could not be decided, since a guard's service is away, is no reason to refuse: it is logged.
     """
-    screen = await asyncio.to_thread(Screen, policy)
+    screen = await asyncio.to_thread(ready, policy)
     for one in await accept(screen):
         guards = ", ".join(failure.guard for failure in one.screening.failures)
         told = {"policy": policy.name, "case": one.number, "guards": guards}
         guard_log.warning("a case of the policy could not be decided", extra={"fields": told})
     return screen
+
+
+def ready(policy: GuardPolicy) -> Screen:
+    """The screen of a policy, and whatever else it needs at hand before the first request comes."""
+    if policy.refusal.texts:
+        model()
+    return Screen(policy)

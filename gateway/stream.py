@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 from gateway import media, parts, reply
+from gateway.additions import addition_to
 from gateway.chunks import chunks_of
 from gateway.clock import Limit
 from gateway.engines.contract import EngineFailed, EngineTimedOut
@@ -182,8 +183,10 @@ def conclude(trip: Trip, voices: list[Voice]) -> None:
     if not trip.usage.total:  # the engine was cut off before it told
         trip.usage = Usage(0, sum(voice.tokens for voice in voices))
     choose(trip)
-    refusal = trip.screen.policy.refusal.text
-    trip.delivered = tuple(voice.delivered if voice.phrasing.introduced else refusal for voice in voices)
+    trip.delivered = tuple(
+        voice.delivered + added(voice, trip) if voice.phrasing.introduced else trip.refusal_text
+        for voice in voices
+    )
     if trip.refused and trip.screen.policy.refusal.shape == "error":
         raise violation(voices[0].screening)
 
@@ -203,16 +206,28 @@ def candidate_of(voice: Voice) -> Candidate:
 
 def finishing(trip: Trip, voices: list[Voice], framing: Framing) -> Iterator[Json]:
     """The chunks that finish the choices, and usage where it was asked for."""
-    refusal = trip.screen.policy.refusal.text
     for voice in voices:
         if voice.withheld:
-            said = {} if voice.phrasing.introduced else {"role": "assistant", "content": refusal}
+            said = {} if voice.phrasing.introduced else {"role": "assistant", "content": trip.refusal_text}
             end = {"index": voice.index, "delta": said, "logprobs": None, "finish_reason": "content_filter"}
             last = framing.chunk(end)
         else:
+            if more := added(voice, trip):
+                trip.receipt.added(more)
+                delta = {"content": more}
+                yield framing.chunk(
+                    {"index": voice.index, "delta": delta, "logprobs": None, "finish_reason": None}
+                )
             last = framing.chunk(voice.phrasing.finish())
         if trip.ask.explain and voice is voices[-1]:
             last["alignment"] = reply.explanation_of(trip)
         yield last
     if trip.ask.include_usage:
         yield framing.usage(reply.usage_of(trip))
+
+
+def added(voice: Voice, trip: Trip) -> str:
+    """What the policy adds to what a voice has said."""
+    if voice.withheld or not trip.screen.policy.document.additions:
+        return ""
+    return addition_to({**voice.whole(), "content": voice.delivered}, trip)

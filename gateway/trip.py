@@ -13,6 +13,7 @@ from gateway.failures import kind_of_reason, reasons
 from gateway.receipt import Receipt
 from gateway.screens import Screener
 from gateway.strategies.contract import Choice
+from guards.language import language_of
 from guards.verdict import Action, Context, Screening
 
 # What is spent waiting for others; the rest of a request's time is our own.
@@ -106,6 +107,12 @@ class Trip:
         if self.prompt is not None and self.prompt.withheld:
             return True
         return bool(self.candidates) and not any(candidate.safe for candidate in self.candidates)
+
+    @property
+    def refusal_text(self) -> str:
+        """The policy's refusal in the language of the request, where the policy has one for it."""
+        refusal = self.screen.policy.refusal
+        return refusal.text_in(language_of(self.context.request)) if refusal.texts else refusal.text
 
     @property
     def withheld_for(self) -> str | None:

@@ -62,7 +62,7 @@ def activate(  # noqa: PLR0913, PLR0917 - an option each
     try:
         document = portable(policy_file(file))
     except PolicyRefused as refused:
-        complaints.print(str(refused), markup=False)
+        complaints.print(str(refused), markup=False, soft_wrap=True)
         raise typer.Exit(1) from refused
 
     async def put(client: "AdminClient") -> Json:
@@ -180,7 +180,7 @@ def asked(
     try:
         return asyncio.run(once())
     except AdminFailed as error:
-        complaints.print(str(error), markup=False)
+        complaints.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -191,7 +191,7 @@ def address_of(admin: str | None, key: str | None, home: Path) -> tuple[str, str
     try:
         saved = None if admin and key else Credentials.load(home)
     except CredentialsUnreadable as error:
-        complaints.print(str(error), markup=False)
+        complaints.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
     url, secret = admin or (saved and saved.admin_url), key or (saved and saved.admin_key)
     if not url or not secret:

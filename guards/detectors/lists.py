@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from guards.detectors.checks import CHECKS
 from guards.detectors.onset import onset_of
+from guards.expression import compiled
 from guards.policy.beside import beside
 from guards.policy.document import Hazard, Strict
 from guards.policy.source import parse
@@ -159,15 +160,3 @@ def whole_word(term: str) -> str:
     before = r"\b" if term[:1].isascii() and (term[:1].isalnum() or term[:1] == "_") else ""
     after = r"\b" if term[-1:].isascii() and (term[-1:].isalnum() or term[-1:] == "_") else ""
     return before + body + after
-
-
-def compiled(expression: str) -> Any:
-    """The expression as RE2 runs it; ValueError says why it cannot."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    try:
-        return re2.compile(expression, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise ValueError(f"not a regular expression that RE2 understands: {reason}") from error

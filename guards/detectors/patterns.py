@@ -10,7 +10,8 @@ from typing import Any
 import re2
 
 from guards.detectors.checks import CHECKS
-from guards.detectors.lists import Pattern, PatternConfig, compiled
+from guards.detectors.lists import Pattern, PatternConfig
+from guards.expression import compiled
 from guards.kinds import Reach
 from guards.text.view import View
 from guards.verdict import Context, Segment, Span, Verdict, Where

@@ -50,7 +50,7 @@ def lint(
             typer.echo(json.dumps({"ok": False, "faults": faults}))
         else:
             for fault in faults:
-                complaints.print(fault, markup=False)
+                complaints.print(fault, markup=False, soft_wrap=True)
         raise typer.Exit(1) from refused
     cases = len(policy.document.cases)
     if as_json:
@@ -175,7 +175,7 @@ def opened(file: Path | None) -> "GuardPolicy":
     try:
         return load_policy(file)
     except PolicyRefused as refused:
-        complaints.print(str(refused), markup=False)
+        complaints.print(str(refused), markup=False, soft_wrap=True)
         raise typer.Exit(1) from refused
 
 

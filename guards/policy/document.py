@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from guards.expression import compiled
 from guards.hazards import HAZARDS
 from guards.verdict import SIDE_OF_DIRECTION, Action, Direction, Verdict, Where
 
@@ -195,6 +196,24 @@ class Revision(Strict):
     streams: Literal["whole", "refuse"] = "whole"
 
 
+class Addition(Strict):
+    """The policy's own words, added to every reply that does not say them already."""
+
+    text: Sentence
+    unless: str = ""  # a regular expression in RE2's syntax; a reply in which it matches needs no addition
+
+    @field_validator("unless")
+    @classmethod
+    def usable(cls, expression: str) -> str:
+        """Refuses what RE2 does not compile."""
+        compiled(expression)
+        return expression
+
+    def wanted(self, reply: str) -> bool:
+        """Whether the reply needs it."""
+        return not self.unless or compiled(self.unless).search(reply) is None
+
+
 class Case(Strict):
     """A text and what the policy must make of it, or else it is not accepted."""
 
@@ -220,6 +239,7 @@ class Document(Strict):
     unscanned: Unscanned = Unscanned()
     bounds: Bounds = Bounds()
     revision: Revision | None = None
+    additions: Annotated[tuple[Addition, ...], Field(max_length=10)] = ()
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 2000
     guards: tuple[Rule, ...] = ()
     cases: tuple[Case, ...] = ()

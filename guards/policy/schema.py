@@ -36,6 +36,9 @@ def taken_over(schema: dict[str, Any], rule: dict[str, Any]) -> None:
         {"properties": {"guards": {"items": {"required": rule["required"]}}}},
     ]
     rule["required"] = ["id"]
+    response = {"$ref": REF.format(model="Response")}
+    several = {"type": "array", "items": response, "minItems": 1}
+    rule["properties"]["hazards"]["additionalProperties"] = {"anyOf": [response, several]}
     rule["properties"]["hazards"].pop("minProperties", None)
     schema["$defs"]["Response"].pop("required", None)
 
