@@ -21,8 +21,8 @@ class Difference:
 def differences(before: GuardPolicy, after: GuardPolicy) -> list[Difference]:
     """Every place at which two policies differ once all that they extend is merged in and defaults are filled."""
     found = list(_compared("", said_by(before), said_by(after)))
-    known = dict(before.revisions)
-    for guard, revision in after.revisions:
+    known = before.revisions
+    for guard, revision in after.revisions.items():
         if guard in known and known[guard] != revision:
             found.append(Difference(f"guards.{guard} (lists or weights)", known[guard][:12], revision[:12]))
     return found

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,8 @@ class GuardPolicy:
     source: str  # the file it was read from, for messages
     text: str = field(repr=False)  # as its author wrote it
     marks: Marks = field(compare=False, repr=False)  # where each part of the document stands, for messages
+    revisions: Mapping[str, str]  # for each guard, a hash of the lists and weights that it uses
     hash: str  # SHA-256 of the canonical document and of the lists and weights that its guards use
-
-    @property
-    def revisions(self) -> tuple[tuple[str, str], ...]:
-        """For each guard, a hash of the lists and weights that it uses beside the document."""
-        return tuple((plan.rule.id, plan.kind.revision(plan.config)) for plan in self.plans)
 
     @property
     def name(self) -> str:
@@ -112,7 +108,10 @@ def read_policy(
         found.append(at(("guards", index, "unsure"), marks, name, message))
     if found:
         raise PolicyRefused("\n".join(found))
-    return GuardPolicy(document, tuple(plans), name, text, marks, content_hash(document, plans))
+    revisions = {plan.rule.id: plan.kind.revision(plan.config) for plan in plans}
+    return GuardPolicy(
+        document, tuple(plans), name, text, marks, revisions, content_hash(document, revisions)
+    )
 
 
 def read_replacement(text: str, name: str, configured: Path | None) -> GuardPolicy:
@@ -137,9 +136,8 @@ def plan_rule(
     return Plan(rule, kind, config), []
 
 
-def content_hash(document: Document, plans: Sequence[Plan]) -> str:
+def content_hash(document: Document, revisions: Mapping[str, str]) -> str:
     """The same for the same decisions: defaults are filled in; order of keys and comments do not count."""
-    revisions = {plan.rule.id: plan.kind.revision(plan.config) for plan in plans}
     said = document.model_dump(mode="json", by_alias=True, exclude=UNENFORCED)
     content = {"document": said, "revisions": revisions}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

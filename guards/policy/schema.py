@@ -23,7 +23,7 @@ def schema_of(kinds: Mapping[str, Kind]) -> dict[str, Any]:
             definitions[f"config of {name}"] = config
             choices.append(choice(name))
     rule["allOf"] = choices
-    return {"$schema": DIALECT, "title": "Trimtab guard policy", **schema}
+    return {"$schema": DIALECT, **schema, "title": "Trimtab guard policy"}
 
 
 def taken_over(schema: dict[str, Any], rule: dict[str, Any]) -> None:
