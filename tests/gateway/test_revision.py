@@ -183,3 +183,20 @@ def test_a_policy_may_have_streams_refused_instead(gateway: Running, sdk: openai
     chunks = list(sdk.chat.completions.create(model="assistant", messages=HI, stream=True))  # type: ignore[call-overload]
     assert chunks[-1].choices[0].finish_reason == "content_filter"
     assert len(gateway.engine.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_escalated_is_refused_and_marked(stream: bool, gateway: Running, sdk: openai.OpenAI) -> None:
+    kinds: Mapping[str, Kind] = {"words": Words()}
+    text = POLICY.format(rounds=1, streams="refuse").replace(
+        "dfm: {action: revise}", "dfm: {action: escalate}"
+    )
+    gateway.reset(Screen(read_policy(text, "p", Path(), kinds), kinds))
+    gateway.engine.says(RUDE)
+    if stream:
+        chunks = list(sdk.chat.completions.create(model="assistant", messages=HI, stream=True))  # type: ignore[call-overload]
+        assert chunks[-1].choices[0].finish_reason == "content_filter"
+    else:
+        answer = sdk.chat.completions.create(model="assistant", messages=HI)  # type: ignore[call-overload]
+        assert answer.choices[0].message.content == "I'd rather not."
+    assert gateway.recorded.action is Action.ESCALATE
