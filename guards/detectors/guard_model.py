@@ -6,25 +6,47 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from guards.detectors.asking import AskingGuard, EngineConfig
+from guards.detectors.hazard_names import NamedHazard
 from guards.kinds import Reach
 from guards.models.families import made
 from guards.models.family import Family
 from guards.models.taxonomy import VERSION
-from guards.policy.document import Hazard
 from guards.verdict import Where
 
 PROMPTS_VERSION = 1  # counts up whenever a family is asked, or read, in another way
-OPTIONS = ("version", "mode", "categories", "refusal_hazard")
+OPTIONS = (
+    *("version", "mode", "categories", "risks", "criteria", "requirements", "guidelines", "policy", "hazard"),
+    *("think", "effort", "samples", "refusal_hazard"),
+)
+Words = Annotated[str, Field(min_length=1, max_length=20_000)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class GuardModelConfig(EngineConfig):
     """A family and its options; of these each family has its own."""
 
-    family: Literal["llama_guard", "qwen3guard"]
+    family: Literal[
+        "llama_guard",
+        "wildguard",
+        "shieldgemma",
+        "granite_guardian",
+        "qwen3guard",
+        "nemoguard",
+        "gpt_oss_safeguard",
+    ]
     version: str | None = None
     mode: Literal["strict", "loose"] | None = None
-    categories: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    refusal_hazard: Hazard | None = None
+    categories: Names | None = None
+    risks: tuple[str, ...] | None = None
+    criteria: dict[NamedHazard, Words] | None = None
+    requirements: dict[NamedHazard, Words] | None = None
+    guidelines: dict[NamedHazard, Words] | None = None
+    policy: Words | None = None
+    hazard: NamedHazard | None = None
+    think: bool | None = None
+    effort: Literal["low", "medium", "high"] | None = None
+    samples: int | None = None
+    refusal_hazard: NamedHazard | None = None
 
     @model_validator(mode="after")
     def understood(self) -> Self:

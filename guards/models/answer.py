@@ -8,6 +8,7 @@ from typing import Any
 from guards.verdict import GuardFailed
 
 ABSENT_NATS = 2.0  # a word among none of the likeliest is taken for so much less likely than the last of them
+RAREST = 1e-6
 LEAST_COVERAGE = (
     0.5  # of the probability, by all words that could decide; with less, the answer is none of them
 )
@@ -107,12 +108,19 @@ def odds(answer: Answer, words: Sequence[str], after: str = "") -> Odds | None:
         word = word_of(token, words)
         if word is not None:
             masses[word] += math.exp(logprob)
-    least = math.exp(min(step.likeliest.values()) - ABSENT_NATS)
+    least = _least(step)
     masses = {word: mass or least for word, mass in masses.items()}
     coverage = sum(masses.values())
     if coverage < LEAST_COVERAGE:
         raise Unreadable("it was about to say something that is no verdict")
     return Odds({word: mass / coverage for word, mass in masses.items()}, min(coverage, 1.0))
+
+
+def _least(step: Step) -> float:
+    """What a word is taken to weigh that is not among the likeliest."""
+    if len(step.likeliest) == 1:  # the engine tells no others: what is left is all that it can have
+        return max(1 - math.exp(*step.likeliest.values()), RAREST)
+    return math.exp(min(step.likeliest.values()) - ABSENT_NATS)
 
 
 def _decisive(steps: Sequence[Step], words: Sequence[str], after: str) -> Step | None:

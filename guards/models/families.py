@@ -5,12 +5,22 @@ from dataclasses import fields
 from typing import Any
 
 from guards.models.family import Family
+from guards.models.gpt_oss_safeguard import GptOssSafeguard
+from guards.models.granite_guardian import GraniteGuardian
 from guards.models.llama_guard import LlamaGuard
+from guards.models.nemoguard import NemoGuard
 from guards.models.qwen3guard import Qwen3Guard
+from guards.models.shieldgemma import ShieldGemma
+from guards.models.wildguard import WildGuard
 
 FAMILIES: Mapping[str, Callable[..., Family]] = {
     "llama_guard": LlamaGuard,
+    "wildguard": WildGuard,
+    "shieldgemma": ShieldGemma,
+    "granite_guardian": GraniteGuardian,
     "qwen3guard": Qwen3Guard,
+    "nemoguard": NemoGuard,
+    "gpt_oss_safeguard": GptOssSafeguard,
 }
 
 

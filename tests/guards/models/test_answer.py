@@ -34,6 +34,12 @@ def test_little_coverage_is_no_verdict(tokens: Tokens) -> None:
         odds(told(tokens), ("yes", "no"))
 
 
+def test_an_engine_that_tells_of_one_token_leaves_the_rest_to_the_other_word() -> None:
+    found = odds(told([{"yes": 0.9}]), ("yes", "no"))
+    assert found is not None
+    assert found.shares["yes"] == pytest.approx(0.9)
+
+
 def test_only_the_step_behind_the_label_counts() -> None:
     answer = told(["Saf", "ety", ":", {" Unsafe": 0.7, " Safe": 0.3}])
     found = odds(answer, ("Safe", "Unsafe"), "Safety:")
