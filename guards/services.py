@@ -38,9 +38,9 @@ class Service:
     # Of aiohttp, whose names pydantic would look up here.
     _sessions: dict[asyncio.AbstractEventLoop, Any] = field(default_factory=dict, repr=False)
 
-    async def ask(self, path: str, body: Mapping[str, Any]) -> Any:
+    async def ask(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a JSON question; raises GuardFailed."""
-        return self.understood(await self.post(path, json.dumps(body).encode()))
+        return self.understood(await self.post(path, json.dumps(body).encode(), headers))
 
     def understood(self, answer: bytes) -> Any:
         """An answer's JSON; raises GuardFailed."""

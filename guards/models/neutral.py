@@ -8,6 +8,7 @@ the guard's copy is changed: the policy model gets the text as it was.
 import re
 
 JOINER = "\u2060"
+HALVES = re.compile("[\ud800-\udfff]")
 # Where one of these begins, the joiner goes behind its first character …
 MARKS = re.compile(
     r"""<(?= \||\|?/?(?:s|bos|eos|pad|unk|think|no-think|guardian|score|confidence|categories|text|conversation
@@ -30,5 +31,10 @@ LABELS = re.compile(
 
 def neutral(text: str) -> str:
     """The text with a joiner in every mark that a guard's frame, or its tokenizer, gives a meaning."""
-    marked = MARKS.sub(lambda found: found.group() + JOINER, text)
+    marked = MARKS.sub(lambda found: found.group() + JOINER, sendable(text))
     return LABELS.sub(lambda found: found.group(1) + JOINER + found.group(2), marked)
+
+
+def sendable(text: str) -> str:
+    """The text with half characters replaced, which no JSON parser need accept; as long as it was."""
+    return HALVES.sub("\ufffd", text)
