@@ -3,9 +3,11 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from queue import Queue
 from typing import Any
 
 from aiohttp import web
@@ -105,3 +107,25 @@ def text_completion(tokens: Tokens) -> Json:
         "top_logprobs": [{each["token"]: each["logprob"] for each in step["top_logprobs"]} for step in steps],
     }
     return {"choices": [{"index": 0, "text": chat["message"]["content"], "logprobs": logprobs}]}
+
+
+@contextmanager
+def service_apart(says: Says | None = None) -> Iterator[FakeService]:
+    """One on a loop of its own, for tests that have none."""
+    ready: Queue[FakeService] = Queue()
+    over = asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def run() -> None:
+        async with fake_service(says) as fake:
+            ready.put(fake)
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        yield ready.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+        loop.close()
