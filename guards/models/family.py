@@ -8,7 +8,6 @@ from guards.models.answer import Answer, Odds
 from guards.models.conversation import Conversation
 from guards.verdict import Where
 
-UNSAFE = "G.unsafe"
 LIKELIEST = 20  # tokens of which an engine tells the probability, at each step
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from guards.models.answer import Answer, Unreadable, after_thought
 from guards.models.conversation import Conversation
-from guards.models.family import UNSAFE, Opinion, Question
+from guards.models.family import Opinion, Question
+from guards.models.taxonomy import UNSAFE
 from guards.verdict import Where
 
 EFFORTS = ("low", "medium", "high")

@@ -6,8 +6,8 @@ from typing import Any
 
 from guards.models.answer import Answer, Unreadable, odds
 from guards.models.conversation import Conversation, Turn
-from guards.models.family import UNSAFE, Opinion, Question, chat, likely, raw
-from guards.models.taxonomy import LLAMA_GUARD, found
+from guards.models.family import Opinion, Question, chat, likely, raw
+from guards.models.taxonomy import LLAMA_GUARD, UNSAFE, found
 from guards.verdict import Where
 
 VERSIONS = ("3-1b", "3-8b", "4")

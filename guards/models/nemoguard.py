@@ -8,8 +8,8 @@ from typing import Any
 
 from guards.models.answer import Answer, Unreadable, after_thought, odds
 from guards.models.conversation import Conversation
-from guards.models.family import UNSAFE, Opinion, Question, chat, likely
-from guards.models.taxonomy import NEMOGUARD, found
+from guards.models.family import Opinion, Question, chat, likely
+from guards.models.taxonomy import NEMOGUARD, UNSAFE, found
 from guards.verdict import Where
 
 VERSIONS = ("v2", "v3", "reasoning")

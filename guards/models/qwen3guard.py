@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from guards.models.answer import Answer, Odds, Unreadable, after_thought, odds
 from guards.models.conversation import Conversation
-from guards.models.family import UNSAFE, Opinion, Question, chat, likely
-from guards.models.taxonomy import QWEN3GUARD, found
+from guards.models.family import Opinion, Question, chat, likely
+from guards.models.taxonomy import QWEN3GUARD, UNSAFE, found
 from guards.verdict import Where
 
 MOST_TOKENS = 64

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from guards.models.answer import Answer, Unreadable, odds
 from guards.models.conversation import Conversation, Turn
-from guards.models.family import UNSAFE, Opinion, Question, chat, likely
-from guards.models.taxonomy import SHIELDGEMMA
+from guards.models.family import Opinion, Question, chat, likely
+from guards.models.taxonomy import SHIELDGEMMA, UNSAFE
 from guards.verdict import Where
 
 # What the model was trained with: behind "content that" of a prompt's, and of a reply's, guideline.

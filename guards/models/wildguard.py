@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from guards.models.answer import Answer, Unreadable, odds
 from guards.models.conversation import Conversation
-from guards.models.family import UNSAFE, Opinion, Question, likely, raw
+from guards.models.family import Opinion, Question, likely, raw
+from guards.models.taxonomy import UNSAFE
 from guards.verdict import Where
 
 MOST_TOKENS = 24
