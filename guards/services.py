@@ -149,6 +149,9 @@ class Services(Mapping[str, Service]):
             return await doing
 
     async def __aenter__(self) -> Self:
+        """Ready: the library that asks is loaded now, rather than while the first text waits."""
+        if self._services:
+            import aiohttp  # noqa: F401, PLC0415 - only where there is a service to ask
         return self
 
     async def __aexit__(
