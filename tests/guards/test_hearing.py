@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-from guards.hearing import AT_ONCE_CHARS, TOGETHER
+from guards.hearing import AT_A_TIME, AT_ONCE_CHARS
 from guards.verdict import Context, Segment, Verdict
 from tests.fakes.guards import WordGuard, word_screen
 
@@ -103,9 +103,9 @@ class Waiting(WordGuard):
 
 async def test_a_guard_that_waits_is_asked_about_several_segments_at_once_and_not_about_all() -> None:
     guard = Waiting()
-    segments = [Segment(str(number), "prompt") for number in range(3 * TOGETHER)]
+    segments = [Segment(str(number), "prompt") for number in range(3 * AT_A_TIME)]
     screening = await word_screen(patience_ms=30_000, guard=guard).prompt(segments)
-    assert guard.most == TOGETHER
+    assert guard.most == AT_A_TIME
     assert {segment.text for segment in guard.shown} == {segment.text for segment in segments}
     assert len(screening.verdicts) == len(segments)
 

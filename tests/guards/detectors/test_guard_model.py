@@ -185,3 +185,16 @@ def test_without_settings_no_service_is_known(tmp_path: Path) -> None:
     )
     with pytest.raises(PolicyRefused, match="none is configured"):
         load_policy(tmp_path / "p.yaml")
+
+
+async def test_whoever_leaves_takes_the_call_along(fake: FakeService, services: Services) -> None:
+    fake.seconds = 60
+    asking = asyncio.create_task(
+        screen(services).prompt([Segment("one", "prompt"), Segment("two", "prompt")])
+    )
+    while fake.waiting < 2:
+        await asyncio.sleep(0.005)
+    asking.cancel()
+    while fake.abandoned < 2:
+        await asyncio.sleep(0.005)
+    assert asking.cancelled()
