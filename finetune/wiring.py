@@ -19,6 +19,8 @@ from gateway.ledger.database import Database
 from gateway.policies.store import PolicyStore
 from guards.policy.load import load_policy, read_replacement
 from guards.screen import Screen
+from guards.services import Services
+from guards.settings import services_of
 from guards.verdict import PolicyRefused
 from rewardserve.client import RewardClient
 
@@ -32,10 +34,12 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         )
     if situation.reward_url is None:
         raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
-    told, screen = situation.settings, await screen_in_force(situation, database)
+    told, services = situation.settings, services_of(situation.gateway.guards.services)
+    screen = await screen_in_force(situation, database, services)
     from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
     async with (
+        services,
         AdminClient(situation.admin_url, situation.admin_key) as admin,
         RewardClient(situation.reward_url, told.reward_timeout_seconds) as rewards,
     ):
@@ -49,13 +53,13 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         )
 
 
-async def screen_in_force(situation: Situation, database: Database) -> Screen:
+async def screen_in_force(situation: Situation, database: Database, services: Services) -> Screen:
     """The guards that the gateway enforces: the configured policy, or what an operator put over it."""
     path = situation.gateway.guards.policy
     try:
-        configured = load_policy(path)
+        configured = load_policy(path, services=services)
         kept = await PolicyStore(database).active_beside(configured.hash)
-        return Screen(read_replacement(kept.text, "the ledger", path) if kept else configured)
+        return Screen(read_replacement(kept.text, "the ledger", path, services) if kept else configured)
     except PolicyRefused as error:
         raise FinetuneFailed(f"the guard policy cannot be used: {error}") from error
 

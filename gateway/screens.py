@@ -10,8 +10,9 @@ from typing import Protocol
 from gateway.errors import Unavailable
 from guards.acceptance import accept
 from guards.language import model
-from guards.policy.load import GuardPolicy, load_policy
+from guards.policy.load import NO_SERVICES, GuardPolicy, load_policy
 from guards.screen import NOTHING, Screen
+from guards.services import Service
 from guards.verdict import Context, Screening, Segment
 
 guard_log = logging.getLogger("trimtab.guards")
@@ -56,7 +57,8 @@ class Named:
 class Screens:
     """Holds the screeners of the policies in force; each request reads its own once."""
 
-    def __init__(self, screener: Screener) -> None:
+    def __init__(self, screener: Screener, services: Mapping[str, Service] = NO_SERVICES) -> None:
+        self.services = services  # that a policy may name
         self.named = Named()
         self.start(screener)
 
@@ -94,9 +96,9 @@ class Screens:
         return screener
 
 
-async def open_screen(path: Path | None) -> Screen:
-    """The screen of a policy file, or of one that comes with Trimtab; raises PolicyRefused."""
-    return await accepted(await asyncio.to_thread(load_policy, path))
+async def open_screen(path: Path | None, services: Mapping[str, Service] = NO_SERVICES) -> Screen:
+    """The screen of a policy file, or of one that comes with Trimtab, which may name these; raises PolicyRefused."""
+    return await accepted(await asyncio.to_thread(load_policy, path, services=services))
 
 
 async def accepted(policy: GuardPolicy) -> Screen:

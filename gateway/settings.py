@@ -15,13 +15,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
 from gateway.engines.contract import Capability
+from guards.settings import HeaderLine, HeaderName, ServiceName, ServiceSettings
 from guards.wording import worded
 
 PREFIX = "TRIMTAB_"
@@ -46,18 +46,6 @@ class SettingsInvalid(Exception):
     """A value is unknown or malformed."""
 
 
-def _no_framing(name: str) -> str:
-    if name.lower() in ("connection", "content-length", "content-type", "transfer-encoding"):
-        raise ValueError("the gateway itself says how a request is framed")
-    return name
-
-
-def _one_line(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().isprintable():
-        raise ValueError("a header's value must be one line of printable characters")
-    return value
-
-
 def _http(url: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+\S*", url):
         raise ValueError("must be a URL that begins with http:// or https://")
@@ -80,13 +68,6 @@ LedgerUrl = Annotated[str, AfterValidator(_checked_ledger)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-# A header's name, those aside that frame a request, and a value that stays within its line.
-HeaderName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
-    AfterValidator(_no_framing),
-]
-HeaderValue = Annotated[SecretStr, AfterValidator(_one_line)]
 
 
 class Section(BaseModel):
@@ -108,7 +89,7 @@ class EngineSettings(Section):
     name: str = "engine"
     url: Url = "http://127.0.0.1:8000/v1"
     api_key: SecretStr | None = None
-    headers: dict[HeaderName, HeaderValue] = {}  # that its provider wants beside the key's
+    headers: dict[HeaderName, HeaderLine] = {}  # that its provider wants beside the key's
     models: dict[str, str] = {}  # our names for models → its own, where they differ
     serves: tuple[Capability, ...] | None = None  # what it can do, all of it; None lets the gateway find out
 
@@ -129,9 +110,10 @@ class RewardSettings(Section):
 
 
 class GuardSettings(Section):
-    """The guard policy's document; None is the bundled one."""
+    """The guard policy's document, None being the bundled one, and the services that policies may name."""
 
     policy: Path | None = None
+    services: dict[ServiceName, ServiceSettings] = {}
 
 
 class LedgerSettings(Section):

@@ -30,6 +30,7 @@ from gateway.tenants.keyring import Keyring
 from gateway.tenants.keys import KeyStore
 from gateway.tenants.quotas import Quotas
 from gateway.tenants.shared import shared_rates
+from guards.settings import services_of
 from rewardserve.client import RewardClient
 
 BASE_VERSION = "base"  # the policy model as the engine came with it
@@ -82,9 +83,8 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
     """The real tools; raises PolicyRefused, or LedgerFailed, before anything is served."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     metrics = Metrics(settings.metrics_dir)
-    screens = Screens(await open_screen(settings.guards.policy))
     vital: dict[str, Callable[[], bool]] = {}
-    async with AsyncExitStack() as stack:
+    async with open_screens(settings) as screens, AsyncExitStack() as stack:
         enter = stack.enter_async_context
         keep = keeper(stack, vital)
         origins = await enter(Origins())
@@ -118,6 +118,13 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
             responses=responses,
             vital=vital,
         )
+
+
+@asynccontextmanager
+async def open_screens(settings: GatewaySettings) -> AsyncIterator[Screens]:
+    """The guards of the configured policy, and the services that it and others may name; raises PolicyRefused."""
+    async with services_of(settings.guards.services) as services:
+        yield Screens(await open_screen(settings.guards.policy, services), services)
 
 
 Task = AbstractAsyncContextManager["asyncio.Task[None]"]

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guards.policy.cli import PolicyFile, opened
+from guards.policy.cli import PolicyFile, ServicesAt, known_services, opened
 
 if TYPE_CHECKING:
     from guards.verdict import Screening
@@ -31,6 +31,7 @@ def check(
     text: Annotated[str, typer.Argument(help="The text to screen, or - to read it from standard input.")],
     policy: PolicyFile = None,
     where: Annotated[str, typer.Option(help="prompt or reply: on which side the text stands.")] = "prompt",
+    service: ServicesAt = None,
     asked: Annotated[str, typer.Option(help="The request, when the text is a reply to one.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -40,10 +41,11 @@ def check(
 
     if where not in SIDES:
         raise typer.BadParameter(f"{where!r} is neither prompt nor reply", param_hint="--where")
-    screen = Screen(opened(policy))
+    services = known_services(service)
+    screen = Screen(opened(policy, services))
     segment = Segment(sys.stdin.read() if text == "-" else text, "prompt" if where == "prompt" else "reply")
     context = Context((("user", asked),) if asked else ())
-    screening = asyncio.run(screen.screen([segment], context))
+    screening = asyncio.run(services.during(screen.screen([segment], context)))
     if as_json:
         typer.echo(json.dumps(told(screening), ensure_ascii=False))
     else:

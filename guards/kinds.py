@@ -28,7 +28,8 @@ class Kind(Protocol):
 
     @property
     def config(self) -> type[BaseModel]:
-        """The model of a rule's `config`; validated with context {"folder": the policy file's folder}."""
+        """The model of a rule's `config`; validated with context {"folder": the policy file's folder,
+        "services": those that it may name}."""
         ...
 
     def hazards(self, config: Any, where: Where) -> frozenset[str]:

@@ -23,6 +23,7 @@ TORCH_ROOMS = (
     "rewardserve/scorers/",
     "rewardserve/train.py",
     "guards/train.py",
+    "guards/models/encoder.py",
     "finetune/train/",
     "finetune/pocket/",
 )

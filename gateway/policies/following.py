@@ -16,8 +16,9 @@ from guards.verdict import PolicyRefused
 
 async def screen_of(document: str, tools: Tools) -> Screen:
     """The screen of a policy's text, which may name files beside the configured policy; raises PolicyRefused."""
-    configured = tools.settings.guards.policy
-    return await accepted(await asyncio.to_thread(read_replacement, document, "policy", configured))
+    configured, services = tools.settings.guards.policy, tools.screens.services
+    policy = await asyncio.to_thread(read_replacement, document, "policy", configured, services)
+    return await accepted(policy)
 
 
 async def follow_policy(tools: Tools, store: PolicyStore) -> None:

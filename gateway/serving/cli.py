@@ -86,11 +86,13 @@ def check(config: Config = None, policy: Policy = None) -> None:
 
     from gateway.screens import open_screen
     from guards.policy.load import policy_file
+    from guards.settings import services_of
 
     changes = {"guards": {"policy": str(policy_file(policy).absolute())}} if policy else {}
     with complaining():
         settings: GatewaySettings = load_settings(config, **changes)
-        found = asyncio.run(open_screen(settings.guards.policy)).policy
+        services = services_of(settings.guards.services)
+        found = asyncio.run(services.during(open_screen(settings.guards.policy, services))).policy
     typer.echo(f"settings and guard policy {found.name} ({found.hash[:12]}) are sound")
 
 

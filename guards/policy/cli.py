@@ -15,6 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from guards.acceptance import Outcome
     from guards.policy.load import GuardPolicy
+    from guards.services import Services
 
 app = typer.Typer(
     add_completion=False,
@@ -28,12 +29,21 @@ complaints = Console(stderr=True, highlight=False)
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="A guard policy. Default: the one that comes with Trimtab.")
 ]
+ServicesAt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        help="A service that the policy names, as NAME=URL; again for each. Those of trimtab.yaml are known.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @app.command()
 def lint(
-    file: Annotated[Path, typer.Argument(help="The guard policy to check.")], as_json: AsJson = False
+    file: Annotated[Path, typer.Argument(help="The guard policy to check.")],
+    service: ServicesAt = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a policy as the gateway would before enforcing it. Exit code 1 when it would be refused."""
     from guards.acceptance import accept
@@ -41,9 +51,10 @@ def lint(
     from guards.screen import Screen
     from guards.verdict import PolicyRefused
 
+    services = known_services(service)
     try:
-        policy = load_policy(file)
-        undecided = asyncio.run(accept(Screen(policy)))
+        policy = load_policy(file, services=services)
+        undecided = asyncio.run(services.during(accept(Screen(policy))))
     except PolicyRefused as refused:
         faults = str(refused).splitlines()
         if as_json:
@@ -64,14 +75,16 @@ def lint(
 @app.command("test")
 def try_cases(
     file: Annotated[Path, typer.Argument(help="The guard policy whose cases are tried.")],
+    service: ServicesAt = None,
     as_json: AsJson = False,
 ) -> None:
     """Try a policy's own cases, and show what became of each. Exit code 1 when one came out otherwise."""
     from guards.acceptance import tried
     from guards.screen import Screen
 
-    policy = opened(file)
-    outcomes = asyncio.run(tried(Screen(policy)))
+    services = known_services(service)
+    policy = opened(file, services)
+    outcomes = asyncio.run(services.during(tried(Screen(policy))))
     if as_json:
         typer.echo(json.dumps([case_told(one) for one in outcomes], ensure_ascii=False))
     elif outcomes:
@@ -84,11 +97,12 @@ def try_cases(
 @app.command()
 def show(
     policy: PolicyFile = None,
+    service: ServicesAt = None,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="The whole document as it is in effect.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a policy says in effect: which guards run where, and what follows from which probability."""
-    found = opened(policy)
+    found = opened(policy, known_services(service))
     document = found.document.model_dump(mode="json", by_alias=True, exclude={"extends", "without"})
     if as_json:
         typer.echo(json.dumps({"hash": found.hash, "document": document}, ensure_ascii=False))
@@ -106,12 +120,14 @@ def diff(
         Path, typer.Argument(help="A guard policy, as a file or by the name of a bundled one.")
     ],
     after: Annotated[Path, typer.Argument(help="The one that might take its place.")],
+    service: ServicesAt = None,
     as_json: AsJson = False,
 ) -> None:
     """Show in what two policies differ in effect, after all that they extend. Exit code 1 when they do."""
     from guards.policy.difference import differences
 
-    found = differences(opened(before), opened(after))
+    services = known_services(service)
+    found = differences(opened(before, services), opened(after, services))
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
     elif not found:
@@ -167,13 +183,24 @@ def show_cases(outcomes: "Sequence[Outcome]") -> None:
     out.print(f"{held} of {len(outcomes)} cases hold")
 
 
-def opened(file: Path | None) -> "GuardPolicy":
+def known_services(told: list[str] | None) -> "Services":
+    """The services that the settings and the command line tell of, or an exit that says what is wrong with them."""
+    from guards.settings import ServicesInvalid, load_services
+
+    try:
+        return load_services(told or ())
+    except ServicesInvalid as error:
+        complaints.print(str(error), markup=False)
+        raise typer.Exit(2) from error
+
+
+def opened(file: Path | None, services: "Services") -> "GuardPolicy":
     """The policy, or an exit that says what is wrong with it."""
     from guards.policy.load import load_policy
     from guards.verdict import PolicyRefused
 
     try:
-        return load_policy(file)
+        return load_policy(file, services=services)
     except PolicyRefused as refused:
         complaints.print(str(refused), markup=False, soft_wrap=True)
         raise typer.Exit(1) from refused

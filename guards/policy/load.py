@@ -15,10 +15,12 @@ from guards.policy.document import Bounds, Document, Refusal, Rule, Stream
 from guards.policy.extends import Library, bundled, text_of
 from guards.policy.feasible import Plan, impossibilities
 from guards.policy.source import Mark, Marks, Place, flattened, mark_of
+from guards.services import Service
 from guards.verdict import PolicyRefused
 from guards.wording import worded
 
 UNENFORCED = {"extends", "without", "description", "cases"}  # of a document: they change no decision
+NO_SERVICES: Mapping[str, Service] = {}
 DEFAULT = "default"  # what is in force where nothing else is configured
 
 
@@ -70,10 +72,14 @@ class GuardPolicy:
         return self.document.deadline_ms / 1000
 
 
-def load_policy(path: Path | str | None = None, kinds: Mapping[str, Kind] | None = None) -> GuardPolicy:
+def load_policy(
+    path: Path | str | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    services: Mapping[str, Service] = NO_SERVICES,
+) -> GuardPolicy:
     """The policy in a file, or one that comes with Trimtab by its name; raises PolicyRefused with every fault."""
     file = policy_file(path)
-    return read_policy(text_of(file), str(file), file.parent, kinds)
+    return read_policy(text_of(file), str(file), file.parent, kinds, services)
 
 
 def policy_file(path: Path | str | None) -> Path:
@@ -83,9 +89,18 @@ def policy_file(path: Path | str | None) -> Path:
 
 
 def read_policy(
-    text: str, name: str, folder: Path, kinds: Mapping[str, Kind] | None = None, *, confined: bool = False
+    text: str,
+    name: str,
+    folder: Path,
+    kinds: Mapping[str, Kind] | None = None,
+    services: Mapping[str, Service] = NO_SERVICES,
+    *,
+    confined: bool = False,
 ) -> GuardPolicy:
-    """The policy in a text; `folder` is where the files that it names are looked for, `confined` nowhere else."""
+    """The policy in a text; `folder` is where the files that it names are looked for, `confined` nowhere else.
+
+    Of services it may name those that are given here.
+    """
     composed = Library(folder, confined).composed(text, name)
     data, marks = flattened(composed)
     if not isinstance(data, dict):
@@ -99,7 +114,8 @@ def read_policy(
     found: list[str] = []
     for index, rule in enumerate(document.guards):
         place: Place = ("guards", index)
-        plan, wrong = plan_rule(rule, known, {"folder": folder, "confined": confined})
+        context = {"folder": folder, "confined": confined, "services": services}
+        plan, wrong = plan_rule(rule, known, context)
         found += [at(place + where, marks, name, message) for where, message in wrong]
         if plan is not None:
             found += [at(place, marks, name, message) for message in impossibilities(plan, document)]
@@ -114,9 +130,11 @@ def read_policy(
     )
 
 
-def read_replacement(text: str, name: str, configured: Path | None) -> GuardPolicy:
+def read_replacement(
+    text: str, name: str, configured: Path | None, services: Mapping[str, Service] = NO_SERVICES
+) -> GuardPolicy:
     """A policy from outside that stands in for the configured one, and reads files beside that one alone."""
-    return read_policy(text, name, policy_file(configured).parent, confined=True)
+    return read_policy(text, name, policy_file(configured).parent, services=services, confined=True)
 
 
 def plan_rule(

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-from guards.hearing import AT_ONCE_CHARS
+from guards.hearing import AT_A_TIME, AT_ONCE_CHARS
 from guards.verdict import Context, Segment, Verdict
 from tests.fakes.guards import WordGuard, word_screen
 
@@ -84,3 +84,34 @@ async def test_what_a_late_thread_finds_changes_nothing_that_was_decided() -> No
     go.set()
     screen.threads.shutdown(wait=True)
     assert (screening.verdicts, screening.scanned_bytes) == ((), 0)
+
+
+class Waiting(WordGuard):
+    """Waits for somebody; notes how many wait at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = self.most = 0
+
+    async def check(self, segment: Segment, context: Context) -> Verdict:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await asyncio.sleep(0)
+        self.waiting -= 1
+        return await super().check(segment, context)
+
+
+async def test_a_guard_that_waits_is_asked_about_several_segments_at_once_and_not_about_all() -> None:
+    guard = Waiting()
+    segments = [Segment(str(number), "prompt") for number in range(3 * AT_A_TIME)]
+    screening = await word_screen(patience_ms=30_000, guard=guard).prompt(segments)
+    assert guard.most == AT_A_TIME
+    assert {segment.text for segment in guard.shown} == {segment.text for segment in segments}
+    assert len(screening.verdicts) == len(segments)
+
+
+async def test_one_segment_that_cannot_be_judged_is_the_guards_failure() -> None:
+    screening = await word_screen(patience_ms=30_000).prompt(
+        [Segment(text, "prompt") for text in ("fine", "guard-fails", "guard-hangs")]
+    )
+    assert [failure.reason for failure in screening.failures] == ["told to"]
