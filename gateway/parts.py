@@ -14,6 +14,7 @@ from gateway import media
 from gateway.errors import BadRequest
 from gateway.stray import stray_texts
 from gateway.textless import textless
+from gateway.turns import Earlier, ages
 from guards.verdict import Context, Segment, Where
 
 Path = tuple[str | int, ...]
@@ -77,8 +78,11 @@ def of_prompt(body: Json, most: int = MANY_TEXTS) -> list[Part]:
 
 
 def _of_request(body: Json) -> Iterator[Part]:
-    for index, message in enumerate(body["messages"]):
-        yield from _of_message(message, ("messages", index))
+    earlier, messages = Earlier(), body["messages"]
+    for index, (message, age) in enumerate(zip(messages, ages(messages), strict=True)):
+        for found in _of_message(message, ("messages", index)):
+            placed = earlier.placed(found.segment, age)
+            yield found if placed is found.segment else replace(found, segment=placed)
     for name, value in body.items():
         if name not in UNSEEN:
             part = "tool_definition" if name in ("tools", "functions") else "parameter"
