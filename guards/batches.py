@@ -7,9 +7,10 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,15 @@ MOST_AT_ONCE = 32
 MOST_KNOWN = 4096  # vectors
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A text that somebody waits for, and what its vector is kept by."""
+
+    text: str
+    key: bytes
+    future: "Future[Floats]"
+
+
 class Batches:
     """Asks a model for vectors of texts, many at once; those of the last texts are known, by digest alone."""
 
@@ -28,7 +38,7 @@ class Batches:
         self._most = most
         self._thread = ThreadPoolExecutor(1, "sentences")
         self._lock = Lock()
-        self._waiting: deque[tuple[str, bytes, Future[Floats]]] = deque()
+        self._waiting: deque[Asked] = deque()
         self._busy = False
         self._known: OrderedDict[bytes, Floats] = OrderedDict()
 
@@ -50,32 +60,36 @@ class Batches:
                 self._known.move_to_end(key)
                 future.set_result(known)
                 return future
-            self._waiting.append((text, key, future))
+            self._waiting.append(Asked(text, key, future))
             begin, self._busy = not self._busy, True
         if begin:
-            self._thread.submit(self._work)
+            self._go_on()
         return future
 
-    def _work(self) -> None:
-        while batch := self._next():
-            texts = [text for text, _, _ in batch]
-            try:
-                vectors = self._reads(texts)
-            except Exception as error:  # noqa: BLE001 - told to everybody who waits for the batch
-                for _, _, future in batch:
-                    future.set_exception(error)
-                continue
-            for (_, key, future), vector in zip(batch, vectors, strict=True):
-                self._keep(key, vector)
-                future.set_result(vector)
+    def _go_on(self) -> None:
+        """Has the texts read that are waited for, and then those that have come meanwhile."""
+        if batch := self._next():
+            job = self._thread.submit(self._reads, [asked.text for asked in batch])
+            job.add_done_callback(partial(self._done, batch))
 
-    def _next(self) -> list[tuple[str, bytes, "Future[Floats]"]]:
+    def _done(self, batch: "list[Asked]", job: "Future[Floats]") -> None:
+        error = job.exception()
+        if error is None:
+            for asked, vector in zip(batch, job.result(), strict=True):
+                self._keep(asked.key, vector)
+                asked.future.set_result(vector)
+        else:
+            for asked in batch:
+                asked.future.set_exception(error)
+        self._go_on()
+
+    def _next(self) -> "list[Asked]":
         """The texts that are waited for, as many as may be read at once; those whose asker has left are dropped."""
-        batch: list[Any] = []
+        batch: list[Asked] = []
         with self._lock:
             while self._waiting and len(batch) < self._most:
                 asked = self._waiting.popleft()
-                if asked[2].set_running_or_notify_cancel():
+                if asked.future.set_running_or_notify_cancel():
                     batch.append(asked)
             self._busy = bool(batch)
         return batch
