@@ -23,6 +23,7 @@ TORCH_ROOMS = (
     "rewardserve/scorers/",
     "rewardserve/train.py",
     "guards/train.py",
+    "guards/models/entailment.py",
     "guards/models/sentences.py",
     "finetune/train/",
     "finetune/pocket/",
