@@ -82,7 +82,7 @@ def test_of_a_stream_only_whole_sentences_are_judged() -> None:
     ("said", "given_as"),
     [
         ("It costs 22000 euros in total.", "The total cost is 22,000 euros."),
-        ("It costs 22,000 euros in total.", "The total cost is 22 000 euros."),
+        ("It costs 22,000 euros in total.", "The total cost is 22\u202f000 euros."),
         ("The total cost is 4.50 euros.", "Total cost: 4.5 euros"),
         ("The meeting is on 5 March.", "meeting: 2024-03-05"),
         ("The meeting lasts twelve hours.", "The meeting lasts 12 hours."),
