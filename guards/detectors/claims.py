@@ -31,6 +31,9 @@ VALUES |= {"ninety": "90", "hundred": "100", "thousand": "1000", "half": "50", "
 SMALL = frozenset({"one", "zero"})  # as words they seldom count anything
 ENDINGS = re.compile(r"(?:ations?|ings?|edly|ed|ies|es|ly|s|e)$")
 LONGEST_STEM = 7
+MOST_PLACES = (
+    64  # of one word that are known; more would make long texts slow, and a word so common tells little
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ class Source:
             self.stems |= claim.stems
             self.numbers |= claim.numbers
             for stem in claim.stems:
-                self._sentences.setdefault(stem, []).append(self._many)
+                places = self._sentences.setdefault(stem, [])
+                if len(places) < MOST_PLACES:
+                    places.append(self._many)
         self.numbers |= {value for word in words(text) if (value := VALUES.get(word))}
         self.stems |= {stem_of(month) for month in months(text)}
 
@@ -82,7 +87,7 @@ class Source:
         counts: Counter[int] = Counter()
         for stem in claim.stems:
             found = self._sentences.get(stem, ())
-            counts.update({place for each in found for place in (each, each + 1)})
+            counts.update({*found, *(each + 1 for each in found)})
         return max(counts.values(), default=0) / len(claim.stems) if claim.stems else 1.0
 
 

@@ -7,7 +7,7 @@ click, so it is found when it carries something, or does more than lead to a pag
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import field_validator
@@ -83,13 +83,31 @@ class Exfiltration:
         return ExfiltrationGuard(name, config)
 
 
-@dataclass(frozen=True, slots=True)
 class Known:
-    """What the conversation holds: texts that must not travel, and addresses that are no news."""
+    """What the conversation holds, found out when an address asks for it."""
 
-    origins: tuple[Origin, ...]
-    everywhere: frozenset[str]
-    trusted: frozenset[str]  # those that users and operators wrote
+    def __init__(self, context: Context) -> None:
+        self._turns = context.turns
+
+    @cached_property
+    def origins(self) -> tuple[Origin, ...]:
+        """The texts that must not travel; a short request of the user is no secret."""
+        asked = max((place for place, (role, _) in enumerate(self._turns) if role == "user"), default=-1)
+        return tuple(
+            Origin(text, GRAM)
+            for place, (role, text) in enumerate(self._turns)
+            if role != "assistant" and not (place == asked and len(text) < SHORT_REQUEST)
+        )
+
+    @cached_property
+    def everywhere(self) -> frozenset[str]:
+        """The addresses that are no news."""
+        return addresses_in(text for _, text in self._turns)
+
+    @cached_property
+    def trusted(self) -> frozenset[str]:
+        """Those that users and operators wrote."""
+        return addresses_in(text for role, text in self._turns if role in TRUSTED)
 
 
 class ExfiltrationGuard:
@@ -138,7 +156,7 @@ class ExfiltrationGuard:
         links = links_in(view.text, in_code=self.config.code == "strict")
         if not links:
             return
-        known = known_of(context)
+        known = Known(context)
         rendered = segment.part != "tool_arguments"
         for link in links:
             if not segment.whole and link.end == len(view.text) and is_cut_short(link):
@@ -159,7 +177,7 @@ class ExfiltrationGuard:
             return []
         if address.scheme not in {"", "http", "https", "ftp", "ws", "wss", "mailto"}:
             return [Payload(*everything, FILE, "link to another machine's files")]
-        data = list(payloads(link.url, known.origins))
+        data = list(payloads(link.url, lambda: known.origins))
         if passive:
             return self.fetched(link.url, address, data, known)
         return self.followed(link.url, address, data, known)
@@ -176,13 +194,13 @@ class ExfiltrationGuard:
 
     def followed(self, url: str, address: Address, data: list[Payload], known: Known) -> list[Payload]:
         """What is wrong with a link that waits for a click; one that was there before carries nothing new."""
-        if self.config.links == "off" or url in known.everywhere:
+        if self.config.links == "off":
             return []
         if self.config.links == "hosts":
-            return [Payload(0, len(url), PICTURE, "link to elsewhere")]
-        if address.numeric and not is_internal(address.host):
+            data = [Payload(0, len(url), PICTURE, "link to elsewhere")]
+        elif address.numeric and not is_internal(address.host):
             data.append(Payload(0, len(url), NUMBERED, "link to a number"))
-        return data
+        return [] if data and url in known.everywhere else data
 
 
 def views_of(segment: Segment, context: Context) -> tuple[View, View]:
@@ -223,23 +241,3 @@ def addresses_in(texts: Iterable[str]) -> frozenset[str]:
         if "\\/" in text:
             found |= {link.url for link in links_in(text.replace("\\/", "/"))}
     return frozenset(found)
-
-
-def known_of(context: Context) -> Known:
-    """The conversation, read for what must not travel; a short request of the user is no secret."""
-    texts = [
-        text
-        for place, (role, text) in enumerate(context.turns)
-        if role != "assistant"
-        and not (role == "user" and len(text) < SHORT_REQUEST and is_last(context, place))
-    ]
-    return Known(
-        origins=tuple(Origin(text, GRAM) for text in texts if len(text) >= GRAM),
-        everywhere=addresses_in(text for _, text in context.turns),
-        trusted=addresses_in(text for role, text in context.turns if role in TRUSTED),
-    )
-
-
-def is_last(context: Context, place: int) -> bool:
-    """Whether no user speaks after this turn."""
-    return all(role != "user" for role, _ in context.turns[place + 1 :])

@@ -5,7 +5,7 @@ import binascii
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -20,6 +20,7 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 HEX = re.compile(r"(?:[0-9a-fA-F]{2}){10,}")
 LABEL_OF_HOST = re.compile(r"[^./:@\\]+")
 GRAM = 12
+Origins = Callable[[], Sequence[Origin]]
 COPIED_PATH, COPIED_QUERY = 40, 20  # letters and digits from the conversation that are no chance there
 LEAST_RANDOM, LEAST_ENTROPY = 32, 3.8  # characters, bits a character
 LEAST_LABEL = 24
@@ -36,8 +37,8 @@ class Payload:
     label: str
 
 
-def payloads(url: str, origins: Sequence[Origin]) -> Iterator[Payload]:
-    """What an address carries; `origins` are the texts that must not travel in it."""
+def payloads(url: str, origins: Origins) -> Iterator[Payload]:
+    """What an address carries; `origins` gives the texts that must not travel in it, asked for when one might."""
     found = AFTER_HOST.match(url)
     after = found.end() if found else 0
     for label in LABEL_OF_HOST.finditer(url, 0, after):
@@ -49,11 +50,11 @@ def payloads(url: str, origins: Sequence[Origin]) -> Iterator[Payload]:
         yield from judged(piece, origins, COPIED_PATH if in_path else COPIED_QUERY, LEAST_RANDOM)
 
 
-def judged(piece: re.Match[str], origins: Sequence[Origin], copied: int, random: int) -> Iterator[Payload]:
+def judged(piece: re.Match[str], origins: Origins, copied: int, random: int) -> Iterator[Payload]:
     """What one piece of an address carries, if anything."""
     said = unquote_plus(piece.group())
     clear = decoded(said)
-    if any(has_from(one, said, copied) or has_from(one, clear, COPIED_QUERY) for one in origins):
+    if has_from(origins, said, copied) or has_from(origins, clear, COPIED_QUERY):
         yield Payload(*piece.span(), COPIED, "text of the conversation in a link")
     elif clear:
         yield Payload(*piece.span(), ENCODED, "encoded text in a link")
@@ -61,9 +62,12 @@ def judged(piece: re.Match[str], origins: Sequence[Origin], copied: int, random:
         yield Payload(*piece.span(), RANDOM, "unreadable data in a link")
 
 
-def has_from(origin: Origin, text: str, least: int) -> bool:
-    """Whether a text has at least so many letters and digits in a row from the origin."""
-    return any(run.end - run.start >= least for run in origin.runs(squeezed(text).text))
+def has_from(origins: Origins, text: str, least: int) -> bool:
+    """Whether a text has at least so many letters and digits in a row from an origin."""
+    plain = squeezed(text).text if len(text) >= least else ""
+    if len(plain) < least:
+        return False
+    return any(run.end - run.start >= least for origin in origins() for run in origin.runs(plain))
 
 
 def decoded(said: str) -> str:
