@@ -11,7 +11,7 @@ from guards.policy.load import read_policy
 from guards.screen import Screen
 from tests.fakes.gateway import Running, running_gateway
 
-SYSTEM = "You are Nora, the assistant of Blue Heron Bank, and you never mention the interest rates of other banks to anyone."
+SYSTEM = "You are Nora of Blue Heron Bank, and you never mention the interest rates of other banks to anyone."
 POLICY = """
 name: carried
 version: 1
