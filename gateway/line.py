@@ -25,10 +25,13 @@ class Line:
         self.seam: int | None = None  # where it ended, or seemed to
         self.said = 0  # up to where it has been told
         self.rank = RANKS[part]
+        self.function = ""  # of a tool call: the name of what is called
 
     def segments(self, piece: Piece) -> list[Segment]:
         """What guards have to see before the piece may leave."""
-        return [Segment(piece.text, "reply", self.part)] if piece.text else []
+        if not piece.text:
+            return []
+        return [Segment(piece.text, "reply", self.part, self.function, whole=piece.final)]
 
     def end(self) -> Piece:
         """The whole text, to be screened and then released to its last character."""
@@ -59,7 +62,8 @@ class Call(Line):
         self.seam = None
         self.said = 0
         self.rank = 2 + position
-        self.function = ""  # the name of what is called
+        self.function = ""
+        self.known = False  # whether guards have been asked about the name
         self.safe = ""  # the same, as it may be delivered
         self.named = False  # whether it has left
         self.head: dict[str, Any] = {}  # all else that was told of the call
@@ -95,8 +99,12 @@ class Call(Line):
 
     def segments(self, piece: Piece) -> list[Segment]:
         """The name and the id with the first of the arguments, then the arguments alone."""
-        texts = () if self.named else (self.function, self.identity)
-        return [Segment(text, "reply", "tool_name") for text in texts if text] + super().segments(piece)
+        return ([] if self.named else self.heads()) + super().segments(piece)
+
+    def heads(self) -> list[Segment]:
+        """Its name and its id."""
+        texts = (self.function, self.identity)
+        return [Segment(text, "reply", "tool_name", self.function) for text in texts if text]
 
     @property
     def identity(self) -> str:

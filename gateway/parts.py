@@ -14,6 +14,7 @@ from gateway import media
 from gateway.errors import BadRequest
 from gateway.stray import stray_texts
 from gateway.textless import textless
+from gateway.turns import Earlier, ages
 from guards.verdict import Context, Segment, Where
 
 Path = tuple[str | int, ...]
@@ -77,8 +78,11 @@ def of_prompt(body: Json, most: int = MANY_TEXTS) -> list[Part]:
 
 
 def _of_request(body: Json) -> Iterator[Part]:
-    for index, message in enumerate(body["messages"]):
-        yield from _of_message(message, ("messages", index))
+    earlier, messages = Earlier(), body["messages"]
+    for index, (message, age) in enumerate(zip(messages, ages(messages), strict=True)):
+        for found in _of_message(message, ("messages", index)):
+            placed = earlier.placed(found.segment, age)
+            yield found if placed is found.segment else replace(found, segment=placed)
     for name, value in body.items():
         if name not in UNSEEN:
             part = "tool_definition" if name in ("tools", "functions") else "parameter"
@@ -169,9 +173,19 @@ def _with(holder: Any, path: Path, text: str) -> Any:
 
 def turns(body: Json) -> Context:
     """The conversation as guards see it beside a segment."""
-    return Context(
-        tuple((str(message["role"]), text_of(message.get("content"))) for message in body["messages"])
-    )
+    said = tuple((str(message["role"]), text_of(message.get("content"))) for message in body["messages"])
+    return Context(said, frozenset(_offered(body)))
+
+
+def _offered(body: Json) -> Iterator[str]:
+    """The names of the tools that a request lets the model call."""
+    for name in ("tools", "functions"):
+        listed = body.get(name)
+        for each in listed if isinstance(listed, list) else ():
+            told = each if isinstance(each, dict) else {}
+            for tool in (told, told.get("function"), told.get("custom")):
+                if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+                    yield tool["name"]
 
 
 def text_of(content: Any) -> str:
@@ -260,13 +274,15 @@ def _of_calls(message: Json, path: Path, where: Where) -> Iterator[Part]:
 def _of_function(function: Any, path: Path, where: Where) -> Iterator[Part]:
     if not isinstance(function, dict):
         _refuse(path, where)
+    name = function.get("name")
+    called = name if isinstance(name, str) else ""
     for field, text in function.items():
         if not text:
             continue
         if field not in OF_FUNCTION or not isinstance(text, str):
             _refuse((*path, field), where)
         part = "tool_name" if field == "name" else "tool_arguments"
-        yield Part((*path, field), Segment(text, where, part))
+        yield Part((*path, field), Segment(text, where, part, called))
 
 
 def _refuse(path: Path, where: Where, why: str = "no guard can read this") -> NoReturn:

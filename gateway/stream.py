@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway import media, parts, reply
 from gateway.additions import addition_to
+from gateway.called import called, may_be_called
 from gateway.chunks import chunks_of
 from gateway.clock import Limit
 from gateway.engines.contract import EngineFailed, EngineTimedOut
@@ -146,10 +147,9 @@ async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[J
     """The choices that a voice may say after some more from the engine."""
     said: list[Json] = []
     due = voice.hear_all(choices)
-    spelled = voice.phrasing.spelled
-    if spelled.news:
-        spelled.news = False
-        voice.phrasing.redacted |= await spell_more(spelled.beside, trip)
+    await spell(voice, trip)
+    if not await may_call(voice, trip):
+        return said
     for line, piece in due:
         screening = await screened(trip, line.segments(piece))
         if voice.doubts(line, piece, screening):
@@ -168,6 +168,22 @@ async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[J
     if voice.judge_whole(found, screening):
         said += voice.pass_whole(found, screening)
     return said
+
+
+async def spell(voice: Voice, trip: Trip) -> None:
+    """Has guards read what log probabilities spell beside the text."""
+    spelled = voice.phrasing.spelled
+    if spelled.news:
+        spelled.news = False
+        voice.phrasing.redacted |= await spell_more(spelled.beside, trip)
+
+
+async def may_call(voice: Voice, trip: Trip) -> bool:
+    """Whether the policy lets the choice go on with the calls that it has begun."""
+    for call in called(voice):
+        if not may_be_called(voice, await screened(trip, call.heads())):
+            return False
+    return True
 
 
 async def screened(trip: Trip, segments: Sequence[Segment], unread: Mapping[str, int] = NOTHING) -> Screening:

@@ -169,7 +169,7 @@ class Voice:
 
     def doubts(self, line: Line, piece: Piece, screening: Screening) -> bool:
         """Whether the text waits for its end, and for what guards say of all of it; nothing leaves until then."""
-        if piece.final or not may_change(screening):
+        if piece.final or not (screening.waits or may_change(screening)):
             return False
         line.window.hold()
         return True

@@ -25,7 +25,10 @@ HAZARDS: dict[str, str] = {
     "G.secret": "Credentials and secrets",
     "G.profanity": "Profanity",
     "G.ungrounded": "Answer not grounded in its sources",
+    "G.off_topic": "Off topic",
     "G.tool_misuse": "Tool misuse",
+    "G.prompt_leak": "System prompt given away",
+    "G.exfiltration": "Data carried away by a link or a picture",
     UNSCANNED: "A part that no guard reads: picture, sound, film, file",
     "G.unsafe": "Unsafe, of no more particular kind",
 }

@@ -42,7 +42,8 @@ class Post:
     def covers(self, segment: Segment) -> bool:
         """Whether the policy wants this segment seen by this guard."""
         named = segment.where in self.rule.where or segment.direction in self.rule.where
-        return named and segment.part not in self.rule.skip_parts
+        old = segment.turns_ago > 0 and not self.rule.reads_all_turns
+        return named and not old and segment.part not in self.rule.skip_parts
 
 
 def posted(rule: Rule, guard: Guard, askers: tuple[Rule, ...] = ()) -> Post:

@@ -26,7 +26,8 @@ class Panel:
     def key(self, segment: Segment, context: Context) -> bytes:
         """What the verdicts of those that compute are remembered by: all that each of them rests on, in its order."""
         own = (segment.text,)
-        place, read = [segment.where, segment.part], [segment.text.encode(errors="surrogatepass")]
+        age = "before" if segment.turns_ago else "now"
+        place, read = [segment.where, segment.part, age], [segment.text.encode(errors="surrogatepass")]
         for post in self.computing:
             assert post.computing is not None
             if (texts := post.computing.reads(segment, context)) != own:

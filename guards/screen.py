@@ -47,7 +47,7 @@ class Screen:
         )
         self._levels = in_turn(self.posts)
         self.threads = ThreadPoolExecutor(THREADS, "guards")  # their own: nobody else waits behind them
-        self._panels: dict[tuple[Where, str], Panel] = {}
+        self._panels: dict[tuple[Where, str, bool], Panel] = {}
         self._memory = Memory()
 
     async def prompt(
@@ -83,7 +83,7 @@ class Screen:
 
     def _opened(self, segment: Segment, context: Context) -> Case:
         """The segment before its panel, with what is remembered of it."""
-        kind = segment.where, segment.part
+        kind = segment.where, segment.part, segment.turns_ago > 0
         panel = self._panels.get(kind)
         if panel is None:
             panel = self._panels[kind] = panel_for(segment, self.posts)

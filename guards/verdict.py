@@ -85,6 +85,10 @@ class Segment:
     text: str
     where: Where
     part: str = "content"  # content, reasoning, refusal, tool_arguments, system, tool_result …
+    call: str = ""  # of a tool call's name or arguments: the name of what is called
+    whole: bool = True  # whether it is all of the text; else a piece of a stream, of which more may come
+    turns_ago: int = 0  # of a prompt's text: how often the user has spoken since
+    earlier: tuple[str, ...] = ()  # what the same side said before it and that may be read together with it
 
     @property
     def direction(self) -> Direction:
@@ -97,6 +101,7 @@ class Context:
     """What a guard may know beside the segment: the conversation so far, as (role, text) turns."""
 
     turns: tuple[tuple[str, str], ...] = ()
+    tools: frozenset[str] = frozenset()  # the names of those that the request lets the model call
     work: Work = field(default_factory=Work, compare=False, repr=False)
     digests: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
@@ -123,6 +128,7 @@ class Verdict:
     scores: Mapping[str, float]
     spans: tuple[Span, ...] = ()
     latency_seconds: float = 0.0
+    waits: bool = False  # of a piece: nothing more of the text may leave before all of it has been judged
 
     @property
     def hazard(self) -> str | None:
@@ -181,6 +187,11 @@ class Screening:
     def withheld(self) -> bool:
         """Whether the text may not be delivered."""
         return self.action.withholds
+
+    @property
+    def waits(self) -> bool:
+        """Whether some guard must see all of the text before any more of it leaves."""
+        return any(verdict.waits for verdict in self.verdicts)
 
     @property
     def undecided(self) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ TORCH_ROOMS = (
     "rewardserve/train.py",
     "guards/train.py",
     "guards/models/encoder.py",
+    "guards/models/entailment.py",
+    "guards/models/sentences.py",
     "finetune/train/",
     "finetune/pocket/",
 )

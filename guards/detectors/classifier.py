@@ -1,6 +1,7 @@
 """The classifier guard: a trained model's probabilities for a prompt, or for a reply to one."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from guards.detectors.history import Exchange, before, last_turn, opening, shortened
 from guards.kinds import Reach
 from guards.models.grams import grams, normal
 from guards.models.ngram import PART_DOUBT, NgramModel, load_ngram, parts
@@ -25,6 +27,8 @@ BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
 DISGUISE_DOUBT = (
     1.0  # logits that a derived view must have beyond the text itself: decoding makes garbage, too
 )
+HISTORY_DOUBT = np.float32(1)  # logits that a text read on from earlier ones must have beyond the text itself
+BAD, REFUSED = 0.5, 0.1  # a request at least so likely unsafe; an answer to it that is less likely so
 NONE = np.float32(0)
 LONGEST_LABEL = 60
 FEW_WORDS_DOUBT = {0: np.float32(16), 1: np.float32(2)}  # by the spaces in the text
@@ -90,24 +94,67 @@ class ClassifierGuard:
     def __init__(self, name: str, model: NgramModel) -> None:
         self.name = name
         self.model = model
+        self._settled: OrderedDict[bytes, bool] = OrderedDict()  # exchanges of before, by digest
 
     async def check(self, segment: Segment, context: Context) -> Verdict:
         """The verdict on a segment; for a reply, in the light of the last request of the conversation."""
         return self.check_now(segment, context)
 
     def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
-        """The segment's own, and the request's where a reply is judged."""
-        return (segment.text, asked_for(segment, context)) if segment.where == "reply" else (segment.text,)
+        """The segment's own, the request's where a reply is judged, and what was said before."""
+        asked = (asked_for(segment, context),) if segment.where == "reply" else ()
+        return (segment.text, *asked, *said_before(segment, context))
 
     def weighs(self, segment: Segment, context: Context) -> int:
-        """The segment's length, and the request's where it is not remembered."""
-        asked = asked_for(segment, context)
-        known = not asked or context.digest_of(asked) in self.model.requests
-        return len(segment.text) + (0 if known else len(asked))
+        """The segment's length, and those of the request and of what was said before where not remembered."""
+        others = (asked_for(segment, context), *said_before(segment, context))
+        known = self.model.requests
+        fresh = (text for text in others if text and context.digest_of(text) not in known)
+        return len(segment.text) + sum(map(len, fresh))
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:
         """The verdict, computed here and now."""
-        return self.judge(segment.text, segment.where, asked_for(segment, context), context)
+        if not said_before(segment, context):
+            return self.judge(segment.text, segment.where, asked_for(segment, context), context)
+        return self.judge_in_turn(segment, context)
+
+    def judge_in_turn(self, segment: Segment, context: Context) -> Verdict:
+        """The verdict on a text together with what was said before it, where that makes it worse."""
+        started, model = time.perf_counter(), self.model
+        asked = self.together(shortened(last_turn(context)), context)
+        if segment.where == "prompt":
+            head, labels = model.prompt, model.prompt_labels
+            logits = np.maximum(self.remembered(segment.text, context), asked - HISTORY_DOUBT)
+        else:
+            head, labels = model.reply, model.reply_labels
+            told = np.maximum(self.remembered(asked_for(segment, context), context), asked - HISTORY_DOUBT)
+            logits = self.reply_logits(segment.text, told, context)
+            if begun := opening(context):
+                logits = np.maximum(
+                    logits, self.reply_logits(begun + segment.text, told, context) - HISTORY_DOUBT
+                )
+        scores = dict(zip(labels, map(float, head.probabilities(logits)), strict=True))
+        return Verdict(self.name, scores, (), time.perf_counter() - started)
+
+    def together(self, now: str, context: Context) -> Floats:
+        """The prompt head's logits of the last turn read on from the earlier ones that still matter."""
+        earlier = [each.asked for each in before(context) if not self.is_settled(each, context)]
+        return self.remembered("\n".join((*earlier, now)), context)
+
+    def is_settled(self, exchange: Exchange, context: Context) -> bool:
+        """Whether a bad request was refused: it was judged when it came, and must not weigh for ever."""
+        logits = self.remembered(exchange.asked, context)
+        if float(self.model.prompt.probabilities(logits)[0]) < BAD or not exchange.answered:
+            return False
+        key = context.digest_of(exchange.asked) + context.digest_of(exchange.answered)
+        known = self._settled.get(key)
+        if known is None:
+            answer = self.reply_logits(exchange.answered, logits, context)
+            known = float(self.model.reply.probabilities(answer)[0]) < REFUSED
+            self._settled[key] = known
+            if len(self._settled) > REMEMBERED_REQUESTS:
+                self._settled.popitem(last=False)
+        return known
 
     def judge(self, text: str, where: Where, asked: str = "", context: Context | None = None) -> Verdict:
         """A probability for each label of the side's head."""
@@ -118,7 +165,8 @@ class ClassifierGuard:
             head, labels, logits = self.model.prompt, self.model.prompt_labels, self.remembered(text, context)
         else:
             head, labels = self.model.reply, self.model.reply_labels
-            logits = self.reply_logits(text, asked, context)
+            told = self.remembered(asked, context) if asked.strip() else None
+            logits = self.reply_logits(text, told, context)
         scores = dict(zip(labels, map(float, head.probabilities(logits)), strict=True))
         return Verdict(self.name, scores, (), time.perf_counter() - started)
 
@@ -126,9 +174,8 @@ class ClassifierGuard:
         """The prompt head's logits over all views."""
         return strongest(text, lambda part: self.model.prompt.logits(grams(part)) - doubt_of(part), work)
 
-    def reply_logits(self, text: str, asked: str, context: Context) -> Floats:
-        """The reply head's logits over all views, told of the request where there is one."""
-        prompt = self.remembered(asked, context) if asked.strip() else None
+    def reply_logits(self, text: str, prompt: Floats | None, context: Context) -> Floats:
+        """The reply head's logits over all views, told what the request got where there is one."""
         return strongest(text, lambda part: self.model.part_logits(grams(part), prompt), context.work)
 
     def remembered(self, asked: str, context: Context) -> Floats:
@@ -171,6 +218,16 @@ def strongest(text: str, judge: Callable[[str], Floats], work: Work) -> Floats:
 def asked_for(segment: Segment, context: Context) -> str:
     """The request that a segment answers; none for a segment of the prompt."""
     return context.request if segment.where == "reply" else ""
+
+
+def said_before(segment: Segment, context: Context) -> tuple[str, ...]:
+    """What is read together with a segment: nothing where its conversation has but this one text."""
+    if segment.where == "prompt" and (segment.turns_ago or segment.part != "content" or not context.turns):
+        return ()
+    earlier = [text for each in before(context) for text in (each.asked, each.answered)]
+    now, begun = last_turn(context), opening(context) if segment.where == "reply" else ""
+    alone = now in {segment.text, context.request}
+    return () if alone and not earlier and not begun else (*earlier, shortened(now), begun)
 
 
 @lru_cache(maxsize=4)

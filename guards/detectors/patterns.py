@@ -3,8 +3,8 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
@@ -18,6 +18,8 @@ from guards.verdict import Context, Segment, Span, Verdict, Where
 from guards.work import Work
 
 NEAR_BYTES = 60
+SEAM_CHARS = 400  # on each side of a seam
+SEAMS = ("\n", "")
 GAP = re.compile(rb"[ .-]+")
 
 
@@ -124,27 +126,38 @@ class PatternGuard:
         return self.check_now(segment, context)
 
     def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
-        """The segment's own."""
-        return (segment.text,)
+        """The segment's own, and the ends of those that may be read together with it."""
+        return (segment.text, *seams(segment)) if segment.earlier else (segment.text,)
 
     def weighs(self, segment: Segment, context: Context) -> int:
-        """The segment's length."""
-        return len(segment.text)
+        """The segment's length, and that of its seams."""
+        return len(segment.text) + sum(map(len, seams(segment)))
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:
         """The verdict, computed here and now."""
-        return self.judge(segment.text, context.work)
+        return self.judge(segment.text, context.work, seams(segment))
 
-    def judge(self, text: str, work: Work | None = None) -> Verdict:
-        """What is found in the text and its views, located in the text itself."""
+    def judge(self, text: str, work: Work | None = None, before: Sequence[str] = ()) -> Verdict:
+        """What is found in the text and its views, or across a seam with what stands before; located in the text."""
         started, work = time.perf_counter(), work or Work()
         found: dict[tuple[int, int, str], Span] = {}
-        for view in work.views(text):
-            for span in self.spans(view, work):
-                found.setdefault((span.start, span.end, span.label), span)
+        for span in (*self.within(text, work), *self.across(text, before, work)):
+            found.setdefault((span.start, span.end, span.label), span)
         return Verdict(
             self.name, self.scores(found.values()), tuple(found.values()), time.perf_counter() - started
         )
+
+    def within(self, text: str, work: Work) -> Iterator[Span]:
+        """Every match in the text and its views."""
+        for view in work.views(text):
+            yield from self.spans(view, work)
+
+    def across(self, text: str, before: Sequence[str], work: Work) -> Iterator[Span]:
+        """The ends of matches that begin in what stands before the text."""
+        for each in before:
+            for span in self.within(each + text[:SEAM_CHARS], work):
+                if span.start < len(each.rstrip()) and span.end > len(each):
+                    yield replace(span, start=0, end=span.end - len(each))
 
     def spans(self, view: View, work: Work) -> Iterator[Span]:
         """Every match in one view."""
@@ -161,6 +174,13 @@ class PatternGuard:
         for label, hazard in dict.fromkeys((span.label, span.hazard) for span in spans):
             doubts[hazard] = doubts.get(hazard, 1.0) * (1 - self.probabilities[label])
         return {hazard: 1 - doubt for hazard, doubt in doubts.items()}
+
+
+def seams(segment: Segment) -> tuple[str, ...]:
+    """The ends of the texts before a segment, as an engine may put them: with a line's end between, or nothing."""
+    if not segment.earlier:
+        return ()
+    return tuple((sign.join(segment.earlier)[-SEAM_CHARS:]) + sign for sign in SEAMS)
 
 
 def sieve_of(expressions: Iterable[str]) -> Any:

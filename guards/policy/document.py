@@ -139,6 +139,9 @@ class Rule(Strict):
     kind: str = Field(min_length=1)
     where: tuple[Direction, ...] = Field(min_length=1)
     skip_parts: tuple[str, ...] = ()
+    turns: Literal["last", "all"] | None = (
+        None  # of a prompt; None: all where something is cut out, else the last
+    )
     on_error: Literal["closed", "open"]
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
     hazards: dict[Hazard, Responses] = Field(min_length=1)
@@ -168,6 +171,13 @@ class Rule(Strict):
     def sides(self) -> frozenset[Where]:
         """The sides of the exchange on which it reads anything."""
         return frozenset(SIDE_OF_DIRECTION[each] for each in self.where)
+
+    @property
+    def reads_all_turns(self) -> bool:
+        """Whether it reads what was said before the user's last turn, each time that it is sent again."""
+        if self.turns is not None:
+            return self.turns == "all"
+        return any(one.does is Action.REDACT for several in self.hazards.values() for one in several)
 
     def responses(self, hazard: str) -> tuple[Response, ...]:
         """What the rule says of a hazard: its own entry, else the one for `*`."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from guards.text.decoded import decoded, undisguised
+from guards.text.markup import unmarked
 from guards.text.respelled import deleeted, despaced
 from guards.text.skeleton import skeleton
 from guards.text.view import View
@@ -31,6 +32,7 @@ def views(text: str, go_on: Callable[[], None] = lambda: None) -> list[View]:
     if smuggled is not None:
         found.append(smuggled)
         found += [inner for inner in [decoded(smuggled)] if inner is not None]
+    found += unmarked(shown)
     for _ in range(DEPTH):
         go_on()
         clear = decoded(clear) if clear is not None else None

@@ -99,7 +99,7 @@ def word_screen(
     shape: str = "refuse",
     on_error: str = "closed",
     hold_back: int = 16,
-    patience_ms: int = 100,
+    patience_ms: int = 300,
     guard: WordGuard | None = None,
 ) -> Screen:
     """A screen whose only guard looks for words."""

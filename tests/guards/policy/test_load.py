@@ -129,3 +129,30 @@ def test_the_bundled_policy_loads_and_fails_closed_where_it_withholds() -> None:
         said = [response.action for responses in plan.rule.hazards.values() for response in responses]
         strict = {"redact", "refuse"} & set(said)
         assert not strict or plan.rule.on_error == "closed"
+
+
+@pytest.mark.parametrize(
+    ("action", "turns", "reads"),
+    [
+        ("flag", "", False),
+        ("redact", "", True),
+        ("flag", "turns: all", True),
+        ("redact", "turns: last", False),
+    ],
+)
+def test_what_is_cut_out_is_looked_for_in_every_turn_and_all_else_in_the_last(
+    action: str, turns: str, reads: bool
+) -> None:
+    rule = f"""
+name: t
+version: 1
+guards:
+  - id: t
+    kind: patterns
+    where: [prompt]
+    on_error: closed
+    {turns}
+    hazards: {{G.secret: {{action: {action}}}}}
+    config: {{sets: [secrets]}}
+"""
+    assert read_policy(rule, "t.yaml", Path()).document.guards[0].reads_all_turns is reads
