@@ -117,6 +117,7 @@ def test_everything_that_must_stay_alive_is_watched(house):
             "keyring",
             "response expiry",
             "budgets",
+            "shadow policy",
         ),
     }
 
