@@ -5,21 +5,86 @@ import re
 from collections.abc import Callable, Mapping
 
 import phonenumbers
+from stdnum import bitcoin as coin
 from stdnum import iban as account
 from stdnum.us import ssn
 
+from guards.detectors.drawn import drawn, password
+from guards.detectors.identity import bic, identity, named_identity, us_ein, vat_number
+
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
-# By a number's first digit: 3 is American Express and Diners, 4 Visa, 2 and 5 Mastercard, 6 Discover and others.
-CARD_LENGTHS = {2: (16,), 3: (14, 15, 16), 4: (13, 16, 19), 5: (16,), 6: (16, 17, 18, 19)}
+SSN_LIKE = re.compile(r"\d{3}[- ]\d{2}[- ]\d{4}")  # no country groups telephone numbers so
+GIVEN_OUT = ipaddress.ip_network("2000::/3")  # all of IPv6 that anybody has
+# Which first digits a payment network gives out, from and to, and how long its numbers are.
+NETWORKS = (
+    ("34", "34", (15,)),  # American Express
+    ("37", "37", (15,)),
+    ("300", "305", (14,)),  # Diners Club
+    ("36", "36", (14, 15, 16, 17, 18, 19)),
+    ("38", "39", (14, 16)),
+    ("1800", "1800", (15,)),  # JCB, of old
+    ("2131", "2131", (15,)),
+    ("35", "35", (15, 16, 17, 18, 19)),  # JCB
+    ("2200", "2204", (16, 17, 18, 19)),  # Mir
+    ("2221", "2720", (16,)),  # Mastercard
+    ("51", "55", (16,)),
+    ("4", "4", (13, 16, 18, 19)),  # Visa
+    ("6011", "6011", (16, 17, 18, 19)),  # Discover
+    ("644", "659", (16, 17, 18, 19)),
+    ("62", "62", (16, 17, 18, 19)),  # UnionPay
+    ("60", "60", (16,)),  # RuPay
+    ("81", "82", (16,)),
+    ("508", "508", (16,)),
+    ("9792", "9792", (16,)),  # Troy
+    ("5018", "5020", (12, 13, 14, 15, 16, 17, 18, 19)),  # Maestro
+    ("5038", "5038", (12, 13, 14, 15, 16, 17, 18, 19)),
+    ("5612", "5612", (12, 13, 14, 15, 16, 17, 18, 19)),
+    ("5845", "5845", (12, 13, 14, 15, 16, 17, 18, 19)),
+    ("5893", "5893", (12, 13, 14, 15, 16, 17, 18, 19)),
+    ("6304", "6304", (12, 13, 14, 15, 16, 17, 18, 19)),
+    ("6390", "6390", (12, 13, 14, 15, 16, 17, 18, 19)),
+    ("6759", "6763", (12, 13, 14, 15, 16, 17, 18, 19)),
+)
+# Where a number that begins with 0 may be at home, the largest numbers of people first.
+TRUNK_REGIONS = (
+    "GB",
+    "DE",
+    "FR",
+    "IT",
+    "JP",
+    "AU",
+    "NL",
+    "IN",
+    "ZA",
+    "TR",
+    "CH",
+    "AT",
+    "BE",
+    "SE",
+    "IE",
+    "NZ",
+    "PK",
+)
 
 
 def card(text: str) -> bool:
     """As many digits as a payment network uses after its first ones, with Luhn's checksum right."""
-    digits = [int(char) for char in text if char.isdigit()]
-    if not digits or len(digits) not in CARD_LENGTHS.get(digits[0], ()):
-        return False
+    number = "".join(char for char in text if char.isdigit())
+    known = any(low <= number[: len(low)] <= high and len(number) in sizes for low, high, sizes in NETWORKS)
+    return known and luhn(number)
+
+
+def luhn(number: str) -> bool:
+    """Whether the last digit is the one that the others ask for."""
+    digits = [int(char) for char in number]
     doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def named_card(text: str) -> bool:
+    """Twelve digits or more with Luhn's checksum right; for numbers that the text itself calls a card's."""
+    number = "".join(char for char in text if char.isdigit())
+    return 12 <= len(number) <= 19 and luhn(number)
 
 
 def iban(text: str) -> bool:
@@ -35,15 +100,46 @@ def us_ssn(text: str) -> bool:
 def ip_address(text: str) -> bool:
     """An address that belongs to somebody: neither private nor loopback nor reserved for documentation."""
     try:
-        return ipaddress.ip_address(text).is_global
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
+    # Eight groups are a key's fingerprint where each has two digits; what is abbreviated may be anything.
+    groups = text.split(":")
+    clear = address in GIVEN_OUT if "::" in text else any(len(group) > 2 for group in groups)
+    return address.is_global and (address.version == 4 or clear)
 
 
 def phone(text: str) -> bool:
-    """A number that some country's plan knows; without a +, read as one of the United States or Canada."""
+    """A number that some country's plan knows; without a + or 00, read as one of the United States or Canada."""
+    return in_plan(re.sub(r"^00(?=[1-9])", "+", text), "US")
+
+
+def american_phone(text: str) -> bool:
+    """A number of North America's, or digits grouped as those are with an area that might be one."""
+    digits = re.findall(r"\d{3}", text.partition("x")[0].removeprefix("00").lstrip("+1 .-"))
+    return phone(text) or (len(digits) == 3 and digits[0][0] not in "01")
+
+
+def trunk_phone(text: str) -> bool:
+    """Nine digits or more with a 0 before the area: as a large country's plan has them, or grouped as numbers are."""
+    groups = re.findall(r"\d+", text)
+    if DATE.match(text) or SSN_LIKE.fullmatch(text) or sum(map(len, groups)) < 9:
+        return False
+    if any(in_plan(text, region) for region in TRUNK_REGIONS):
+        return True
+    padded = sum(group.startswith("0") for group in groups[1:])  # as in a table of numbers
+    return groups[0][1] != "0" and len(groups) <= 4 and padded < 2 and sum(map(len, groups)) <= 12
+
+
+def area_phone(text: str) -> bool:
+    """A number whose area stands in brackets, where that is no year."""
+    return dialled(text) and not re.match(r"\((?:19|20)\d\d\)", text)
+
+
+def in_plan(text: str, region: str) -> bool:
+    """Whether the plan of the country in the number, else of the region, knows it."""
     try:
-        return bool(phonenumbers.is_valid_number(phonenumbers.parse(text, "US")))
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(text, region)))
     except phonenumbers.NumberParseException:
         return False
 
@@ -51,7 +147,18 @@ def phone(text: str) -> bool:
 def dialled(text: str) -> bool:
     """Seven to fifteen digits that are no date; for numbers that the text itself calls a telephone's."""
     digits = sum(char.isdigit() for char in text)
-    return 7 <= digits <= 15 and DATE.match(text) is None
+    return 7 <= digits <= 15 and not DATE.match(text) and not SSN_LIKE.fullmatch(text)
+
+
+def mac_address(text: str) -> bool:
+    """Six bytes, no more, and not all the same: a longer row is a key's fingerprint."""
+    octets = re.split("[:-]", text.lower())
+    return len(octets) == 6 and len(set(octets)) > 1
+
+
+def bitcoin(text: str) -> bool:
+    """An address of Bitcoin's, its checksum right."""
+    return bool(coin.is_valid(text))
 
 
 def mixed(text: str) -> bool:
@@ -62,10 +169,23 @@ def mixed(text: str) -> bool:
 
 CHECKS: Mapping[str, Callable[[str], bool]] = {
     "card": card,
+    "named_card": named_card,
     "iban": iban,
     "us_ssn": us_ssn,
+    "identity": identity,
+    "named_identity": named_identity,
+    "vat_number": vat_number,
+    "us_ein": us_ein,
+    "bic": bic,
     "ip_address": ip_address,
     "phone": phone,
+    "american_phone": american_phone,
+    "trunk_phone": trunk_phone,
+    "area_phone": area_phone,
     "dialled": dialled,
+    "mac_address": mac_address,
+    "bitcoin": bitcoin,
     "mixed": mixed,
+    "drawn": drawn,
+    "password": password,
 }

@@ -18,6 +18,7 @@ from guards.verdict import Context, Segment, Span, Verdict, Where
 from guards.work import Work
 
 NEAR_BYTES = 60
+BEFORE_BYTES = 24
 GAP = re.compile(rb"[ .-]+")
 
 
@@ -58,6 +59,7 @@ class Search:
     pattern: Pattern
     regex: Any
     near: Any
+    unless: Any
 
     def reads(self, view: View) -> bool:
         """Whether the pattern is meant for this view."""
@@ -82,6 +84,8 @@ class Search:
     def true_end(self, data: bytes, start: int, end: int) -> int | None:
         """Where the match ends once its check has passed; groups that follow by chance are left off."""
         if self.near and not self.near.search(data[max(0, start - NEAR_BYTES) : end + NEAR_BYTES]):
+            return None
+        if self.unless and self.unless.search(data[max(0, start - BEFORE_BYTES) : start]):
             return None
         if self.pattern.check is None:
             return end
@@ -113,7 +117,7 @@ class PatternGuard:
     def __init__(self, name: str, patterns: dict[str, Pattern]) -> None:
         self.name = name
         self.searches = [
-            Search(label, one, compiled(one.expression), compiled(one.near) if one.near else None)
+            Search(label, one, compiled(one.expression), context_of(one.near), context_of(one.unless))
             for label, one in patterns.items()
         ]
         self.probabilities = {label: one.probability for label, one in patterns.items()}
@@ -140,6 +144,8 @@ class PatternGuard:
         started, work = time.perf_counter(), work or Work()
         found: dict[tuple[int, int, str], Span] = {}
         for view in work.views(text):
+            if not any(search.reads(view) for search in self.searches):
+                continue
             for span in self.spans(view, work):
                 found.setdefault((span.start, span.end, span.label), span)
         return Verdict(
@@ -161,6 +167,11 @@ class PatternGuard:
         for label, hazard in dict.fromkeys((span.label, span.hazard) for span in spans):
             doubts[hazard] = doubts.get(hazard, 1.0) * (1 - self.probabilities[label])
         return {hazard: 1 - doubt for hazard, doubt in doubts.items()}
+
+
+def context_of(expression: str) -> Any:
+    """What must, or must not, stand beside a match; None where that does not matter."""
+    return compiled(expression) if expression else None
 
 
 def sieve_of(expressions: Iterable[str]) -> Any:
