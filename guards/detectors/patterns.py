@@ -69,6 +69,8 @@ class Search:
 
     def matches(self, page: "Page", work: Work) -> Iterator[tuple[int, int]]:
         """Start and end, in characters, of everything that is really one."""
+        if self.near and not self.near.search(page.data):
+            return
         group = self.regex.groupindex.get("it", 0)
         position = 0
         while match := self.regex.search(page.data, position):
