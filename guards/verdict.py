@@ -76,6 +76,8 @@ class Redaction:
     start: int
     end: int
     text: str
+    label: str = ""  # what was found there
+    reversible: bool = False  # whether the policy wants it put back into the answer
 
 
 @dataclass(frozen=True, slots=True)

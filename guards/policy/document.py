@@ -88,6 +88,14 @@ class Response(Strict):
 
     action: ActionWord
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    reversible: bool = False  # of a prompt: the value is put back where the answer names its placeholder
+
+    @model_validator(mode="after")
+    def reverses_a_redaction(self) -> Self:
+        """Refuses to undo what changes nothing."""
+        if self.reversible and self.action != "redact":
+            raise ValueError("reversible belongs to the action redact")
+        return self
 
     @property
     def does(self) -> Action:
@@ -164,6 +172,15 @@ class Rule(Strict):
             raise ValueError("skip_parts is for prompts only: every part of a reply is screened")
         return self
 
+    @model_validator(mode="after")
+    def reverses_prompts(self) -> Self:
+        """Refuses to put back what a model has said: only the client's own values are known."""
+        if "prompt" not in self.sides and any(
+            one.reversible for told in self.hazards.values() for one in told
+        ):
+            raise ValueError("reversible is for what is cut out of prompts, and this guard reads none")
+        return self
+
     @property
     def sides(self) -> frozenset[Where]:
         """The sides of the exchange on which it reads anything."""
@@ -180,6 +197,15 @@ class Rule(Strict):
             if probability >= one.threshold and one.does > strictest:
                 strictest = one.does
         return strictest
+
+    def undone(self, hazard: str, probability: float) -> bool:
+        """Whether a redaction of this hazard is one that the answer undoes; each that applies must say so."""
+        reached = [
+            one
+            for one in self.responses(hazard)
+            if one.does is Action.REDACT and probability >= one.threshold
+        ]
+        return bool(reached) and all(one.reversible for one in reached)
 
     @property
     def when_failing(self) -> Action:
@@ -235,6 +261,7 @@ class Document(Strict):
     without: tuple[str, ...] = ()
     refusal: Refusal = Refusal()
     redaction: Annotated[str, Field(max_length=100)] = "[{label} removed]"
+    placeholder: Annotated[str, Field(max_length=60)] = "[{label}-{id}]"  # of a reversible redaction
     stream: Stream = Stream()
     unscanned: Unscanned = Unscanned()
     bounds: Bounds = Bounds()
@@ -252,6 +279,17 @@ class Document(Strict):
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"two guards are called {', '.join(twice)}")
         return rules
+
+    @field_validator("placeholder")
+    @classmethod
+    def told_apart(cls, template: str) -> str:
+        """Refuses a template whose placeholders are alike, or that JSON, HTML or Markdown would write otherwise."""
+        rest = re.sub(r"\{(label|id)\}", "", template)
+        if template.count("{id}") != 1 or not re.fullmatch(r"[A-Za-z0-9 \[\]()|:=.,#@+-]*", rest):
+            raise ValueError(
+                "must hold {id} once, may hold {label}, and beside them letters, digits, spaces and []()|:=.,#@+- only"
+            )
+        return template
 
     @field_validator("redaction")
     @classmethod
