@@ -24,6 +24,11 @@ def merged(screening: Screening, earlier: list[Finding]) -> Screening:
     return replace(screening, findings=(*screening.findings, *more), action=strictest)
 
 
+def waits(screening: Screening) -> bool:
+    """Whether a guard can only judge the whole, and nothing decides already."""
+    return not screening.withheld and any(verdict.waits for verdict in screening.verdicts)
+
+
 def may_change(screening: Screening) -> bool:
     """Whether the whole of a text may pass though this much of it does not.
 

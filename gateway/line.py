@@ -28,7 +28,7 @@ class Line:
 
     def segments(self, piece: Piece) -> list[Segment]:
         """What guards have to see before the piece may leave."""
-        return [Segment(piece.text, "reply", self.part)] if piece.text else []
+        return [Segment(piece.text, "reply", self.part, piece.final)] if piece.text else []
 
     def end(self) -> Piece:
         """The whole text, to be screened and then released to its last character."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway import media, parts
 from gateway.deltas import delta_of
-from gateway.late import may_change, merged, refused
+from gateway.late import may_change, merged, refused, waits
 from gateway.line import Call, Line
 from gateway.phrasing import Phrasing
 from gateway.receipt import Receipt, saw_all, size
@@ -169,7 +169,7 @@ class Voice:
 
     def doubts(self, line: Line, piece: Piece, screening: Screening) -> bool:
         """Whether the text waits for its end, and for what guards say of all of it; nothing leaves until then."""
-        if piece.final or not may_change(screening):
+        if piece.final or not (may_change(screening) or waits(screening)):
             return False
         line.window.hold()
         return True

@@ -87,6 +87,7 @@ class Segment:
     text: str
     where: Where
     part: str = "content"  # content, reasoning, refusal, tool_arguments, system, tool_result …
+    whole: bool = True  # False for a piece of a stream's text, of which more may come
 
     @property
     def direction(self) -> Direction:
@@ -125,6 +126,7 @@ class Verdict:
     scores: Mapping[str, float]
     spans: tuple[Span, ...] = ()
     latency_seconds: float = 0.0
+    waits: bool = False  # of a piece: nothing may leave before the text has ended and can be judged
 
     @property
     def hazard(self) -> str | None:
