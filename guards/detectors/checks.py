@@ -13,7 +13,10 @@ from guards.detectors.drawn import drawn, password
 from guards.detectors.identity import bic, identity, named_identity, us_ein, vat_number
 
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
-SSN_LIKE = re.compile(r"\d{3}[- ]\d{2}[- ]\d{4}")  # no country groups telephone numbers so
+# As no country groups telephone numbers: a social security number, and a postcode of the United States.
+OTHER_NUMBER = re.compile(r"\d{3}[- ]\d{2}[- ]\d{4}|\d{5}-\d{4}")
+DECIMAL = re.compile(r"\d\.\d+")  # also a version
+SPAN = re.compile(r"([1-9]\d{2,5})[-/]\d{3,6}")  # from so much to so much, unless it is 345-1234
 GIVEN_OUT = ipaddress.ip_network("2000::/3")  # all of IPv6 that anybody has
 # Which first digits a payment network gives out, from and to, and how long its numbers are.
 NETWORKS = (
@@ -106,7 +109,7 @@ def ip_address(text: str) -> bool:
     # Eight groups are a key's fingerprint where each has two digits; what is abbreviated may be anything.
     groups = text.split(":")
     clear = address in GIVEN_OUT if "::" in text else any(len(group) > 2 for group in groups)
-    return address.is_global and (address.version == 4 or clear)
+    return address.is_global and not address.is_multicast and (address.version == 4 or clear)
 
 
 def phone(text: str) -> bool:
@@ -123,7 +126,7 @@ def american_phone(text: str) -> bool:
 def trunk_phone(text: str) -> bool:
     """Nine digits or more with a 0 before the area: as a large country's plan has them, or grouped as numbers are."""
     groups = re.findall(r"\d+", text)
-    if DATE.match(text) or SSN_LIKE.fullmatch(text) or sum(map(len, groups)) < 9:
+    if DATE.match(text) or OTHER_NUMBER.fullmatch(text) or sum(map(len, groups)) < 9:
         return False
     if any(in_plan(text, region) for region in TRUNK_REGIONS):
         return True
@@ -147,7 +150,10 @@ def in_plan(text: str, region: str) -> bool:
 def dialled(text: str) -> bool:
     """Seven to fifteen digits that are no date; for numbers that the text itself calls a telephone's."""
     digits = sum(char.isdigit() for char in text)
-    return 7 <= digits <= 15 and not DATE.match(text) and not SSN_LIKE.fullmatch(text)
+    if not 7 <= digits <= 15 or DATE.search(text) or DECIMAL.match(text) or OTHER_NUMBER.fullmatch(text):
+        return False
+    span = SPAN.fullmatch(text)
+    return span is None or (len(span[1]) == 3 and not span[1].endswith("00"))
 
 
 def mac_address(text: str) -> bool:

@@ -29,6 +29,7 @@ class PresidioConfig(Strict):
     language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
     model: str | None = None  # a spaCy model by its name or path; without one, expressions alone
     entities: tuple[Entity, ...] = ()  # all that it recognises, where none is named
+    least_score: Probability = 0.35  # of Presidio's own; what it is less sure of is no find, and is not cut
     hazard: Hazard = "G.pii"
     hazards: dict[Entity, Hazard] = Field(default_factory=dict)  # for entities that are something else
     probabilities: dict[Entity, Probability] = Field(default_factory=dict)  # in place of its own score
@@ -103,7 +104,12 @@ class PresidioGuard:
         scores: dict[str, float] = {}
         spans = []
         entities = list(self.config.entities) or None
-        for one in self.engine.analyze(segment.text, language=self.config.language, entities=entities):
+        for one in self.engine.analyze(
+            segment.text,
+            language=self.config.language,
+            entities=entities,
+            score_threshold=self.config.least_score,
+        ):
             entity = one.entity_type
             hazard = self.config.hazards.get(entity, self.config.hazard)
             probability = self.config.probabilities.get(entity, float(one.score))

@@ -38,6 +38,14 @@ def test_an_entity_may_have_a_hazard_and_a_probability_of_its_own() -> None:
 
 
 @with_presidio
+def test_what_it_is_unsure_of_is_no_find() -> None:
+    text = "Write to anna@example.org, order 12345678"
+    labels = {span.label for span in judged(text).spans}
+    unsure = {span.label for span in judged(text, least_score=0.01).spans}
+    assert "us driver license" in unsure - labels
+
+
+@with_presidio
 def test_an_entity_that_it_does_not_know_is_refused() -> None:
     with pytest.raises(ValidationError, match="finds no UNICORN here"):
         PresidioConfig(entities=("UNICORN",))
