@@ -29,7 +29,6 @@ class Vault:
 
     def __init__(self, template: str) -> None:
         self._template = template
-        self._secret = secrets.token_bytes(32)
         self._placeholders: dict[str, str] = {}  # by value
         self._values: dict[str, str] = {}  # by placeholder
 
@@ -106,6 +105,10 @@ class Vault:
         """How many of its last characters may be the beginning of a placeholder."""
         longest = min(len(text), max(map(len, self._values), default=1) - 1)
         return next((size for size in range(longest, 0, -1) if text[-size:] in self._beginnings), 0)
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return secrets.token_bytes(32)
 
     @cached_property
     def _known(self) -> re.Pattern[str]:

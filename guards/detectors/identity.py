@@ -71,7 +71,7 @@ def identity(text: str) -> bool:
 def named_identity(text: str) -> bool:
     """The same for digits that only the words beside them tell from others."""
     compact = text.translate(SEPARATORS).upper()
-    if identity(compact):
+    if not compact.isdigit() and identity(compact):
         return True
     return any(validator(name)(compact) for name in NAMED.get(len(compact), ()))
 
