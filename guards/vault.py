@@ -140,6 +140,16 @@ class Restorer:
         return held
 
 
+def told_apart(template: str) -> str:
+    """The template of a policy, unless its placeholders are alike, or JSON, HTML or Markdown writes them otherwise."""
+    rest = re.sub(r"\{(label|id)\}", "", template)
+    if template.count("{id}") != 1 or not re.fullmatch(r"[A-Za-z0-9 \[\]()|:=.,#@+-]*", rest):
+        raise ValueError(
+            "must hold {id} once, may hold {label}, and beside them letters, digits, spaces and []()|:=.,#@+- only"
+        )
+    return template
+
+
 def escaped(value: str) -> str:
     """The value as it stands inside a JSON string."""
     return json.dumps(value, ensure_ascii=False)[1:-1]

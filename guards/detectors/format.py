@@ -13,8 +13,8 @@ import jsonschema_rs
 import orjson
 from pydantic import Field, field_validator, model_validator
 
-from guards.detectors.lists import compiled
 from guards.detectors.measured import NOTHING, Measuring, MeasuringGuard
+from guards.expression import compiled
 from guards.policy.document import Hazard, Strict
 from guards.text.visible import encodable
 from guards.verdict import Where

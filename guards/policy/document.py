@@ -15,6 +15,7 @@ from pydantic import (
 
 from guards.expression import compiled
 from guards.hazards import HAZARDS
+from guards.vault import told_apart
 from guards.verdict import SIDE_OF_DIRECTION, Action, Direction, Verdict, Where
 
 OWN_HAZARD = re.compile(r"X\.[a-z][a-z0-9_]{0,39}")
@@ -39,6 +40,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+Template = Annotated[str, Field(max_length=60), AfterValidator(told_apart)]
 Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -261,7 +263,7 @@ class Document(Strict):
     without: tuple[str, ...] = ()
     refusal: Refusal = Refusal()
     redaction: Annotated[str, Field(max_length=100)] = "[{label} removed]"
-    placeholder: Annotated[str, Field(max_length=60)] = "[{label}-{id}]"  # of a reversible redaction
+    placeholder: Template = "[{label}-{id}]"  # of a reversible redaction
     stream: Stream = Stream()
     unscanned: Unscanned = Unscanned()
     bounds: Bounds = Bounds()
@@ -279,17 +281,6 @@ class Document(Strict):
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"two guards are called {', '.join(twice)}")
         return rules
-
-    @field_validator("placeholder")
-    @classmethod
-    def told_apart(cls, template: str) -> str:
-        """Refuses a template whose placeholders are alike, or that JSON, HTML or Markdown would write otherwise."""
-        rest = re.sub(r"\{(label|id)\}", "", template)
-        if template.count("{id}") != 1 or not re.fullmatch(r"[A-Za-z0-9 \[\]()|:=.,#@+-]*", rest):
-            raise ValueError(
-                "must hold {id} once, may hold {label}, and beside them letters, digits, spaces and []()|:=.,#@+- only"
-            )
-        return template
 
     @field_validator("redaction")
     @classmethod
