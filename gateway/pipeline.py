@@ -20,10 +20,11 @@ from gateway.callers import MAY_SEE_VERSIONS
 from gateway.clock import Limit
 from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.errors import ApiError, Unavailable, UpstreamFailed, no_such_model
-from gateway.exchange import Candidate
+from gateway.exchange import EMBEDDING, Candidate
 from gateway.failures import Violation, told, violation
 from gateway.ledger.contract import LedgerFull
 from gateway.receipt import Receipt
+from gateway.restoring import restored_body
 from gateway.revision import revise, revised
 from gateway.sampling import candidates_in, engine_body, usage_in
 from gateway.screening import note_failed_guards, screened
@@ -49,7 +50,7 @@ async def answer(trip: Trip, tools: Tools) -> Json:
             await score(trip, tools)
             choose(trip)
         choices = deliver(trip)
-    return reply.body_of(trip, choices)
+    return restored_body(trip.vault, reply.body_of(trip, choices))
 
 
 async def screen_prompt(trip: Trip, tools: Tools) -> None:
@@ -59,7 +60,13 @@ async def screen_prompt(trip: Trip, tools: Tools) -> None:
     trip.context = parts.turns(trip.body)
     with trip.stage("screen_prompt"):
         trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context, unread)
+    if (
+        trip.ask.strategy != EMBEDDING
+    ):  # nobody answers with a vector's values, and the same text is the same vector
+        trip.prompt = trip.vault.hide(trip.prompt, [part.segment for part in found])
     trip.body = parts.put_back(trip.body, found, trip.prompt.segments)
+    if trip.vault:
+        trip.context = parts.turns(trip.body)  # a reply is judged in the words that its model was given
     if not trip.prompt.withheld:
         trip.receipt.passed_unread(unread)
     note_failed_guards(trip, trip.prompt)

@@ -20,6 +20,7 @@ from gateway.failures import violation
 from gateway.framing import Framing
 from gateway.logprobs import spell_more
 from gateway.pipeline import Remembered, answer, choose, choose_version, deliver, screen_prompt
+from gateway.restoring import Restoring
 from gateway.sampling import engine_body, usage_in
 from gateway.screening import note_failed_guards
 from gateway.strategies import STRATEGIES
@@ -45,11 +46,12 @@ async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
                 ending = chunks_of(trip, reply.body_of(trip, deliver(trip)))
             else:
                 voices, framing = voices_of(trip), Framing(trip.ask, prompt_cut=trip.prompt_cut)
+                restoring = Restoring(trip.vault)
                 async with aclosing(spoken(trip, voices, framing, tools)) as chunks:
                     async for together in chunks:
-                        yield together
+                        yield restoring.restored(together)
                 conclude(trip, voices)
-                ending = finishing(trip, voices, framing)
+                ending = iter(restoring.restored(finishing(trip, voices, framing)))
     yield list(ending)
 
 

@@ -14,6 +14,7 @@ from gateway.receipt import Receipt
 from gateway.screens import Screener
 from gateway.strategies.contract import Choice
 from guards.language import language_of
+from guards.vault import Vault
 from guards.verdict import Action, Context, Screening
 
 # What is spent waiting for others; the rest of a request's time is our own.
@@ -66,6 +67,11 @@ class Trip:
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     left: bool = False  # whether its client is gone
+    vault: Vault = field(init=False)  # what was hidden from everybody but its client
+
+    def __post_init__(self) -> None:
+        self.vault = Vault(self.screen.policy.document.placeholder)
+
     allowance: tuple[tuple[bytes, bytes], ...] = ()  # how its key's limits stand, as headers
 
     @classmethod

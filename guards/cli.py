@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,6 +52,31 @@ def check(
     else:
         show_screening(screening)
     raise typer.Exit(3 if screening.withheld else 0)
+
+
+@app.command()
+def spans(
+    data: Annotated[
+        Path,
+        typer.Option(envvar="TRIMTAB_DATA", help="The folder in which public sets lie, each in its own."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Measure how exactly the bundled patterns mark personal data, on texts that none of them was made with."""
+    from guards.span_measure import of_bundled
+
+    figures = of_bundled(data)
+    if not figures:
+        raise typer.BadParameter(f"{data} has no presidio-research-pii", param_hint="--data")
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    table = Table("spans", "type", "precision", "recall", "F1", "marked", box=None, padding=(0, 2, 0, 0))
+    for matching, types in figures.items():
+        for kind, one in types.items():
+            cells = [f"{x['value']:.3f} ({x['low']:.3f}–{x['high']:.3f})" for x in one.values()]
+            table.add_row(matching, kind, *cells, str(one["f1"]["values"]))
+    out.print(table)
 
 
 def told(screening: "Screening") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 from guards.breaker import Breaker
-from guards.policy.document import Rule
+from guards.policy.rule import Rule
 from guards.verdict import (
     Computing,
     Context,

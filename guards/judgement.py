@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from guards.policy.cascade import standing
-from guards.policy.document import Rule
+from guards.policy.rule import Rule
 from guards.redaction import merged, redacted, redaction_of
 from guards.verdict import Action, Finding, Redaction, Segment, Verdict
 
@@ -38,8 +38,16 @@ def judge(segment: Segment, opinions: Sequence[Opinion], placeholder: str, *, co
     for rule, verdict in standing(opinions):
         found = findings_of(verdict, rule, segment)
         findings += found
-        cut = {finding.hazard for finding in found if finding.action is Action.REDACT}
-        cuts += [redaction_of(span, placeholder) for span in verdict.spans if span.hazard in cut]
+        cut = {
+            one.hazard: segment.where == "prompt" and rule.undone(one.hazard, one.probability)
+            for one in found
+            if one.action is Action.REDACT
+        }
+        cuts += [
+            redaction_of(span, placeholder, reversible=cut[span.hazard])
+            for span in verdict.spans
+            if span.hazard in cut
+        ]
     redactions = merged(cuts) if cuts else ()
     if redactions and breaks(segment, redactions):
         findings = [replace(one, action=max(one.action, Action.REFUSE)) for one in findings]

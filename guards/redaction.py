@@ -1,19 +1,23 @@
 """Cutting spans out of text: what overlaps is merged, and each cut leaves one placeholder."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from guards.verdict import Redaction, Span
 
 
-def redaction_of(span: Span, placeholder: str) -> Redaction:
+def redaction_of(span: Span, placeholder: str, *, reversible: bool = False) -> Redaction:
     """The cut for one span; the placeholder may name its {label} and {hazard}."""
     label = span.label or span.hazard.removeprefix("G.")
     text = placeholder.replace("{label}", label).replace("{hazard}", span.hazard)
-    return Redaction(span.start, span.end, text)
+    return Redaction(span.start, span.end, text, label, reversible)
 
 
 def merged(redactions: Iterable[Redaction]) -> tuple[Redaction, ...]:
-    """Ascending and disjoint; of cuts that overlap, the longest one's placeholder stands for all."""
+    """Ascending and disjoint; of cuts that overlap, the longest one's placeholder stands for all.
+
+    They are reversible together, or not at all.
+    """
     result: list[Redaction] = []
     longest = 0
     for cut in sorted(redactions, key=lambda cut: (cut.start, -cut.end)):
@@ -21,8 +25,9 @@ def merged(redactions: Iterable[Redaction]) -> tuple[Redaction, ...]:
             continue
         if result and cut.start < result[-1].end:
             last = result[-1]
-            longer = cut.end - cut.start > longest
-            result[-1] = Redaction(last.start, max(last.end, cut.end), cut.text if longer else last.text)
+            named = cut if cut.end - cut.start > longest else last
+            both = last.reversible and cut.reversible
+            result[-1] = replace(named, start=last.start, end=max(last.end, cut.end), reversible=both)
             longest = max(longest, cut.end - cut.start)
         else:
             result.append(cut)

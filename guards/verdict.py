@@ -76,6 +76,8 @@ class Redaction:
     start: int
     end: int
     text: str
+    label: str = ""  # what was found there
+    reversible: bool = False  # whether the policy wants it put back into the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,8 @@ class Screening:
 
     @property
     def waits(self) -> bool:
-        """Whether some guard must see all of the text before any more of it leaves."""
-        return any(verdict.waits for verdict in self.verdicts)
+        """Whether some guard must see all of the text before any more of it leaves, and nothing decides already."""
+        return not self.withheld and any(verdict.waits for verdict in self.verdicts)
 
     @property
     def undecided(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.api.categories import CATEGORIES
 from gateway.reply import verdicts_of
-from guards.policy.document import Rule
 from guards.policy.load import GuardPolicy
+from guards.policy.rule import Rule
 from guards.verdict import Screening
 
 Json = dict[str, Any]

@@ -19,7 +19,7 @@ from guards.memory import SECRET
 from guards.models.answer import answers_of
 from guards.models.conversation import Sight, Window, windows
 from guards.models.family import Family, Opinion, Question, average, worst
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.services import NamedService, Service
 from guards.verdict import Context, Segment, Span, Verdict
 

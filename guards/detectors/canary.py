@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from guards.detectors.runs import Origin, Squeezed, squeezed
 from guards.kinds import Reach
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.verdict import Context, Segment, Span, Verdict, Where
 
 HAZARD = "G.prompt_leak"

@@ -16,7 +16,7 @@ from guards.kinds import Reach
 from guards.models.grams import grams, normal
 from guards.models.ngram import PART_DOUBT, NgramModel, load_ngram, parts
 from guards.policy.beside import beside
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.text.view import View
 from guards.verdict import Context, GuardUnavailable, Segment, Verdict, Where
 from guards.work import Work

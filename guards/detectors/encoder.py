@@ -16,7 +16,7 @@ from guards.models.encoder import Encoder as Model
 from guards.models.encoder import Tokens, load_encoder
 from guards.models.neutral import sendable
 from guards.policy.beside import beside
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.verdict import Context, GuardFailed, GuardUnavailable, Segment, Span, Verdict, Where
 
 AT_ONCE_CHARS = 4000  # are made tokens of on the event loop; more in a thread

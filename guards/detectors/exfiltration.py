@@ -17,7 +17,7 @@ from guards.detectors.links import Link, links_in
 from guards.detectors.payload import GRAM, Payload, payloads
 from guards.detectors.runs import Origin
 from guards.kinds import Reach
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.text.view import View
 from guards.verdict import Context, Segment, Span, Verdict, Where
 

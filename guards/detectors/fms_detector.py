@@ -10,7 +10,7 @@ from guards.detectors.hazard_names import NamedHazard
 from guards.detectors.webhook import Offset, Probability
 from guards.kinds import Reach
 from guards.models.neutral import sendable
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.services import NamedService
 from guards.verdict import Context, GuardFailed, Segment, Span, Verdict, Where
 

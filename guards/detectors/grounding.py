@@ -18,7 +18,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from guards.detectors.claims import ENDED, Claim, Source, claims
 from guards.kinds import Reach
 from guards.policy.beside import beside
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.verdict import Context, GuardUnavailable, Segment, Span, Verdict, Where
 
 HAZARD = "G.ungrounded"

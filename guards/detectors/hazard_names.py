@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from guards.policy.document import Hazard
+from guards.policy.strict import Hazard
 
 
 def one(hazard: str) -> str:

@@ -12,8 +12,8 @@ from guards.detectors.checks import CHECKS
 from guards.detectors.onset import onset_of
 from guards.expression import compiled
 from guards.policy.beside import beside
-from guards.policy.document import Hazard, Strict
 from guards.policy.source import parse
+from guards.policy.strict import Hazard, Strict
 from guards.verdict import PolicyRefused
 from guards.wording import worded
 
@@ -28,6 +28,7 @@ class Pattern(Strict):
     terms: tuple[Annotated[str, Field(min_length=2, max_length=200)], ...] = ()
     check: str | None = None
     near: str = ""  # a regular expression that must match close by, for digits that say nothing by themselves
+    unless: str = ""  # one that must not match right before, as "version " says that digits are no address
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     views: Literal["raw", "visible", "all"] = "visible"
     onset: Annotated[int, Field(ge=1)] | None = None
@@ -39,7 +40,7 @@ class Pattern(Strict):
             raise ValueError("needs either a regex or terms")
         if self.check is not None and self.check not in CHECKS:
             raise ValueError(f"unknown check {self.check!r}; known are {', '.join(CHECKS)}")
-        for expression in filter(None, (self.expression, self.near)):
+        for expression in filter(None, (self.expression, self.near, self.unless)):
             if compiled(expression).search("") is not None:
                 raise ValueError("matches the empty text, so it would match everywhere")
         return self

@@ -12,7 +12,7 @@ from guards.kinds import Reach
 from guards.models.conversation import edges
 from guards.models.neutral import sendable
 from guards.models.taxonomy import OPENAI, UNSAFE, VERSION
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.services import NamedService
 from guards.verdict import Context, GuardFailed, Segment, Span, Verdict, Where
 

@@ -20,6 +20,7 @@ from guards.work import Work
 NEAR_BYTES = 60
 SEAM_CHARS = 400  # on each side of a seam
 SEAMS = ("\n", "")
+BEFORE_BYTES = 24
 GAP = re.compile(rb"[ .-]+")
 
 
@@ -60,6 +61,7 @@ class Search:
     pattern: Pattern
     regex: Any
     near: Any
+    unless: Any
 
     def reads(self, view: View) -> bool:
         """Whether the pattern is meant for this view."""
@@ -69,6 +71,8 @@ class Search:
 
     def matches(self, page: "Page", work: Work) -> Iterator[tuple[int, int]]:
         """Start and end, in characters, of everything that is really one."""
+        if self.near and not self.near.search(page.data):
+            return
         group = self.regex.groupindex.get("it", 0)
         position = 0
         while match := self.regex.search(page.data, position):
@@ -84,6 +88,8 @@ class Search:
     def true_end(self, data: bytes, start: int, end: int) -> int | None:
         """Where the match ends once its check has passed; groups that follow by chance are left off."""
         if self.near and not self.near.search(data[max(0, start - NEAR_BYTES) : end + NEAR_BYTES]):
+            return None
+        if self.unless and self.unless.search(data[max(0, start - BEFORE_BYTES) : start]):
             return None
         if self.pattern.check is None:
             return end
@@ -115,7 +121,7 @@ class PatternGuard:
     def __init__(self, name: str, patterns: dict[str, Pattern]) -> None:
         self.name = name
         self.searches = [
-            Search(label, one, compiled(one.expression), compiled(one.near) if one.near else None)
+            Search(label, one, compiled(one.expression), context_of(one.near), context_of(one.unless))
             for label, one in patterns.items()
         ]
         self.probabilities = {label: one.probability for label, one in patterns.items()}
@@ -150,7 +156,8 @@ class PatternGuard:
     def within(self, text: str, work: Work) -> Iterator[Span]:
         """Every match in the text and its views."""
         for view in work.views(text):
-            yield from self.spans(view, work)
+            if any(search.reads(view) for search in self.searches):
+                yield from self.spans(view, work)
 
     def across(self, text: str, before: Sequence[str], work: Work) -> Iterator[Span]:
         """The ends of matches that begin in what stands before the text."""
@@ -181,6 +188,11 @@ def seams(segment: Segment) -> tuple[str, ...]:
     if not segment.earlier:
         return ()
     return tuple((sign.join(segment.earlier)[-SEAM_CHARS:]) + sign for sign in SEAMS)
+
+
+def context_of(expression: str) -> Any:
+    """What must, or must not, stand beside a match; None where that does not matter."""
+    return compiled(expression) if expression else None
 
 
 def sieve_of(expressions: Iterable[str]) -> Any:

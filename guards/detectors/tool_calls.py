@@ -25,7 +25,7 @@ from guards.detectors.arguments import (
 )
 from guards.detectors.hosts import address_of, checked_hosts, named
 from guards.kinds import Reach
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.verdict import Context, Segment, Span, Verdict, Where
 
 HAZARD = "G.tool_misuse"

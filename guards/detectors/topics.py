@@ -21,7 +21,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from guards.batches import Batches
 from guards.kinds import Reach
 from guards.policy.beside import beside
-from guards.policy.document import Hazard, Strict
+from guards.policy.strict import Hazard, Strict
 from guards.verdict import Context, GuardFailed, GuardUnavailable, Segment, Verdict, Where
 
 Floats = NDArray[np.float32]

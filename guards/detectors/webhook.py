@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from guards.detectors.hazard_names import NamedHazard
 from guards.kinds import Reach
 from guards.models.neutral import sendable
-from guards.policy.document import Strict
+from guards.policy.strict import Strict
 from guards.services import NamedService, Service
 from guards.verdict import Context, GuardFailed, Segment, Span, Verdict, Where
 from guards.wording import worded

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from guards.policy.document import Rule
+from guards.policy.rule import Rule
 from guards.verdict import SIDE_OF_DIRECTION, Verdict
 
 

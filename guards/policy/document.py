@@ -1,45 +1,25 @@
 """The guard policy as its author writes it; a value that is not understood is refused, never guessed."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
-    model_validator,
 )
 
 from guards.expression import compiled
-from guards.hazards import HAZARDS
-from guards.verdict import SIDE_OF_DIRECTION, Action, Direction, Verdict, Where
+from guards.policy.rule import ActionWord, Rule
+from guards.policy.strict import Hazard, Sentence, Strict
+from guards.vault import told_apart
+from guards.verdict import Action, Direction
 
-OWN_HAZARD = re.compile(r"X\.[a-z][a-z0-9_]{0,39}")
 UnscannedWord = Literal["refuse", "flag", "allow"]
-ActionWord = Literal["allow", "flag", "redact", "revise", "refuse", "escalate"]
 LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
 
 
-def known_hazard(hazard: str) -> str:
-    """The id itself when it is one of ours, an operator's own `X.…`, or `*` for all that a guard reports."""
-    if hazard == "*" or hazard in HAZARDS or OWN_HAZARD.fullmatch(hazard):
-        return hazard
-    raise ValueError(f"unknown hazard; known are {', '.join(HAZARDS)}, and X.your_own_name")
-
-
-Hazard = Annotated[str, AfterValidator(known_hazard)]
-
-
-class Strict(BaseModel):
-    """A part of the document: unknown keys are refused, and nothing changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
+Template = Annotated[str, Field(max_length=60), AfterValidator(told_apart)]
 
 
 class Refusal(Strict):
@@ -81,120 +61,6 @@ class Bounds(Strict):
 
     max_n: Annotated[int, Field(ge=1, le=256)] = 16
     max_deadline_ms: Annotated[int, Field(ge=1)] = 30_000
-
-
-class Response(Strict):
-    """What follows when a hazard's probability reaches the threshold."""
-
-    action: ActionWord
-    threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
-
-    @property
-    def does(self) -> Action:
-        """The action as screening reckons with it."""
-        return Action[self.action.upper()]
-
-
-def as_several(said: Any) -> Any:
-    """A single response as the list that it may also be written as."""
-    return [said] if isinstance(said, dict) else said
-
-
-Responses = Annotated[tuple[Response, ...], BeforeValidator(as_several), Field(min_length=1)]
-
-
-class Unsure(Strict):
-    """Where a guard is not sure of itself, and whom it then asks: what that one says stands in its place."""
-
-    ask: str = Field(min_length=1)
-    low: Annotated[float, Field(alias="from", ge=0, le=1)]
-    high: Annotated[float, Field(alias="to", ge=0, le=1)]
-    hazard: Hazard | None = None  # whose probability is meant; the likeliest one's if none is named
-
-    @model_validator(mode="after")
-    def a_band(self) -> Self:
-        """Refuses a band that holds nothing."""
-        if self.low >= self.high:
-            raise ValueError("from must be less than to")
-        return self
-
-    def about(self, verdict: Verdict) -> bool:
-        """Whether the verdict lies within the band, its ends included."""
-        scores = verdict.scores
-        probability = verdict.probability if self.hazard is None else scores.get(self.hazard, 0.0)
-        return self.low <= probability <= self.high
-
-
-class Breaker(Strict):
-    """When a guard that asks somebody else is given a rest: then it fails at once, as `on_error` says."""
-
-    failures: Annotated[int, Field(ge=1, le=1000)] = 5  # one after the other
-    rest_ms: Annotated[int, Field(ge=1, le=3_600_000)] = 10_000
-
-
-class Rule(Strict):
-    """One guard of the policy: what it looks at, what its findings lead to, and what its failure means."""
-
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    kind: str = Field(min_length=1)
-    where: tuple[Direction, ...] = Field(min_length=1)
-    skip_parts: tuple[str, ...] = ()
-    turns: Literal["last", "all"] | None = (
-        None  # of a prompt; None: all where something is cut out, else the last
-    )
-    on_error: Literal["closed", "open"]
-    timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
-    hazards: dict[Hazard, Responses] = Field(min_length=1)
-    unsure: Unsure | None = None
-    breaker: Breaker = Breaker()
-    config: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("where")
-    @classmethod
-    def once_each(cls, where: tuple[Direction, ...]) -> tuple[Direction, ...]:
-        """Refuses a direction named twice, by itself or by the side that it is a part of."""
-        if len(set(where)) != len(where):
-            raise ValueError("names a direction twice")
-        for each in where:
-            if (side := SIDE_OF_DIRECTION[each]) != each and side in where:
-                raise ValueError(f"{side} holds {each} already; keep one of them")
-        return where
-
-    @model_validator(mode="after")
-    def delivers_only_scanned(self) -> Self:
-        """Refuses to leave parts of a reply unread: what is not screened is not delivered."""
-        if self.skip_parts and "reply" in self.sides:
-            raise ValueError("skip_parts is for prompts only: every part of a reply is screened")
-        return self
-
-    @property
-    def sides(self) -> frozenset[Where]:
-        """The sides of the exchange on which it reads anything."""
-        return frozenset(SIDE_OF_DIRECTION[each] for each in self.where)
-
-    @property
-    def reads_all_turns(self) -> bool:
-        """Whether it reads what was said before the user's last turn, each time that it is sent again."""
-        if self.turns is not None:
-            return self.turns == "all"
-        return any(one.does is Action.REDACT for several in self.hazards.values() for one in several)
-
-    def responses(self, hazard: str) -> tuple[Response, ...]:
-        """What the rule says of a hazard: its own entry, else the one for `*`."""
-        return self.hazards.get(hazard) or self.hazards.get("*") or ()
-
-    def answer(self, hazard: str, probability: float) -> Action:
-        """The strictest action whose threshold the probability reaches."""
-        strictest = Action.ALLOW
-        for one in self.responses(hazard):
-            if probability >= one.threshold and one.does > strictest:
-                strictest = one.does
-        return strictest
-
-    @property
-    def when_failing(self) -> Action:
-        """What a failure of this guard leads to: refusal when closed, a flagged pass when open."""
-        return Action.REFUSE if self.on_error == "closed" else Action.FLAG
 
 
 class Revision(Strict):
@@ -245,6 +111,7 @@ class Document(Strict):
     without: tuple[str, ...] = ()
     refusal: Refusal = Refusal()
     redaction: Annotated[str, Field(max_length=100)] = "[{label} removed]"
+    placeholder: Template = "[{label}-{id}]"  # of a reversible redaction
     stream: Stream = Stream()
     unscanned: Unscanned = Unscanned()
     bounds: Bounds = Bounds()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from guards.kinds import Kind, Reach
-from guards.policy.document import Document, Rule, Stream
+from guards.policy.document import Document, Stream
+from guards.policy.rule import Rule
 
 CUTTING: Set[str] = frozenset({"redact"})
 WITHHOLDING: Set[str] = frozenset({"revise", "refuse", "escalate"})

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from guards.kinds import Kind, KindUnavailable, installed_kinds
 from guards.policy.cascade import faults_of
-from guards.policy.document import Bounds, Document, Refusal, Rule, Stream
+from guards.policy.document import Bounds, Document, Refusal, Stream
 from guards.policy.extends import Library, bundled, text_of
 from guards.policy.feasible import Plan, impossibilities
+from guards.policy.rule import Rule
 from guards.policy.source import Mark, Marks, Place, flattened, mark_of
 from guards.services import Service
 from guards.verdict import PolicyRefused

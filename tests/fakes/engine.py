@@ -30,6 +30,7 @@ class Script:
     messages: tuple[dict[str, Any], ...] = ()  # whole messages instead of texts
     # Instead, in conversations that hold answers already: the text after the first of them, after the second …
     afterwards: tuple[str, ...] = ()
+    echoes: str = ""  # what in texts and messages stands for what the user said last
     finish_reason: str = "stop"
     before_answer: float = 0.0
     between_chunks: float = 0.0
@@ -121,6 +122,7 @@ class FakeEngine:
     async def _complete(self, asked: Asked, leaving: "asyncio.Task[None]", sender: "Sender") -> None:
         self.requests.append(asked)
         script = self.scripts.get(first_words(asked.body), self.script)
+        script = echoing(script, asked.body)
         told = asked if self.gives_n else replace(asked, body={**asked.body, "n": 1})
         try:
             await pause(script.before_answer, leaving)
@@ -155,6 +157,16 @@ class FakeEngine:
         if script.cut_after == len(frames):
             raise CutShort
         await sender.end()
+
+
+def echoing(script: Script, body: dict[str, Any]) -> Script:
+    """The script with what the user said last in its place."""
+    if not script.echoes:
+        return script
+    heard = str(body["messages"][-1]["content"] if "messages" in body else body["prompt"])
+    texts = tuple(text.replace(script.echoes, heard) for text in script.texts)
+    written = json.dumps(script.messages).replace(script.echoes, json.dumps(heard)[1:-1])
+    return replace(script, texts=texts, messages=tuple(json.loads(written)))
 
 
 class ClientLeft(Exception):

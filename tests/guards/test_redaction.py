@@ -20,6 +20,12 @@ def test_overlapping_cuts_become_one_with_the_longest_ones_name() -> None:
     )
 
 
+def test_overlapping_cuts_are_undone_together_or_not_at_all() -> None:
+    back, gone = Redaction(0, 5, "a", "mail", True), Redaction(3, 9, "b", "card", False)
+    assert merged([back, gone]) == (Redaction(0, 9, "b", "card", False),)
+    assert merged([back, Redaction(4, 6, "c", "name", True)]) == (Redaction(0, 6, "a", "mail", True),)
+
+
 @given(CUTS)
 def test_merged_cuts_ascend_never_touch_and_cover_the_same_characters(cuts: list[Redaction]) -> None:
     result = merged(cuts)

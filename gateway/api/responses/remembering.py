@@ -15,6 +15,7 @@ from gateway.callers import Caller
 from gateway.errors import BadRequest, TooLarge, Unavailable
 from gateway.ledger.contract import LedgerFailed, LedgerUnavailable, NotInLedger
 from gateway.ledger.responses import ConversationTooLong, Responses, Stored
+from gateway.restoring import concealed
 from gateway.tools import Tools
 from gateway.trip import Trip
 
@@ -65,7 +66,8 @@ class Remembering(Answering[ResponseSurface]):
         if not response["store"]:
             return
         previous = response["previous_response_id"]
-        stored = Stored(response["id"], trip.ask.caller.id, response, surface.answer.stored_input(), previous)
+        kept = concealed(trip.vault, response)
+        stored = Stored(response["id"], trip.ask.caller.id, kept, surface.answer.stored_input(), previous)
         try:
             await responses_of(self._tools).keep(stored)
         except LedgerFailed as error:

@@ -72,7 +72,8 @@ class Answer:
 
     def _response(self, status: str, output: Sequence[Json]) -> Json:
         request, body = self._asked.request, self._trip.body
-        instructions = parts.text_of(body["messages"][0]["content"]) if self._asked.instructed else None
+        said = parts.text_of(body["messages"][0]["content"]) if self._asked.instructed else None
+        instructions = said and self._trip.vault.restore(said)
         return {
             "id": response_id(self.exchange_id),
             "object": "response",

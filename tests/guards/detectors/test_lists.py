@@ -21,7 +21,7 @@ def refusal(**config: object) -> str:
     ("config", "says"),
     [
         ({}, "names no pattern"),
-        ({"sets": ["secrete"]}, "bundled are contacts, injection, personal, secrets"),
+        ({"sets": ["secrete"]}, "bundled are contacts, firms, injection, personal, secrets"),
         ({"sets": ["personal"], "without": ["nothing"]}, "`without` names nothing"),
         ({"patterns": {"x": {"hazard": "X.x", "regex": "("}}}, "missing \\)"),
         ({"patterns": {"x": {"hazard": "X.x", "regex": "(?=a)"}}}, "RE2"),

@@ -4,7 +4,7 @@ import pytest
 
 from guards.models import taxonomy
 from guards.models.family import Opinion, average, worst
-from guards.policy.document import known_hazard
+from guards.policy.strict import known_hazard
 
 TABLES = [
     *(taxonomy.LLAMA_GUARD, taxonomy.QWEN3GUARD, taxonomy.NEMOGUARD, taxonomy.SHIELDGEMMA, taxonomy.GRANITE),
