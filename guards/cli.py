@@ -62,7 +62,7 @@ def spans(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Measure how exactly the bundled patterns mark personal data, on texts that none of them was made with."""
+    """Measure how exactly the bundled patterns mark personal data, on the test part of public texts."""
     from guards.span_measure import of_bundled
 
     figures = of_bundled(data)

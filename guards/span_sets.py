@@ -1,8 +1,8 @@
 """Public texts in which personal data is marked to the character; patterns are measured on them.
 
-One set so far: presidio-research's synthetic sentences (MIT), templates filled with made-up values. What was looked
-at while patterns were written is kept apart from what they are measured on, by template: the same sentence with
-another number in it teaches the same.
+One set so far: presidio-research's synthetic sentences (MIT), templates filled with made-up values. What was developed
+with is kept apart from what patterns are measured on, by template: the same sentence with another number in it
+teaches the same. docs/personal-data.md says what had been seen of the test texts all the same.
 """
 
 import re

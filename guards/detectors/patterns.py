@@ -18,9 +18,9 @@ from guards.verdict import Context, Segment, Span, Verdict, Where
 from guards.work import Work
 
 NEAR_BYTES = 60
+BEFORE_BYTES = 24
 SEAM_CHARS = 400  # on each side of a seam
 SEAMS = ("\n", "")
-BEFORE_BYTES = 24
 GAP = re.compile(rb"[ .-]+")
 
 
@@ -160,10 +160,16 @@ class PatternGuard:
                 yield from self.spans(view, work)
 
     def across(self, text: str, before: Sequence[str], work: Work) -> Iterator[Span]:
-        """The ends of matches that begin in what stands before the text."""
+        """The ends of matches that begin in what stands before the text.
+
+        What is found there without the text is no match that the text completes: an address is whole before the
+        first word of the next message, which only looks like more of it.
+        """
         for each in before:
+            complete = {(span.start, span.label) for span in self.within(each, work)}
             for span in self.within(each + text[:SEAM_CHARS], work):
-                if span.start < len(each.rstrip()) and span.end > len(each):
+                begins_before = span.start < len(each.rstrip()) and (span.start, span.label) not in complete
+                if begins_before and span.end > len(each):
                     yield replace(span, start=0, end=span.end - len(each))
 
     def spans(self, view: View, work: Work) -> Iterator[Span]:
@@ -183,16 +189,16 @@ class PatternGuard:
         return {hazard: 1 - doubt for hazard, doubt in doubts.items()}
 
 
+def context_of(expression: str) -> Any:
+    """What must, or must not, stand beside a match; None where that does not matter."""
+    return compiled(expression) if expression else None
+
+
 def seams(segment: Segment) -> tuple[str, ...]:
     """The ends of the texts before a segment, as an engine may put them: with a line's end between, or nothing."""
     if not segment.earlier:
         return ()
     return tuple((sign.join(segment.earlier)[-SEAM_CHARS:]) + sign for sign in SEAMS)
-
-
-def context_of(expression: str) -> Any:
-    """What must, or must not, stand beside a match; None where that does not matter."""
-    return compiled(expression) if expression else None
 
 
 def sieve_of(expressions: Iterable[str]) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from guards.detectors.lists import PatternConfig
 from guards.detectors.patterns import PatternGuard, Patterns
 from guards.redaction import merged, redacted, redaction_of
-from guards.verdict import GuardTimedOut
+from guards.verdict import Context, GuardTimedOut, Segment
 from guards.work import Work
 
 CARD = "4111 1111 1111 1111"
@@ -176,3 +176,8 @@ def test_the_sieve_misses_nothing_that_a_pattern_finds_alone() -> None:
     )
     found = {span.label for span in EVERYTHING.judge(text).spans}
     assert {"card number", "jwt", "private key", "email address", "ignore instructions"} <= found
+
+
+def test_the_word_after_a_message_that_ends_with_an_address_is_no_part_of_it() -> None:
+    segment = Segment("Who is that?", "prompt", earlier=("I am anna@example.org",))
+    assert guard("contacts").check_now(segment, Context()).spans == ()
