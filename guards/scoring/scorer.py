@@ -1,0 +1,126 @@
+"""Batches of lines through a policy's guards: in this process, or in several beside it, always in their order."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+
+from guards.policy.load import load_policy
+from guards.scoring.batches import Batch
+from guards.scoring.rows import BadRow, Row, read_row
+from guards.scoring.told import line_of, told, told_badly
+from guards.screen import Screen
+
+AT_ONCE = 32  # rows before the guards together: those that ask a service wait for it side by side
+AHEAD = 3  # batches that a process has waiting, so that it never waits itself
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch's answers: their lines, and the lines among the batch's that could not be read."""
+
+    output: bytes
+    rows: int
+    bad: tuple[int, ...] = ()
+    complaint: str = ""  # about the first that is bad
+    good_before: int = 0  # how many answers stand before it
+
+
+Score = Callable[[Batch], Scored]
+
+
+class Scorer:
+    """A policy's guards, and the loop that they are asked on."""
+
+    def __init__(self, policy: Path | None) -> None:
+        self.screen = Screen(load_policy(policy))
+        self.runner = asyncio.Runner()
+
+    def __call__(self, batch: Batch) -> Scored:
+        """What the guards make of each line."""
+        return self.runner.run(self.score(batch))
+
+    async def score(self, batch: Batch) -> Scored:
+        """The answers in the lines' order."""
+        turn = asyncio.Semaphore(AT_ONCE)
+        answers: list[bytes | asyncio.Task[bytes]] = []
+        bad: list[tuple[int, BadRow, int]] = []
+        for number, line in enumerate(batch.lines, batch.first):
+            if not line.strip():
+                continue
+            try:
+                row = read_row(line, number)
+            except BadRow as error:
+                bad.append((number, error, len(answers)))
+                answers.append(line_of(told_badly(error, number)))
+            else:
+                answers.append(asyncio.create_task(self.answered(row, turn)))
+        lines = [each if isinstance(each, bytes) else await each for each in answers]
+        if not bad:
+            return Scored(b"".join(lines), len(lines))
+        number, first, before = bad[0]
+        complaint = f"line {number}: {first.field}: {first}"
+        return Scored(b"".join(lines), len(lines), tuple(each[0] for each in bad), complaint, before)
+
+    async def answered(self, row: Row, turn: asyncio.Semaphore) -> bytes:
+        """One row's answer."""
+        async with turn:
+            screening = await self.screen.screen(row.segments, row.context)
+        return line_of(told(row, screening))
+
+
+@contextmanager
+def scored(source: Iterable[Batch], policy: Path | None, jobs: int) -> Iterator[Iterator[Scored]]:
+    """Every batch's answers in order; no more than a few batches are ever held, whatever the source's length."""
+    if jobs == 1:
+        yield map(Scorer(policy), source)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(policy,)) as pool:
+        try:
+            yield in_order(source, pool, jobs * AHEAD)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_order(source: Iterable[Batch], pool: ProcessPoolExecutor, ahead: int) -> Iterator[Scored]:
+    """Batches go to whichever process is free; their answers come as the batches did, and wait for no later one."""
+    waiting: Queue[Future[Scored] | BaseException | None] = Queue(ahead)
+    Thread(target=submit, args=(source, pool, waiting), daemon=True, name="rows").start()
+    while (each := waiting.get()) is not None:
+        if isinstance(each, BaseException):
+            raise each
+        yield each.result()
+
+
+def submit(
+    source: Iterable[Batch],
+    pool: ProcessPoolExecutor,
+    waiting: "Queue[Future[Scored] | BaseException | None]",
+) -> None:
+    """Reads ahead, as far as the queue goes; the last word is None, or why there can be no more."""
+    try:
+        for batch in source:
+            waiting.put(pool.submit(score_here, batch))
+    except (OSError, RuntimeError) as error:  # the file cannot be read on, or the pool is gone
+        waiting.put(error)
+    else:
+        waiting.put(None)
+
+
+HERE: list[Scorer] = []  # the scorer of a process beside: made once, when it begins
+
+
+def begin(policy: Path | None) -> None:
+    """Prepare a process to score."""
+    HERE[:] = [Scorer(policy)]
+
+
+def score_here(batch: Batch) -> Scored:
+    """Score a batch in such a process."""
+    return HERE[0](batch)
