@@ -8,7 +8,7 @@ from guards.policy.feasible import Plan
 
 
 def fingerprint_of(plan: Plan) -> str:
-    """The same for guards that give the same verdicts, whatever they are called and whatever follows from them."""
+    """The same for guards of one id that give the same verdicts, whatever follows from them."""
     content = [plan.rule.kind, plan.rule.config, plan.kind.revision(plan.config)]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:16]
