@@ -8,7 +8,7 @@ from gateway.backtest.ending import Ending, ending
 from gateway.backtest.past import Found, Outcome
 from gateway.backtest.side import Recorded, Side, Unknown, Wanting
 from gateway.backtest.tally import Sample, Tally, lot_of, shifts_of
-from gateway.backtest.texts import Texts
+from gateway.backtest.texts import Readable
 from guards.verdict import Action, Segment, Where
 
 Evidence = Mapping[str, Any]
@@ -40,7 +40,7 @@ def outcomes(side: Either, evidence: Evidence) -> Outcomes:
     )
 
 
-async def outcomes_again(side: Either, evidence: Evidence, texts: Texts) -> Outcomes:
+async def outcomes_again(side: Either, evidence: Evidence, texts: Readable) -> Outcomes:
     """With guards asked where they must be; raises Unknown."""
     prompt = evidence["p"]
     return Outcomes(
@@ -71,7 +71,7 @@ class Comparison:
         self._count(exchange_id, evidence, before, after, "from_scores")
         return True
 
-    async def take_again(self, exchange_id: str, evidence: Evidence, texts: Texts) -> None:
+    async def take_again(self, exchange_id: str, evidence: Evidence, texts: Readable) -> None:
         """Count an exchange, guards asked."""
         try:
             before = await outcomes_again(self.before, evidence, texts)

@@ -5,11 +5,12 @@ from typing import Any
 
 from gateway.backtest.past import FAILED, NOTHING_FOUND, Found, Outcome, outcome_then, record_of
 from gateway.backtest.swift import Panels, Swift
-from gateway.backtest.texts import Texts, known_texts
+from gateway.backtest.texts import Readable, known_texts
 from guards.hindsight.again import Again, TextMissing
 from guards.hindsight.decide import Decider, Decision
 from guards.policy.load import GuardPolicy
-from guards.verdict import Context, Where
+from guards.unscanned import GUARD as UNREAD
+from guards.verdict import Where
 
 Evidence = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ class Recorded:
         """From the evidence."""
         return outcome_then(said)
 
-    async def outcome_again(self, said: Evidence, where: Where, place: int, texts: Texts) -> Outcome:
+    async def outcome_again(self, said: Evidence, where: Where, place: int, texts: Readable) -> Outcome:
         """The same: nothing was ever wanting."""
         return outcome_then(said)
 
@@ -54,23 +55,29 @@ class Side:
             raise Wanting
         return outcome_of(decision)
 
-    async def outcome_again(self, said: Evidence, where: Where, place: int, texts: Texts) -> Outcome:
+    async def outcome_again(self, said: Evidence, where: Where, place: int, texts: Readable) -> Outcome:
         """The decision with guards asked where they must be; raises Unknown."""
         found = texts.of_prompt() if where == "prompt" else texts.of_candidate(place)
         if not is_placed(said):
             said = placed(said, found)
         panel = self._panels.get(said["g"], {})
-        record = record_of(said, where, panel, known_texts(said, found))
+        record = record_of(said, where, panel, known_texts(said, found, cut=texts.cut))
         try:
-            return outcome_of(await self._again.decide(record, texts.context if texts else Context()))
+            return outcome_of(await self._again.decide(record, texts.context))
         except TextMissing:
-            redacted = bool(said.get("r"))
+            redacted = texts.cut or bool(said.get("r"))
             raise Unknown("text was redacted" if redacted else "text was not kept") from None
 
 
 def is_placed(said: Evidence) -> bool:
-    """Whether it is known which verdict belongs to which segment; of old exchanges it is not."""
-    return sum(said["n"]) == len(said["v"]) and (bool(said["s"]) or not said["v"])
+    """Whether it is known which verdict belongs to which segment; of old exchanges it is not.
+
+    Nor is it of a stream that broke off, of which only what was found by then is kept.
+    """
+    if said["s"]:
+        return sum(said["n"]) == len(said["v"])
+    found = any(guard != UNREAD for guard, *_ in said.get("d", ()))
+    return said["s"] is not None and not said["v"] and not found
 
 
 def placed(said: Evidence, found: Sequence[tuple[str, str]]) -> Evidence:

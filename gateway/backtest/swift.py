@@ -4,9 +4,8 @@ It says yes only where that is sure: every guard that the policy wants has spoke
 or a band. All else goes to `guards.hindsight`, which decides as a screen does.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from guards.hearing import covers
 from guards.hindsight.decide import Decider
@@ -18,31 +17,13 @@ Evidence = Mapping[str, Any]
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """The least scores at which anything may follow from a guard's verdict."""
 
-    place: int  # of its verdict among the segment's
+    place: int  # of its verdict in the screening
     named: tuple[tuple[str, float], ...]
     any_score: float  # of a hazard that is not named; more than 1 where none counts
     unsure: Unsure | None
-
-    def cleared(self, said: Sequence[Any]) -> bool:
-        """Whether nothing follows from what the guard said."""
-        if len(said) < 3:
-            return self.unsure is None or self.unsure.low > 0
-        scores: Mapping[str, float] = said[2]
-        for hazard, least in self.named:
-            if scores.get(hazard, 0.0) >= least:
-                return False
-        if self.any_score <= 1 and max(scores.values(), default=0.0) >= self.any_score:
-            return False
-        return self.unsure is None or self._sure(self.unsure, scores)
-
-    def _sure(self, unsure: Unsure, scores: Mapping[str, float]) -> bool:
-        highest = max(scores.values(), default=0.0)
-        score = highest if unsure.hazard is None else scores.get(unsure.hazard, 0.0)
-        return not unsure.low <= score <= unsure.high
 
 
 class Swift:
@@ -57,31 +38,60 @@ class Swift:
         """Whether the policy surely finds nothing; False is no answer."""
         if said.get("f") or said.get("u"):
             return False
-        names, verdicts = tuple(said["b"]), said["v"]
+        verdicts = said["v"]
+        key = (where, said["g"], *said["s"], *said["n"], *said["b"], *[each[0] for each in verdicts])
+        try:
+            bars = self._known[key]
+        except KeyError:
+            bars = self._known[key] = self._bars(said, where)
+        return bars is not None and cleared(verdicts, bars)
+
+    def _bars(self, said: Evidence, where: Where) -> tuple[Bar, ...] | None:
+        """The bars of a screening whose verdicts stand like this; None where a guard has not spoken."""
+        panel, names = self._panels.get(said["g"], {}), said["b"]
+        bars: list[Bar] = []
         begin = 0
         for part, share in zip(said["s"], said["n"], strict=True):
-            own = verdicts[begin : begin + share]
+            heard = {names[said["v"][at][0]]: at for at in range(begin, begin + share)}
             begin += share
-            key = (said["g"], where, part, names, *[each[0] for each in own])
-            if key not in self._known:
-                self._known[key] = self._bars(key)
-            bars = self._known[key]
-            if bars is None or not all(bar.cleared(own[bar.place]) for bar in bars):
-                return False
-        return begin == len(verdicts)
-
-    def _bars(self, key: Key) -> tuple[Bar, ...] | None:
-        """The bars of a segment whose verdicts stand like this; None where a guard has not spoken."""
-        panel_id, where, part, names, *order = key
-        panel, heard = self._panels.get(panel_id, {}), {names[each]: at for at, each in enumerate(order)}
-        bars = []
-        for rule in self._decider.rules:
-            if rule.id in self._decider.askers or not covers(rule, Segment("", where, part)):
-                continue
-            if rule.id not in heard or panel.get(rule.id) != self._decider.fingerprints[rule.id]:
-                return None
-            bars.append(bar_of(rule, heard[rule.id]))
+            for rule in self._wanted(part, where):
+                if rule.id not in heard or panel.get(rule.id) != self._decider.fingerprints[rule.id]:
+                    return None
+                bars.append(bar_of(rule, heard[rule.id]))
         return tuple(bars)
+
+    def _wanted(self, part: str, where: Where) -> Iterator[Rule]:
+        """The guards that the policy has heard on such a segment whatever others say."""
+        for rule in self._decider.rules:
+            if rule.id not in self._decider.askers and covers(rule, Segment("", where, part)):
+                yield rule
+
+
+def cleared(verdicts: Sequence[Any], bars: Iterable[Bar]) -> bool:
+    """Whether nothing follows from any verdict."""
+    for place, named, any_score, unsure in bars:
+        verdict = verdicts[place]
+        if len(verdict) > 2:
+            if reached(verdict[2], named, any_score) or (unsure is not None and not sure(unsure, verdict[2])):
+                return False
+        elif unsure is not None and unsure.low <= 0:
+            return False
+    return True
+
+
+def reached(scores: Mapping[str, float], named: Iterable[tuple[str, float]], any_score: float) -> bool:
+    """Whether a score is as high as the least from which something follows."""
+    for hazard, least in named:
+        if hazard in scores and scores[hazard] >= least:
+            return True
+    return any_score <= 1 and max(scores.values(), default=0.0) >= any_score
+
+
+def sure(unsure: Unsure, scores: Mapping[str, float]) -> bool:
+    """Whether the scores lie outside of the band."""
+    highest = max(scores.values(), default=0.0)
+    score = highest if unsure.hazard is None else scores.get(unsure.hazard, 0.0)
+    return not unsure.low <= score <= unsure.high
 
 
 def bar_of(rule: Rule, place: int) -> Bar:

@@ -33,6 +33,8 @@ class Tally:
     unknown: Counter[str] = field(default_factory=Counter)  # by reason
     actions: Counter[Change] = field(default_factory=Counter)
     unanswered: int = 0
+    unread: int = 0  # rows of a file that could not be read,
+    complaint: str = ""  # and what is wrong with the first
     # (hazard, guard or direction; which; appears, goes or changes): exchanges
     shifts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     samples: dict[Change, list[Sample]] = field(default_factory=dict)
@@ -42,10 +44,17 @@ class Tally:
         """Exchanges that would end otherwise."""
         return sum(count for (before, after), count in self.actions.items() if before != after)
 
+    def bad(self, complaint: str) -> None:
+        """Count a row that cannot be read."""
+        self.unread += 1
+        self.complaint = self.complaint or complaint
+
     def add(self, other: "Tally") -> None:
         """Count another's exchanges as well."""
         self.exchanges += other.exchanges
         self.unanswered += other.unanswered
+        self.unread += other.unread
+        self.complaint = self.complaint or other.complaint
         for mine, others in (
             (self.means, other.means),
             (self.unknown, other.unknown),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,7 @@ class Texts:
 
     messages: Sequence[Mapping[str, Any]]
     said: Mapping[int, Mapping[str, Any]]  # by the candidates' positions
+    cut: bool = False  # whether something was cut out of the prompt, which guards of the time have read
 
     @property
     def context(self) -> Context:
@@ -44,8 +45,32 @@ class Texts:
         return [(each.segment.part, each.segment.text) for each in found]
 
 
-def known_texts(said: Mapping[str, Any], found: Sequence[tuple[str, str]]) -> list[str | None]:
+class Readable(Protocol):
+    """An exchange's texts, wherever they come from."""
+
+    @property
+    def context(self) -> Context:
+        """The conversation as guards see it."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether the prompt is not what guards of the time have read."""
+        ...
+
+    def of_prompt(self) -> list[tuple[str, str]]:
+        """(part, text) of each segment of the conversation."""
+        ...
+
+    def of_candidate(self, position: int) -> list[tuple[str, str]]:
+        """(part, text) of each segment of a candidate."""
+        ...
+
+
+def known_texts(said: Mapping[str, Any], found: Sequence[tuple[str, str]], *, cut: bool) -> list[str | None]:
     """The text of each segment of the evidence; None for one that was redacted, or is not the same segment."""
+    if cut:
+        return []
     redacted, known = set(said.get("r", ())), list[str | None]()
     for place, part in enumerate(said["s"]):
         same = place < len(found) and found[place][0] == part and place not in redacted

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from gateway.backtest.cli import backtest
 from guards.policy.cli import AsJson, app, complaints, out
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ Reference = Annotated[str, typer.Argument(help="A kept policy: its number or has
 Alias = Annotated[str | None, typer.Option(help="For requests of this model alone, not for all.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Only to look on: it judges the same traffic.")]
 HOME = Path(".trimtab")
+
+app.command()(backtest)
 
 
 @app.command()

@@ -3,21 +3,19 @@
 import asyncio
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 
 from guards.policy.load import load_policy
 from guards.scoring.batches import Batch
 from guards.scoring.rows import BadRow, Row, read_row
 from guards.scoring.told import line_of, told, told_badly
 from guards.screen import Screen
+from guards.side_by_side import in_order
 
 AT_ONCE = 32  # rows before the guards together: those that ask a service wait for it side by side
-AHEAD = 3  # batches that a process has waiting, so that it never waits itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,10 @@ class Scorer:
     def __call__(self, batch: Batch) -> Scored:
         """What the guards make of each line."""
         return self.runner.run(self.score(batch))
+
+    def close(self) -> None:
+        """Ask no more."""
+        self.runner.close()
 
     async def score(self, batch: Batch) -> Scored:
         """The answers in the lines' order."""
@@ -78,39 +80,15 @@ class Scorer:
 def scored(source: Iterable[Batch], policy: Path | None, jobs: int) -> Iterator[Iterator[Scored]]:
     """Every batch's answers in order; no more than a few batches are ever held, whatever the source's length."""
     if jobs == 1:
-        yield map(Scorer(policy), source)
+        with closing(Scorer(policy)) as scorer:
+            yield map(scorer, source)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(policy,)) as pool:
         try:
-            yield in_order(source, pool, jobs * AHEAD)
+            yield in_order(source, score_here, pool, jobs)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def in_order(source: Iterable[Batch], pool: ProcessPoolExecutor, ahead: int) -> Iterator[Scored]:
-    """Batches go to whichever process is free; their answers come as the batches did, and wait for no later one."""
-    waiting: Queue[Future[Scored] | BaseException | None] = Queue(ahead)
-    Thread(target=submit, args=(source, pool, waiting), daemon=True, name="rows").start()
-    while (each := waiting.get()) is not None:
-        if isinstance(each, BaseException):
-            raise each
-        yield each.result()
-
-
-def submit(
-    source: Iterable[Batch],
-    pool: ProcessPoolExecutor,
-    waiting: "Queue[Future[Scored] | BaseException | None]",
-) -> None:
-    """Reads ahead, as far as the queue goes; the last word is None, or why there can be no more."""
-    try:
-        for batch in source:
-            waiting.put(pool.submit(score_here, batch))
-    except (OSError, RuntimeError) as error:  # the file cannot be read on, or the pool is gone
-        waiting.put(error)
-    else:
-        waiting.put(None)
 
 
 HERE: list[Scorer] = []  # the scorer of a process beside: made once, when it begins

@@ -31,7 +31,12 @@ def told(row: Row, screening: Screening) -> Told:
         "verdicts": verdicts_told(screening),
         "scores": scores_of(screening),
         "failures": [
-            {"guard": one.guard, "reason": one.reason, "action": one.action.word}
+            {
+                "guard": one.guard,
+                "revision": screening.panel.get(one.guard),
+                "reason": one.reason,
+                "action": one.action.word,
+            }
             for one in screening.failures
         ],
         "segments": [[segment.where, segment.part] for segment in row.segments],
