@@ -37,33 +37,41 @@ class Asked:
     keep: int
 
 
+Draft = Annotated[str, typer.Argument(help="The draft policy: a file, or a bundled one by its name.")]
+Rows = Annotated[
+    Path | None, typer.Argument(help="Rows instead of a ledger: texts, or what `guards score` printed.")
+]
+LedgerUrl = Annotated[
+    str | None, typer.Option(help="sqlite:///… or postgresql://…; by default the gateway's.")
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        help="recorded: what was done at the time (the default for a ledger); current: the policy in force; "
+        "or a file, a bundled policy, a number or hash of `trimtab policy list`."
+    ),
+]
+Since = Annotated[str | None, typer.Option(help="Only exchanges of the last 12h, 7d …")]
+Jobs = Annotated[int | None, typer.Option(min=1, max=256, help="Processes; one for each core if left out.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Count on Ray, with --jobs actors.")]
+Samples = Annotated[int, typer.Option(min=0, max=1000, help="To be shown of each kind of change.")]
+ShowTexts = Annotated[
+    bool, typer.Option("--show-texts", help="Show what users wrote in the samples, as the ledger has it.")
+]
+Config = Annotated[Path | None, typer.Option(help="A trimtab.yaml; the environment is read as well.")]
+
+
 def backtest(  # noqa: PLR0913, PLR0917 - an option each
-    draft: Annotated[str, typer.Argument(help="The draft policy: a file, or a bundled one by its name.")],
-    file: Annotated[
-        Path | None, typer.Argument(help="Rows instead of a ledger: texts, or what `guards score` printed.")
-    ] = None,
-    ledger: Annotated[
-        str | None, typer.Option(help="sqlite:///… or postgresql://…; by default the gateway's.")
-    ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            help="recorded: what was done at the time (the default for a ledger); current: the policy in force; "
-            "or a file, a bundled policy, a number or hash of `trimtab policy list`."
-        ),
-    ] = None,
-    since: Annotated[str | None, typer.Option(help="Only exchanges of the last 12h, 7d …")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes; one for each core if left out.")
-    ] = None,
-    ray: Annotated[bool, typer.Option("--ray", help="Count on Ray, with --jobs actors.")] = False,
-    samples: Annotated[int, typer.Option(min=0, max=1000, help="To be shown of each kind of change.")] = 5,
-    show_texts: Annotated[
-        bool, typer.Option("--show-texts", help="Show what users wrote in the samples, as the ledger has it.")
-    ] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="A trimtab.yaml; the environment is read as well.")
-    ] = None,
+    draft: Draft,
+    file: Rows = None,
+    ledger: LedgerUrl = None,
+    against: Against = None,
+    since: Since = None,
+    jobs: Jobs = None,
+    ray: OnRay = False,
+    samples: Samples = 5,
+    show_texts: ShowTexts = False,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a draft policy would have done to recorded exchanges, and how that differs.

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from gateway.backtest.cli import backtest
 from guards.policy.cli import AsJson, app, complaints, out
+from guards.tuning.cli import tune
 
 if TYPE_CHECKING:
     from gateway.admin.client import AdminClient
@@ -41,6 +42,7 @@ Shadow = Annotated[bool, typer.Option("--shadow", help="Only to look on: it judg
 HOME = Path(".trimtab")
 
 app.command()(backtest)
+app.command()(tune)
 
 
 @app.command()

@@ -94,6 +94,7 @@ def test_several_processes_come_to_the_same(ledger, policies) -> None:
     assert alone | {"seconds": 0} == together | {"seconds": 0}
 
 
+@pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray_comes_to_the_same(ledger, policies) -> None:
     pytest.importorskip("ray.data")
     draft = policies("more", MORE)
