@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from guards.measuring.cli import report
 from guards.policy.cli import PolicyFile, opened
 from guards.scoring.cli import score
 
@@ -24,6 +25,7 @@ out = Console(highlight=False)
 
 SIDES = ("prompt", "reply")
 app.command()(score)
+app.command()(report)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
