@@ -4,13 +4,12 @@ It says yes only where that is sure: every guard that the policy wants has spoke
 or a band. All else goes to `guards.hindsight`, which decides as a screen does.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from guards.hearing import covers
 from guards.hindsight.decide import Decider
 from guards.policy.document import Rule, Unsure
-from guards.verdict import Action, Segment, Where
+from guards.verdict import Action, Where
 
 Panels = Mapping[str, Mapping[str, str]]
 Evidence = Mapping[str, Any]
@@ -54,17 +53,13 @@ class Swift:
         for part, share in zip(said["s"], said["n"], strict=True):
             heard = {names[said["v"][at][0]]: at for at in range(begin, begin + share)}
             begin += share
-            for rule in self._wanted(part, where):
+            for rule in self._decider.reading(where, part):
+                if rule.id in self._decider.askers:
+                    continue  # it has a say only where another is unsure, and that one's bar tells
                 if rule.id not in heard or panel.get(rule.id) != self._decider.fingerprints[rule.id]:
                     return None
                 bars.append(bar_of(rule, heard[rule.id]))
         return tuple(bars)
-
-    def _wanted(self, part: str, where: Where) -> Iterator[Rule]:
-        """The guards that the policy has heard on such a segment whatever others say."""
-        for rule in self._decider.rules:
-            if rule.id not in self._decider.askers and covers(rule, Segment("", where, part)):
-                yield rule
 
 
 def cleared(verdicts: Sequence[Any], bars: Iterable[Bar]) -> bool:

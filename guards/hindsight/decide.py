@@ -11,7 +11,7 @@ from guards.policy.cascade import asked_by, levels
 from guards.policy.document import Rule
 from guards.policy.load import GuardPolicy
 from guards.unscanned import beside
-from guards.verdict import Action, Failure, Finding, Redaction, Screening, Segment
+from guards.verdict import Action, Failure, Finding, Redaction, Screening, Segment, Where
 
 THEN = "could not decide then"  # why a guard fails again: nobody has asked it
 
@@ -52,6 +52,7 @@ class Decider:
         self.askers = asked_by(rules)
         level = levels(rules)
         self.rules = sorted(rules, key=lambda rule: level[rule.id])  # stable: those first whom nobody asks
+        self._reading: dict[tuple[Where, str], list[Rule]] = {}
 
     def decide(self, record: Record) -> Decision:
         """The decision, or what is wanted for it."""
@@ -76,8 +77,8 @@ class Decider:
         """What follows for one segment; notes what is wanted, and who has failed."""
         segment = heard.segment(record.where)
         said: dict[str, Opinion] = {}
-        for rule in self.rules:
-            if not self.wants(rule, segment, said):
+        for rule in self.reading(segment.where, segment.part):
+            if not self._wanted(rule, said):
                 continue
             same = record.panel.get(rule.id) == self.fingerprints[rule.id]
             if same and (verdict := heard.verdicts.get(rule.id)) is not None:
@@ -91,10 +92,16 @@ class Decider:
             want.texts.add(place)
         return judgement
 
-    def wants(self, rule: Rule, segment: Segment, said: dict[str, Opinion]) -> bool:
-        """Whether the policy would have this guard heard on the segment, after what was said of it."""
-        if not covers(rule, segment):
-            return False
+    def reading(self, where: Where, part: str) -> list[Rule]:
+        """The guards whose business such a segment is, those first whom nobody asks."""
+        known = self._reading.get((where, part))
+        if known is None:
+            segment = Segment("", where, part)
+            known = self._reading[where, part] = [rule for rule in self.rules if covers(rule, segment)]
+        return known
+
+    def _wanted(self, rule: Rule, said: dict[str, Opinion]) -> bool:
+        """Whether the policy would have this guard heard after what was said: always, or where an asker is unsure."""
         askers = self.askers.get(rule.id, ())
         return not askers or any(
             one.unsure is not None and one.unsure.about(said[one.id][1]) for one in askers if one.id in said

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import random
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def measured(folder: Path, ledger: Path, rows: int, jobs: int) -> Iterator[Figur
             f"sqlite:///{ledger}",
             "--json",
         ]
-        started = time.monotonic()
+        started, spent = time.monotonic(), cpu_seconds()
         done = subprocess.run(
             [*TRIMTAB, *command, "--jobs", str(jobs), "--against", against],
             check=True,
@@ -120,7 +121,22 @@ def measured(folder: Path, ledger: Path, rows: int, jobs: int) -> Iterator[Figur
         report = json.loads(done.stdout)
         assert report["exchanges"] == report["from_scores"] == rows
         how = f"{rows:,} exchanges, {jobs} processes, against {against}; {report['changed']:,} would change"
-        yield Figure(f"seconds_against_{name}", seconds, "s", how, BAR_SECONDS if rows >= 1_000_000 else None)
+        bar = BAR_SECONDS if rows >= 1_000_000 else None
+        yield Figure(f"seconds_against_{name}", seconds, "s", how, bar)
+        share = (cpu_seconds() - spent) / jobs
+        yield Figure(
+            f"cpu_seconds_a_core_against_{name}",
+            share,
+            "s",
+            f"{how}; what a machine with no other work takes",
+            bar,
+        )
+
+
+def cpu_seconds() -> float:
+    """Of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def begin(ledger: Path) -> None:
