@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from guards.measuring.cli import report
 from guards.policy.cli import PolicyFile, ServicesAt, known_services, opened
+from guards.scoring.cli import score
 
 if TYPE_CHECKING:
     from guards.verdict import Screening
@@ -23,7 +25,8 @@ app = typer.Typer(
 out = Console(highlight=False)
 
 SIDES = ("prompt", "reply")
-app.callback()(lambda: None)  # a group, however many commands it has
+app.command()(score)
+app.command()(report)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -126,10 +129,10 @@ def show_screening(screening: "Screening") -> None:
     table = Table("guard", "hazard", "probability", "action", "found", box=None, padding=(0, 2, 0, 0))
     actions = {(one.guard, one.hazard): one.action.word for one in screening.findings}
     for verdict in screening.verdicts:
-        for hazard, score in sorted(verdict.scores.items(), key=lambda item: -item[1])[:4]:
+        for hazard, probability in sorted(verdict.scores.items(), key=lambda item: -item[1])[:4]:
             spans = ", ".join(f"{s.label} {s.start}–{s.end}" for s in verdict.spans if s.hazard == hazard)
             table.add_row(
-                verdict.guard, hazard, f"{score:.3f}", actions.get((verdict.guard, hazard), ""), spans
+                verdict.guard, hazard, f"{probability:.3f}", actions.get((verdict.guard, hazard), ""), spans
             )
     for failure in screening.failures:
         table.add_row(failure.guard, "failed", "", failure.action.word, failure.reason)

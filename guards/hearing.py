@@ -41,9 +41,14 @@ class Post:
 
     def covers(self, segment: Segment) -> bool:
         """Whether the policy wants this segment seen by this guard."""
-        named = segment.where in self.rule.where or segment.direction in self.rule.where
-        old = segment.turns_ago > 0 and not self.rule.reads_all_turns
-        return named and not old and segment.part not in self.rule.skip_parts
+        return covers(self.rule, segment)
+
+
+def covers(rule: Rule, segment: Segment) -> bool:
+    """Whether a policy wants this segment seen by the guard of this rule."""
+    named = segment.where in rule.where or segment.direction in rule.where
+    old = segment.turns_ago > 0 and not rule.reads_all_turns
+    return named and not old and segment.part not in rule.skip_parts
 
 
 def posted(rule: Rule, guard: Guard, askers: tuple[Rule, ...] = ()) -> Post:

@@ -10,13 +10,13 @@ import numpy as np
 
 from guards.detectors.classifier import ClassifierGuard
 from guards.exam_sets import EXAMS, HARMLESS, VALIDATION, Case, Exam
-from guards.measure import Scores, separation, share, threshold_at
+from guards.measure import Scores, share
+from guards.measuring.agreement import compared
 from guards.models.ngram import NgramModel, load_ngram
 from guards.schooling import MIXED_SOURCES, Floats, School
 from guards.verdict import Where
 
 FLAG, REFUSE = 0.5, 0.6  # the thresholds of the bundled policy
-RATES = (0.01, 0.05)
 FEWEST = 90
 
 Told = dict[str, Any]
@@ -46,14 +46,6 @@ def unseen_figures(prompts: School, logits: Floats) -> Told:
         harmless = known & ~harmful & ((sources == source) if source in MIXED_SOURCES else public)
         if own.sum() >= FEWEST and harmless.sum() >= FEWEST:
             told[source] = compared(logits[own, 0].astype(float), logits[harmless, 0].astype(float))
-    return told
-
-
-def compared(harmful: Scores, harmless: Scores) -> Told:
-    """Separation, and the recall at each rate of false alarms."""
-    told: Told = {"auroc": separation(harmful, harmless).told()}
-    for rate in RATES:
-        told[f"recall_at_{rate:g}"] = share(harmful > threshold_at(harmless, rate)).told()
     return told
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from guards.fingerprint import fingerprints_of
 from guards.hearing import Heard, Post, hear, posted
 from guards.judgement import Judgement, judge
 from guards.kinds import Kind, installed_kinds
@@ -25,6 +26,7 @@ from guards.verdict import (
 )
 
 NOTHING: Mapping[str, int] = {}
+NOBODY: Mapping[str, str] = {}
 UNREAD = Judgement()  # of a segment that is no guard's business
 # More would share the interpreter's one lock with the event loop, and finish no sooner.
 THREADS = 8
@@ -46,6 +48,7 @@ class Screen:
             for plan in policy.plans
         )
         self._levels = in_turn(self.posts)
+        self.fingerprints = fingerprints_of(policy.plans)
         self.threads = ThreadPoolExecutor(THREADS, "guards")  # their own: nobody else waits behind them
         self._panels: dict[tuple[Where, str, bool], Panel] = {}
         self._memory = Memory()
@@ -78,7 +81,7 @@ class Screen:
             failures: tuple[Failure, ...] = ()
         else:
             failures = await self._hear(cases, context)
-        screening = together(cases, failures, started)
+        screening = together(cases, failures, started, self.fingerprints)
         return beside(screening, unread, self.policy.document.unscanned) if unread else screening
 
     def _opened(self, segment: Segment, context: Context) -> Case:
@@ -150,7 +153,9 @@ def in_turn(posts: Sequence[Post]) -> list[list[Post]]:
     return [[post for post in posts if level[post.rule.id] == each] for each in range(last + 1)]
 
 
-def together(cases: Sequence[Case], failures: tuple[Failure, ...], started: float) -> Screening:
+def together(
+    cases: Sequence[Case], failures: tuple[Failure, ...], started: float, panel: Mapping[str, str] = NOBODY
+) -> Screening:
     """Judgements and failures put together, with the text as it may be delivered."""
     judged = [case.judgement or UNREAD for case in cases]
     findings = tuple(finding for one in judged for finding in one.findings)
@@ -168,6 +173,9 @@ def together(cases: Sequence[Case], failures: tuple[Failure, ...], started: floa
         latency_seconds=time.perf_counter() - started,
         segments=segments,
         redactions=redactions,
+        parts=tuple([segment.part for segment in segments]),
+        shares=tuple([len(one.verdicts) for one in judged]),
+        panel=panel,
     )
 
 

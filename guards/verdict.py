@@ -179,6 +179,11 @@ class Screening:
     unscanned: Mapping[str, int] = field(
         default_factory=dict
     )  # parts beside the text, by kind: nobody read them
+    parts: tuple[str, ...] = ()  # of the segments, which are not kept themselves
+    shares: tuple[int, ...] = ()  # how many of the verdicts are each segment's: they stand in its order
+    panel: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the policy's guards by id, with their fingerprints
 
     @property
     def flagged(self) -> bool:

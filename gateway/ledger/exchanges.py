@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.exchange import Exchange
+from gateway.ledger import jsontext
 from gateway.ledger.database import Database
+from gateway.ledger.evidence_tables import EvidenceRow, PanelRow
 from gateway.ledger.rows import Found, exchange_of
 from gateway.ledger.tables import CandidateRow, DeadLetterRow, ExchangeRow, FindingRow, VerdictRow
 
@@ -116,7 +118,27 @@ async def _whole(connection: AsyncConnection, seqs: Sequence[int]) -> list[Excha
     candidates, verdicts, findings = [
         await _belonging(connection, table, ids) for table in (CandidateRow, VerdictRow, FindingRow)
     ]
-    return [exchange_of(Found(row, candidates[row.id], verdicts[row.id], findings[row.id])) for row in rows]
+    said, panels = await _evidence(connection, ids)
+    return [
+        exchange_of(
+            Found(row, candidates[row.id], verdicts[row.id], findings[row.id], said.get(row.id), panels)
+        )
+        for row in rows
+    ]
+
+
+async def _evidence(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    """The evidence of exchanges by their ids, and every panel by its own."""
+    query = select(EvidenceRow.exchange_id, EvidenceRow.document).where(EvidenceRow.exchange_id.in_(ids))
+    said = {row[0]: jsontext.loads(row[1]) for row in await connection.execute(query)}
+    return said, await panels_in(connection) if said else {}
+
+
+async def panels_in(connection: AsyncConnection) -> dict[str, dict[str, str]]:
+    """Every panel by its id: there is one for each policy that ever screened."""
+    return {row[0]: row[1] for row in await connection.execute(select(PanelRow.id, PanelRow.guards))}
 
 
 async def _belonging(connection: AsyncConnection, table: Any, ids: Sequence[str]) -> dict[str, list[Any]]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,9 +14,10 @@ from gateway.exchange import Exchange
 from gateway.ledger import document
 from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 from gateway.ledger.database import Database
+from gateway.ledger.evidence_tables import EvidenceRow, PanelRow
 from gateway.ledger.insertion import insert_rows
 from gateway.ledger.rows import rows_of
-from gateway.ledger.tables import CandidateRow, DeadLetterRow, ExchangeRow, FindingRow, VerdictRow
+from gateway.ledger.tables import CandidateRow, DeadLetterRow, ExchangeRow, FindingRow
 
 # What a driver raises for a value that no column takes; the database's own refusals come as LedgerFailed.
 REFUSALS = (LedgerFailed, ValueError, TypeError, ArithmeticError)
@@ -94,12 +96,23 @@ async def _insert_news(connection: AsyncConnection, exchanges: Sequence[Exchange
     tables = (
         (ExchangeRow, rows.exchanges),
         (CandidateRow, rows.candidates),
-        (VerdictRow, rows.verdicts),
         (FindingRow, rows.findings),
+        (EvidenceRow, rows.evidence),
+        (PanelRow, await _new_panels(connection, rows.panels)),
     )
     for table, values in tables:
         await insert_rows(connection, table.metadata.tables[table.__tablename__], values)
     return len(by_id)
+
+
+async def _new_panels(
+    connection: AsyncConnection, panels: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Those that the ledger does not have yet; a policy's first exchange brings its panel."""
+    if not panels:
+        return []
+    known = set(await connection.scalars(select(PanelRow.id).where(PanelRow.id.in_(panels))))
+    return [{"id": name, "guards": dict(guards)} for name, guards in panels.items() if name not in known]
 
 
 def letter_of(exchange: Exchange, error: BaseException) -> Letter:

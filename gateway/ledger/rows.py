@@ -7,6 +7,8 @@ from operator import attrgetter
 from typing import Any
 
 from gateway.exchange import LONGEST_SUBJECT, Candidate, Exchange, Usage
+from gateway.ledger import jsontext
+from gateway.ledger.evidence import document_of, panel_id, verdicts_of
 from gateway.ledger.tables import PROMPT, CandidateRow, ExchangeRow, FindingRow, VerdictRow
 from guards.verdict import Action, Failure, Finding, Redaction, Screening, Span, Verdict
 
@@ -34,8 +36,9 @@ class Rows:
 
     exchanges: list[Row] = field(default_factory=list)
     candidates: list[Row] = field(default_factory=list)
-    verdicts: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
+    evidence: list[Row] = field(default_factory=list)
+    panels: dict[str, Mapping[str, str]] = field(default_factory=dict)  # by their ids
 
 
 def rows_of(exchanges: Iterable[Exchange]) -> Rows:
@@ -43,6 +46,7 @@ def rows_of(exchanges: Iterable[Exchange]) -> Rows:
     rows = Rows()
     for exchange in exchanges:
         rows.exchanges.append(_exchange_row(exchange))
+        rows.evidence.append(_evidence_row(exchange))
         _add_screening(rows, exchange.id, PROMPT, exchange.prompt_screening)
         for position, candidate in enumerate(exchange.candidates):
             rows.candidates.append(_candidate_row(exchange.id, position, candidate))
@@ -95,39 +99,25 @@ def _screening_json(screening: Screening | None, screened: str | None) -> Row | 
         "latency_seconds": screening.latency_seconds,
         "redactions": [[[cut.start, cut.end, cut.text] for cut in cuts] for cuts in screening.redactions],
         "unscanned": dict(screening.unscanned),
-        "silent": [
-            [position, verdict.guard, verdict.latency_seconds]
-            for position, verdict in enumerate(screening.verdicts)
-            if is_silent(verdict)
-        ],
     }
 
 
-def is_silent(verdict: Verdict) -> bool:
-    """Whether a guard has nothing to say of a text: most have not, and a row for each would be most of the ledger."""
-    return not (verdict.scores or verdict.spans)
+def _evidence_row(exchange: Exchange) -> Row:
+    return {
+        "exchange_id": exchange.id,
+        "created_at": exchange.created_at,
+        "document": jsontext.dumps_text(document_of(exchange)),
+    }
 
 
 def _add_screening(rows: Rows, exchange_id: str, candidate: int, screening: Screening | None) -> None:
     if screening is None:
         return
-    for position, verdict in enumerate(screening.verdicts):
-        if is_silent(verdict):
-            continue
-        place = {"exchange_id": exchange_id, "candidate": candidate, "position": position}
-        rows.verdicts.append(place | _verdict_row(verdict))
+    if screening.panel:
+        rows.panels.setdefault(panel_id(screening.panel) or "", screening.panel)
     for position, finding in enumerate(screening.findings):
         place = {"exchange_id": exchange_id, "candidate": candidate, "position": position}
         rows.findings.append(place | _finding_row(finding))
-
-
-def _verdict_row(verdict: Verdict) -> Row:
-    return {
-        "guard": verdict.guard,
-        "scores": dict(verdict.scores),
-        "spans": [[span.start, span.end, span.hazard, span.label, span.view] for span in verdict.spans],
-        "latency_seconds": verdict.latency_seconds,
-    }
 
 
 def _finding_row(finding: Finding) -> Row:
@@ -146,8 +136,10 @@ class Found:
 
     exchange: ExchangeRow
     candidates: Sequence[CandidateRow]
-    verdicts: Sequence[VerdictRow]
+    verdicts: Sequence[VerdictRow]  # only of one that was stored before there was evidence
     findings: Sequence[FindingRow]
+    evidence: Mapping[str, Any] | None = None
+    panels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def exchange_of(found: Found) -> Exchange:
@@ -195,17 +187,31 @@ def _candidate(found: Found, row: CandidateRow) -> Candidate:
 def _screening(found: Found, candidate: int, kept: Mapping[str, Any] | None, text: str) -> Screening | None:
     if kept is None:
         return None
+    said = _said(found, candidate)
     return Screening(
         text=text if kept["text"] is None else kept["text"],
         action=action_of(kept["action"]),
         findings=tuple(_finding(row) for row in found.findings if row.candidate == candidate),
         failures=tuple(Failure(guard, reason, action_of(word)) for guard, reason, word in kept["failures"]),
-        verdicts=_verdicts(found, candidate, kept),
+        verdicts=verdicts_of(said) if said else _verdicts(found, candidate, kept),
         scanned_bytes=kept["scanned_bytes"],
         latency_seconds=kept["latency_seconds"],
         redactions=tuple(tuple(Redaction(*cut) for cut in cuts) for cuts in kept["redactions"]),
         unscanned=kept.get("unscanned", {}),  # rows written before there was any have none
+        parts=tuple(said["s"]) if said else (),
+        shares=tuple(said["n"]) if said else (),
+        panel=found.panels.get(said["g"] or "", {}) if said else {},
     )
+
+
+def _said(found: Found, candidate: int) -> Mapping[str, Any] | None:
+    """What the evidence holds of a screening."""
+    if found.evidence is None:
+        return None
+    said: Mapping[str, Any] | None = (
+        found.evidence["p"] if candidate == PROMPT else found.evidence["c"][candidate][0]
+    )
+    return said
 
 
 def _verdicts(found: Found, candidate: int, kept: Mapping[str, Any]) -> tuple[Verdict, ...]:

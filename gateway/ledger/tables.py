@@ -86,7 +86,7 @@ class CandidateRow(Table):
 
 
 class VerdictRow(Table):
-    """One guard's raw scores, so that a new threshold can be backtested without a model call."""
+    """One guard's raw scores, of exchanges from before `evidence` was kept; nothing is added to them."""
 
     __tablename__ = "verdicts"
 

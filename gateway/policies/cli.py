@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from gateway.backtest.cli import backtest
 from guards.policy.cli import AsJson, app, complaints, out
+from guards.tuning.cli import tune
 
 if TYPE_CHECKING:
     from gateway.admin.client import AdminClient
@@ -38,6 +40,9 @@ Reference = Annotated[str, typer.Argument(help="A kept policy: its number or has
 Alias = Annotated[str | None, typer.Option(help="For requests of this model alone, not for all.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Only to look on: it judges the same traffic.")]
 HOME = Path(".trimtab")
+
+app.command()(backtest)
+app.command()(tune)
 
 
 @app.command()

@@ -194,13 +194,13 @@ def known_services(told: list[str] | None) -> "Services":
         raise typer.Exit(2) from error
 
 
-def opened(file: Path | None, services: "Services") -> "GuardPolicy":
+def opened(file: Path | None, services: "Services | None" = None) -> "GuardPolicy":
     """The policy, or an exit that says what is wrong with it."""
     from guards.policy.load import load_policy
     from guards.verdict import PolicyRefused
 
     try:
-        return load_policy(file, services=services)
+        return load_policy(file, services=known_services(None) if services is None else services)
     except PolicyRefused as refused:
         complaints.print(str(refused), markup=False, soft_wrap=True)
         raise typer.Exit(1) from refused

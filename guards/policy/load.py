@@ -35,6 +35,7 @@ class GuardPolicy:
     text: str = field(repr=False)  # as its author wrote it
     marks: Marks = field(compare=False, repr=False)  # where each part of the document stands, for messages
     revisions: Mapping[str, str]  # for each guard, a hash of the lists and weights that it uses
+    services: Mapping[str, Service] = field(compare=False, repr=False)  # those that it could have named
     hash: str  # SHA-256 of the canonical document and of the lists and weights that its guards use
 
     @property
@@ -127,7 +128,7 @@ def read_policy(
         raise PolicyRefused("\n".join(found))
     revisions = {plan.rule.id: plan.kind.revision(plan.config) for plan in plans}
     return GuardPolicy(
-        document, tuple(plans), name, text, marks, revisions, content_hash(document, revisions)
+        document, tuple(plans), name, text, marks, revisions, services, content_hash(document, revisions)
     )
 
 

@@ -50,6 +50,9 @@ def screenings(text):
         latency_seconds=PROBABILITY,
         redactions=tuples_of(tuples_of(st.builds(Redaction, COUNT, COUNT, text))),
         unscanned=st.dictionaries(PLAIN, COUNT, max_size=2),
+        parts=tuples_of(PLAIN),
+        shares=tuples_of(COUNT),
+        panel=st.dictionaries(PLAIN, PLAIN, max_size=2),
     )
 
 

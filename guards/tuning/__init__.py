@@ -1,0 +1,1 @@
+"""From labelled texts to thresholds that keep a promised rate of false alarms."""
