@@ -1,15 +1,18 @@
 """Every reading of a text that a guard should judge beside the text itself, which never changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from guards.text.decoded import decoded, undisguised
-from guards.text.respelled import deleeted, despaced
+from guards.text.ciphers import deciphered
+from guards.text.decoded import decoded, felt
+from guards.text.joined import assembled, bared, mended, parted, segmented, unlisted
+from guards.text.respelled import calmed, deleeted, despaced, rejoined
 from guards.text.skeleton import skeleton
+from guards.text.unescaped import unescaped
 from guards.text.view import View
 from guards.text.visible import encodable, hidden, visible
 
 MOST_VIEWS = 12
-DEPTH = 2  # encodings inside of encodings
+DEPTH = 3  # encodings inside of encodings
 
 
 def views(text: str, go_on: Callable[[], None] = lambda: None) -> list[View]:
@@ -19,26 +22,57 @@ def views(text: str, go_on: Callable[[], None] = lambda: None) -> list[View]:
     `go_on` is asked, which may raise.
     """
     raw = View("raw", encodable(text))
-    found = [raw]
     shown = visible(raw)
     go_on()
-    folded = skeleton(shown)
-    drawn = despaced(folded)
+    plain = unescaped(shown)
+    folded = skeleton(shown if plain is shown else visible(plain))
+    found = [raw, shown, plain, folded]
     go_on()
-    found += [shown, folded, drawn, deleeted(drawn)]
-    smuggled = hidden(raw)
-    clear: View | None = shown
-    if smuggled is not None:
-        found.append(smuggled)
-        found += [inner for inner in [decoded(smuggled)] if inner is not None]
-    for _ in range(DEPTH):
+    for step in within(raw, shown, plain):
         go_on()
-        clear = decoded(clear) if clear is not None else None
-        if clear is not None:
-            clear = visible(clear)
-            found += [clear, skeleton(clear)]
-    found += undisguised(folded)
+        found.append(step)
+    for step in respellings(folded):
+        go_on()
+        found.append(step)
+    found += deciphered(folded)
     return distinct(found)[:MOST_VIEWS]
+
+
+def within(raw: View, shown: View, plain: View) -> Iterator[View]:
+    """What is hidden or encoded inside of the text, and inside of that."""
+    smuggled: View | None = hidden(raw)
+    if smuggled is not None:
+        yield smuggled
+    told = felt(raw)
+    if told is not None:
+        yield told
+    # What looks like an escape may be part of a code.
+    for source in (smuggled, plain, None if plain is shown else shown):
+        clear = source
+        for _ in range(DEPTH):
+            clear = decoded(clear) if clear is not None else None
+            if clear is None:
+                break
+            clear = visible(unescaped(clear))
+            yield clear
+            yield skeleton(clear)
+            yield from deciphered(clear)
+
+
+def respellings(folded: View) -> Iterator[View]:
+    """The same words, pulled apart or run together, in digits, with signs in them or with letters drawn out."""
+    together = despaced(folded)
+    yield together
+    yield deleeted(together)
+    yield rejoined(folded)
+    whole = mended(folded)
+    yield whole
+    yield calmed(whole)
+    yield parted(folded)
+    yield segmented(folded)
+    yield unlisted(folded)
+    yield assembled(folded)
+    yield bared(folded)
 
 
 def distinct(found: list[View]) -> list[View]:
