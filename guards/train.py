@@ -8,7 +8,7 @@ of requests: scores of rows that a model has learnt by heart would promise too m
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,20 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as serialized
 from torch import nn
 
-from guards.datasets import found_sets, read_rows
-from guards.lessons import PROMPT_LABELS, REPLY_LABELS, Example, gather, prompt_lessons, reply_lessons
-from guards.models.ngram import SIDE_SIZE, WEIGHTS, side_of
+from guards.apart import exhibits
+from guards.exam_sets import asked_in_exams
+from guards.lessons import (
+    PROMPT_LABELS,
+    REPLY_LABELS,
+    Example,
+    Written,
+    gather,
+    kept_apart,
+    prompt_lessons,
+    reply_lessons,
+)
+from guards.models.ngram import WEIGHTS, sides_of
+from guards.public_sets import found_sets, read_rows
 from guards.report import unseen_figures, write_report
 from guards.schooling import Floats, School, calibrated, rounds, school
 
@@ -38,13 +49,13 @@ class Recipe:
     reply_rows: int = 1 << 16
     width: int = 24
     hidden: int = 64
-    epochs: int = 4
+    epochs: int = 3
+    fold_epochs: int = 1  # of the heads that only serve to calibrate
     batch: int = 256
     table_rate: float = 0.02
     layer_rate: float = 0.004
     dropped_grams: float = 0.3
-    contrasts: int = 30_000
-    small_talk: int = 7_500
+    written: Written = field(default_factory=Written)
 
 
 SHIPPED = Recipe()
@@ -89,7 +100,8 @@ def train(
     try:
         sets = found_sets(extra)
         public = read_rows(extra, sets) if extra else ()
-        rows = gather(examples, public, seed=seed, contrasts=recipe.contrasts, small_talk=recipe.small_talk)
+        rows = gather(examples, public, seed=seed, written=recipe.written)
+        rows, left = kept_apart(rows, exhibits(asked_in_exams(extra)))
         prompts = school(prompt_lessons(rows))
         tell(1, 4, f"{len(prompts.bags):,} prompts")
         prompt, unseen = taught(prompts, recipe.prompt_rows, seed, recipe)
@@ -103,6 +115,7 @@ def train(
         torch.set_num_threads(threads)
     counts = {"prompts": len(prompts.bags), "replies": len(replies.bags)}
     made = {"seed": seed, **counts, "sets": [f"{one.name} ({one.licence})" for one in sets]}
+    made["near_duplicates_left_out"] = dict(sorted(left.items()))
     write_report(out_dir, made, unseen_figures(prompts, unseen), extra)
     tell(4, 4, "figures")
     return made | {"seconds": round(time.monotonic() - started)}
@@ -111,11 +124,12 @@ def train(
 def taught(lessons: School, rows: int, seed: int, recipe: Recipe) -> tuple[HeadNet, Floats]:
     """A head trained on all lessons, and each lesson's logits by a head that has not seen its source."""
     unseen = np.zeros(lessons.labels.shape, np.float32)
+    short = replace(recipe, epochs=recipe.fold_epochs)
     for fold in sorted(set(lessons.folds.tolist())):
         apart = lessons.folds == fold
         if apart.all():
             break
-        unseen[apart] = judged(learn(lessons.some(~apart), rows, seed, recipe), lessons.some(apart))
+        unseen[apart] = judged(learn(lessons.some(~apart), rows, seed, short), lessons.some(apart))
     return learn(lessons, rows, seed, recipe), unseen
 
 
@@ -181,10 +195,11 @@ def with_sides(replies: School, prompt: HeadNet, unseen: dict[str, Any]) -> Scho
     said = judged(prompt, replies.alone(len(PROMPT_LABELS)))[:, 0]
     unknown = replies.asked_alone(known=unseen, labels=len(PROMPT_LABELS))
     others = dict(zip(unknown.texts, judged(prompt, unknown)[:, 0].tolist(), strict=True))
-    sides = np.zeros((len(replies.bags), SIDE_SIZE), np.float32)
-    for at, (asked, own) in enumerate(zip(replies.asked, said, strict=True)):
-        sides[at] = side_of(float(unseen.get(asked, others.get(asked, 0.0))), float(own), known=bool(asked))
-    return replies.beside(sides)
+    sides = [
+        sides_of(float(unseen.get(asked, others.get(asked, 0.0))), np.array([own]), known=bool(asked))
+        for asked, own in zip(replies.asked, said, strict=True)
+    ]
+    return replies.beside(np.concatenate(sides))
 
 
 def save(out_dir: Path, heads: dict[str, tuple[HeadNet, School, Floats]]) -> None:

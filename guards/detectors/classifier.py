@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from guards.kinds import Reach
-from guards.models.grams import grams, normal
-from guards.models.ngram import PART_DOUBT, NgramModel, load_ngram, parts
+from guards.models.grams import normal
+from guards.models.ngram import NgramModel, load_ngram
 from guards.policy.beside import beside
 from guards.policy.document import Strict
 from guards.text.view import View
@@ -22,9 +22,8 @@ from guards.work import Work
 Floats = NDArray[np.float32]
 
 BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
-DISGUISE_DOUBT = (
-    1.0  # logits that a derived view must have beyond the text itself: decoding makes garbage, too
-)
+# Logits that a derived view must have beyond the text itself: decoding makes garbage, too.
+DISGUISE_DOUBT = np.float32(1)
 NONE = np.float32(0)
 LONGEST_LABEL = 60
 FEW_WORDS_DOUBT = {0: np.float32(16), 1: np.float32(2)}  # by the spaces in the text
@@ -124,12 +123,13 @@ class ClassifierGuard:
 
     def prompt_logits(self, text: str, work: Work) -> Floats:
         """The prompt head's logits over all views."""
-        return strongest(text, lambda part: self.model.prompt.logits(grams(part)) - doubt_of(part), work)
+        return strongest(text, lambda view: self.model.prompt_logits(view, work.go_on) - doubt_of(view), work)
 
     def reply_logits(self, text: str, asked: str, context: Context) -> Floats:
         """The reply head's logits over all views, told of the request where there is one."""
+        work = context.work
         prompt = self.remembered(asked, context) if asked.strip() else None
-        return strongest(text, lambda part: self.model.part_logits(grams(part), prompt), context.work)
+        return strongest(text, lambda view: self.model.reply_logits(view, prompt, work.go_on), work)
 
     def remembered(self, asked: str, context: Context) -> Floats:
         """The logits of a request, kept by its digest alone: its reply, piece by piece, asks for them again."""
@@ -154,16 +154,12 @@ def readings(found: list[View]) -> list[View]:
 
 
 def strongest(text: str, judge: Callable[[str], Floats], work: Work) -> Floats:
-    """What a reader sees as a whole, raised by any other view, and any part of one, that is clearly worse."""
-    known: dict[str, Floats] = {}  # views differ in few of their parts
+    """What a reader sees, raised by any other view that is clearly worse."""
     logits: list[Floats] = []
     for place, view in enumerate(readings(work.views(text))):
-        for number, part in enumerate(parts(view.text)):
-            if part not in known:
-                work.go_on()
-                known[part] = judge(part)
-            doubt = (DISGUISE_DOUBT if place else 0) + (PART_DOUBT if number else 0)
-            logits.append(known[part] - np.float32(doubt))
+        work.go_on()
+        found = judge(view.text)
+        logits.append(found - DISGUISE_DOUBT if place else found)
     combined: Floats = logits[0] if len(logits) == 1 else np.max(logits, axis=0)
     return combined
 

@@ -79,7 +79,7 @@ def backspaced(text: str, rng: Random) -> str:
 
 def mixed_scripts(text: str, rng: Random) -> str:
     """Each letter from a script of its own."""
-    tables = (CYRILLIC, GREEK, ARMENIAN, {})
+    tables: tuple[Mapping[str, str], ...] = (CYRILLIC, GREEK, ARMENIAN, {})
     return "".join(rng.choice(tables).get(char, char) for char in text)
 
 

@@ -66,7 +66,7 @@ def drawn_out(text: str, rng: Random) -> str:
 
 def swapped(word: str, rng: Random) -> str:
     """Two inner letters of a long word the other way round, as a hasty hand writes them."""
-    if len(word) < 5 or rng.random() < 0.6:
+    if len(word) < 5 or rng.random() < 0.3:
         return word
     at = rng.randint(1, len(word) - 3)
     return word[:at] + word[at + 1] + word[at] + word[at + 2 :]

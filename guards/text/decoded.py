@@ -16,7 +16,7 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*={0,6}")
 LINE = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,6}")
 BASE32 = re.compile(r"[A-Z2-7]{16,}={0,6}")
 PEM_LINE = re.compile(r"-{5}[A-Z ]{3,40}-{5}")
-UU = re.compile(r"begin [0-7]{3,4} [^\n]{1,80}\n((?:[^\n]{1,90}\n){1,200}?)`?\n?end")
+UU = re.compile(r"^begin [0-7]{3,4} [^\n]{1,80}\n", re.MULTILINE)
 MARKED85 = re.compile(r"<~([!-uz\s]{8,8192}?)~>")
 # No space in it, and more signs than any word or address has.
 TOKEN85 = re.compile(r"(?<!\S)[!-~]{15,4096}(?!\S)")
@@ -65,9 +65,7 @@ def passages_of(text: str) -> Iterator[Passage]:
     for start, end, data in numbered(text):
         if clear := readable(data):
             yield start, end, clear
-    for run in UU.finditer(text):
-        if clear := from_uu(run.group(1)):
-            yield run.start(), run.end(), clear
+    yield from from_uu(text)
     yield from from_base85(text)
     yield from signalled(text)
 
@@ -105,9 +103,16 @@ def from_base64(run: str) -> str | None:
     return None
 
 
-def from_uu(lines: str) -> str | None:
-    """The clear text of UU's lines."""
-    return tried(lambda: b"".join(binascii.a2b_uu(line) for line in lines.splitlines() if line.strip("`")))
+def from_uu(text: str) -> Iterator[Passage]:
+    """Whatever stands between the first and the last line of UU."""
+    position = 0
+    while head := UU.search(text, position):
+        position = text.find("\nend", head.end() - 1)
+        if position < 0:
+            return
+        lines = [line for line in text[head.end() : position].splitlines() if line.strip("`")]
+        if clear := tried(lambda lines=lines: b"".join(map(binascii.a2b_uu, lines))):  # type: ignore[misc]
+            yield head.start(), position + 4, clear
 
 
 def from_base85(text: str) -> Iterator[Passage]:

@@ -10,8 +10,7 @@ from guards.text.sieve import Sieve
 from guards.text.view import View
 
 # Markup or a sign inside of a word: at several places, or at a line's end.
-MARKUP = r"<[^<>\n]{1,60}>|[-.*|~`^/\\]{1,3}(?:\r?\n)?"
-BROKEN = re.compile(rf"(?<=[^\W\d_])(?:{MARKUP})+(?=[^\W\d_])")
+BROKEN = re.compile(r"(?<=[^\W\d_])(?>(?:<[^<>\n]{1,60}>|[-.*|~`^/\\]){1,3})(?:\r?\n)?(?=[^\W\d_])")
 BROKEN_SIEVE = Sieve(
     r"[A-Za-z](?:<[^<>\n]{1,60}>|[*|~`^]{1,3})[A-Za-z]|[A-Za-z]-\r?\n[A-Za-z]"
     r"|(?s:(?:[A-Za-z][-./\\][A-Za-z].{0,40}){2})"
@@ -24,12 +23,12 @@ UNSPACED = re.compile("[A-Za-z]{16,400}")
 MOST_SEGMENTED = 800  # letters of one text
 LONGEST_WORD = 16
 SHORTEST_WORDS = "ai"
-FEWEST_PIECES, MOST_UNKNOWN = 4, 0.15
+FEWEST_PIECES, MOST_UNKNOWN, MOST_SHORT = 4, 0.15, 0.6
 UNKNOWN = 14.0  # what a letter of no known word costs; a known word, the logarithm of its place
 LISTED_SIEVE = Sieve(r"(?m:(?:^[0-9]{1,3}[.)] +\S+ *\n){3})")
 LISTED = re.compile(r"^[0-9]{1,3}[.)] +(?=\S)", re.MULTILINE)
 ASSIGNED_SIEVE = Sieve(r"(?s:[A-Za-z] ?= ?[\"'].{1,400}?[\"']\s.{0,20}[A-Za-z] ?= ?[\"'])")
-ASSIGNED = re.compile(r"[A-Za-z]\w{0,30} ?= ?\"([^\"\n]{1,400})\"|[A-Za-z]\w{0,30} ?= ?'([^'\n]{1,400})'")
+ASSIGNED = re.compile(r"(?<![\w\"' ])\w{1,30} ?= ?(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})')")
 TAG_SIEVE = Sieve(r"<(?:[A-Za-z/][^<>]{0,200}>|!--)")
 TAG = re.compile(r"</?[A-Za-z][^<>]{0,400}>|<!--|-->")
 
@@ -88,7 +87,9 @@ def words_in(letters: str) -> list[int]:
     while at := back[places[-1]]:
         places.append(at)
     unknown = sum(one - back[one] == 1 and letters[back[one]] not in SHORTEST_WORDS for one in places)
+    short = sum(one - back[one] < 3 for one in places)
     plausible = len(places) >= FEWEST_PIECES and unknown <= MOST_UNKNOWN * len(letters)
+    plausible = plausible and short <= MOST_SHORT * len(places)
     return places[:0:-1] if plausible else []
 
 

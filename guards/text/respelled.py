@@ -27,7 +27,7 @@ STRETCHED_SIEVE = Sieve(
     + "|".join(f"{one}{one}" for one in ascii_lowercase)
     + "){3})"
 )
-WORD = re.compile(r"[^\W\d_]{3,}")
+WORD = re.compile(r"[^\W\d_]{2,}")
 SAME = re.compile(r"([^\W\d_])\1*", re.IGNORECASE)
 
 

@@ -13,12 +13,12 @@ ESCAPES_SIEVE = Sieve(
 )
 # Runs of one kind, since a character may take several bytes.
 ESCAPED = re.compile(
-    r"(?P<mime>=\?[uU][tT][fF]-8\?[qQ]\?\S{1,998}?\?=(?!\S))"
+    r"(?P<mime>=\?[uU][tT][fF]-8\?[qQ]\?(?:(?!=\?)\S){1,998}?\?=(?!\S))"
     r"|(?P<url>(?:%[0-9a-fA-F]{2})+)"
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});)"
     r"|(?P<byte>(?:\\[xX][0-9a-fA-F]{2})+)"
     r"|(?P<code>\\u[0-9a-fA-F]{4})"
-    r"|(?P<octal>(?:\\[0-3][0-7]{2})+)"
+    r"|(?P<octal>(?:\\[0-3][0-7]{2}){2,})"
     r"|(?P<point>U\+[0-9a-fA-F]{4,6}(?: (?=U\+))?)"
     r"|(?P<quoted>(?:=[0-9A-F]{2}(?:=\r?\n)?){2,})"
 )

@@ -2,17 +2,34 @@
 
 from collections.abc import Callable, Iterator
 
+from guards.text import decoded as codes
+from guards.text import joined, respelled
 from guards.text.ciphers import deciphered
 from guards.text.decoded import decoded, felt
 from guards.text.joined import assembled, bared, mended, parted, segmented, unlisted
 from guards.text.respelled import calmed, deleeted, despaced, rejoined
+from guards.text.sieve import either
 from guards.text.skeleton import skeleton
-from guards.text.unescaped import unescaped
+from guards.text.unescaped import ESCAPES_SIEVE, unescaped
 from guards.text.view import View
 from guards.text.visible import encodable, hidden, visible
 
 MOST_VIEWS = 12
 DEPTH = 3  # encodings inside of encodings
+# Most text in plain ASCII has nothing that could be undone: one look, and it is spared a dozen.
+ANYTHING = either(
+    ESCAPES_SIEVE,
+    codes.SIEVE,
+    respelled.SPACED_SIEVE,
+    respelled.LEET_SIEVE,
+    respelled.STRETCHED_SIEVE,
+    joined.BROKEN_SIEVE,
+    joined.HUMPS_SIEVE,
+    joined.UNSPACED_SIEVE,
+    joined.LISTED_SIEVE,
+    joined.ASSIGNED_SIEVE,
+    joined.TAG_SIEVE,
+)
 
 
 def views(text: str, go_on: Callable[[], None] = lambda: None) -> list[View]:
@@ -24,6 +41,8 @@ def views(text: str, go_on: Callable[[], None] = lambda: None) -> list[View]:
     raw = View("raw", encodable(text))
     shown = visible(raw)
     go_on()
+    if shown is raw and raw.text.isascii() and not ANYTHING.passes(raw.text):
+        return [raw, *deciphered(raw)]
     plain = unescaped(shown)
     folded = skeleton(shown if plain is shown else visible(plain))
     found = [raw, shown, plain, folded]

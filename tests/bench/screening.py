@@ -16,12 +16,13 @@ from guards.text.views import views
 from guards.verdict import Segment
 from tests.bench.figures import Figure, write
 
-WORDS = (
-    "the garden of our house needs a plan for next spring and I would like to know which flowers grow well in the shade "
-    "because most of it lies behind a tall wall please make a list with the months in which they bloom how much water "
-    "they want and what they cost we have about two hundred euros to spend my neighbour says that ferns are a good "
-    "choice but she also told me to ask somebody who knows more about soil than she does last year everything died"
-).split()
+_WORDS = """
+the garden of our house needs a plan for next spring and I would like to know which flowers grow well in the shade
+because most of it lies behind a tall wall please make a list with the months in which they bloom how much water they
+want and what they cost we have about two hundred euros to spend my neighbour says that ferns are a good choice but she
+also told me to ask somebody who knows more about soil than she does last year everything died
+"""
+WORDS = _WORDS.split()
 
 
 def texts(size: int, count: int, seed: int = 1) -> Iterator[str]:
@@ -84,8 +85,8 @@ def main() -> None:
     )
     for figure in figures:
         bar = "" if figure.bar is None else f"  bar {figure.bar}  {'holds' if figure.holds else 'MISSED'}"
-        print(f"{figure.name:22} {figure.value:9.3f} {figure.unit}{bar}")
-    print(write("screening", figures))
+        print(f"{figure.name:22} {figure.value:9.3f} {figure.unit}{bar}")  # noqa: T201
+    print(write("screening", figures))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from guards.models.ngram import WEIGHTS, WINDOW_WORDS, load_ngram, parts
+from guards.lessons import parts
+from guards.models.ngram import WEIGHTS, WINDOW_WORDS, load_ngram
 from guards.verdict import GuardUnavailable
 
 

@@ -4,9 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guards.text.decoded import BASE64, SIEVE
+from guards.text.joined import BROKEN_SIEVE, TAG_SIEVE
 from guards.text.numerals import HEX
-from guards.text.respelled import LEET_SIEVE, SPACED, SPACED_SIEVE, TOKEN, respelled
+from guards.text.respelled import LEET_SIEVE, SPACED, SPACED_SIEVE, STRETCHED_SIEVE, TOKEN, respelled
 from guards.text.sieve import Sieve
+from guards.text.unescaped import ESCAPES_SIEVE
+from guards.text.views import ANYTHING
 
 ASCII = st.text(alphabet="abXZ0139 .-_*|!@$%\\x:,/+=\n\t\x00", max_size=60)
 ANY = ASCII | st.text(max_size=60)
@@ -31,3 +34,9 @@ def test_no_words_pulled_apart_are_stopped(text: str) -> None:
 @given(ASCII)
 def test_no_word_spelled_in_digits_is_stopped(text: str) -> None:
     assert LEET_SIEVE.passes(text) or TOKEN.sub(respelled, text) == text
+
+
+@given(ANY)
+def test_the_first_look_stops_nothing_that_a_sieve_lets_pass(text: str) -> None:
+    sieves = (SIEVE, LEET_SIEVE, SPACED_SIEVE, STRETCHED_SIEVE, BROKEN_SIEVE, TAG_SIEVE, ESCAPES_SIEVE)
+    assert ANYTHING.passes(text) or not any(sieve.passes(text) for sieve in sieves)
