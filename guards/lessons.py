@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from guards.apart import Exhibits
 from guards.contrast import contrast_rows
 from guards.datasets import Row
+from guards.injections import injection_rows
 from guards.languages import language_rows
 from guards.models.ngram import STRIDE_WORDS, WINDOW_WORDS
 from guards.passages import diluted_rows, passage_rows
@@ -126,6 +127,7 @@ class Written:
     passages: int = 14_000
     diluted: int = 8_000
     languages: int = 9_000
+    injections: int = 8_000
 
 
 def gather(examples: Iterable[Example], public: Iterable[Row], *, seed: int, written: Written) -> list[Row]:
@@ -139,6 +141,7 @@ def gather(examples: Iterable[Example], public: Iterable[Row], *, seed: int, wri
     rows += small_talk_rows(seed, written.small_talk)
     rows += passage_rows(seed, written.passages)
     rows += language_rows(seed, written.languages)
+    rows += injection_rows(seed, written.injections)
     rows += [
         Row(row.reply, "answers", unsafe=False) for row in rows if row.source == "llamafactory" and row.reply
     ]

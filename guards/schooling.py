@@ -1,5 +1,6 @@
 """Lessons as arrays: n-grams, labels, weights and folds; batches over them; and calibration of what was learnt."""
 
+import math
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ FOLDS = 2
 LARGEST_FOLD = 0.7  # of all lessons
 MIXED_SOURCES = {"corpus": 0, "contrast": 1, "passages": 0}  # their safe and unsafe rows belong together
 FEWEST_TO_CALIBRATE = 50
+# Sources of ordinary requests and of ordinary answers, and how many of them may reach one half as a whole; windows and
+# other readings add some.
+ORDINARY = {"refusal-direction harmless_train": 0.003, "llamafactory": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +147,12 @@ def platt(logits: Floats, labels: Floats, weights: Floats, steps: int = 50) -> t
         bend = (inputs * (weights * chance * (1 - chance))[:, None]).T @ inputs + 1e-3 * np.eye(2)
         told += np.clip(np.linalg.solve(bend, pull), -1, 1)
     return max(0.05, float(told[0])), float(told[1])
+
+
+def shift_for(lessons: School, unseen: Floats, slope: float) -> float:
+    """The shift with which few ordinary texts of those left out reach one half."""
+    sources = np.array(lessons.sources)
+    for source, share in ORDINARY.items():
+        if (sources == source).any():
+            return float(-slope * np.quantile(unseen[sources == source, 0], 1 - share))
+    return math.inf

@@ -21,7 +21,7 @@ INVERSE = np.uint32(pow(0x9E3779B1, -1, 1 << 32))
 NEAR, FAR, THREE = (np.uint32(s) for s in (0x6659FD93, 0x78BD642F, 0xA0B428DB))
 GRAM_SIZES = (3, 4, 5)
 BLOCK_WORDS = 16
-CHUNK_WORDS = 1024  # worked on at once
+CHUNK_WORDS = 256  # worked on at once, so that it stays in the processor's cache
 LONGEST_WORD = 60  # bytes; what is longer, as text without spaces is, counts as several words
 ENDLESS = re.compile(rb"[^ ]{60}(?=[^ ])")
 APOSTROPHE = re.compile("['\u2019`]")
@@ -45,22 +45,18 @@ def geometric(ratio: np.uint32, size: int) -> Codes:
 
 POWERS, SHIFTS = geometric(ODD, 4096), geometric(INVERSE, 4096)  # enough for most texts
 WORDS_BEFORE = np.arange(1, CHUNK_WORDS + 1, dtype=np.int16)
-FIRST = np.zeros(1, np.int64)
+NO_BLOCKS = np.empty(0, np.int16)
 EARLY, VERY_FIRST = np.uint32(0xC2B2AE35), np.uint32(0x85EBCA6B)
 FIRST_WORDS, VERY_FIRST_WORDS, LONGEST_OPENING = 40, 12, 400
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The n-grams of up to 1,024 words, block by block; a block is sixteen words and what begins in them."""
+    """The n-grams of up to 256 words, and the block of each: sixteen words and what begins in them."""
 
     buckets: Indices
-    starts: Indices  # where each block begins among them
-
-    @property
-    def sizes(self) -> Indices:
-        """How many n-grams each block has."""
-        return np.diff(self.starts, append=len(self.buckets))
+    blocks: NDArray[np.int16]
+    size: int  # how many blocks there are
 
 
 def grams(text: str) -> Indices:
@@ -98,13 +94,11 @@ def chunk_of(plain: bytes) -> Chunk:
         places.append(passed[kept])
     buckets = scattered(np.concatenate(parts))
     if len(words) <= BLOCK_WORDS:
-        return Chunk(buckets, FIRST)
+        return Chunk(buckets, NO_BLOCKS, 1)
     blocks = np.concatenate(places)
     blocks -= 1
     blocks //= BLOCK_WORDS
-    order = blocks.argsort(kind="stable")  # of small numbers: by their digits, in linear time
-    sizes = np.bincount(blocks, minlength=-(-len(words) // BLOCK_WORDS))
-    return Chunk(buckets[order], sizes.cumsum() - sizes)
+    return Chunk(buckets, blocks, -(-len(words) // BLOCK_WORDS))
 
 
 def sequences(words: Codes) -> tuple[Codes, Codes, Codes]:

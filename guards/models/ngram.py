@@ -9,15 +9,15 @@ A text's n-grams are summed by blocks of sixteen words, once; every window of it
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from guards.models.grams import BLOCK_WORDS, Chunk, Indices, chunks, opening
+from guards.models.grams import BLOCK_WORDS, CHUNK_WORDS, Chunk, Indices, chunks, opening
 from guards.verdict import GuardUnavailable
 
 Floats = NDArray[np.float32]
@@ -27,8 +27,10 @@ WEIGHTS = "model.safetensors"
 SIDE_SIZE = 3
 SIDE_SCALE = 4.0
 SIDE_LIMIT = 2.0
-NOTHING = Chunk(np.empty(0, np.int64), np.zeros(1, np.int64))
+NOTHING = Chunk(np.empty(0, np.int64), np.empty(0, np.int16), 1)
+NUMBERS = np.arange(CHUNK_WORDS // BLOCK_WORDS, dtype=np.int16)[:, None]
 NO_DOUBT = np.float32(0)
+PARTS = ("table", "hidden", "hidden_bias", "out", "out_bias", "slope", "shift")  # of a head, as stored
 FEWEST_BLOCKS = 3  # of a text that is looked at in windows, too
 
 
@@ -51,7 +53,11 @@ WINDOW_WORDS, STRIDE_WORDS = LONG.blocks * BLOCK_WORDS, LONG.stride * BLOCK_WORD
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A table of n-gram rows, a hidden layer, and one logit for each label; the table's last column is `unsafe`'s."""
+    """A table of n-gram rows, a hidden layer, and one logit for each label.
+
+    The table's last column goes straight to `unsafe`. Where there are `attack` terms, its first goes straight to
+    the last label, prompt injection: they say how much of the hidden layer's logit counts, and what is added.
+    """
 
     table: Floats
     hidden: Floats
@@ -60,6 +66,7 @@ class Head:
     out_bias: Floats
     slope: Floats
     shift: Floats
+    attack: tuple[float, float] | None = None
 
     def rows(self, buckets: Indices) -> Floats:
         """The rows of some n-grams."""
@@ -75,10 +82,16 @@ class Head:
     def logits(self, sums: Floats, sizes: Floats, sides: Floats | None = None) -> Floats:
         """A row of logits, one a label, for each bag; `sides` is what the hidden layer is told beside it."""
         bags = sums / np.sqrt(np.maximum(sizes, 1))[:, None]
-        told = bags[:, :-1] if sides is None else np.concatenate([bags[:, :-1], sides], axis=1)
+        told = bags[:, 1:-1] if self.attack else bags[:, :-1]
+        if sides is not None:
+            told = np.concatenate([told, sides], axis=1)
         hidden = np.maximum(told @ self.hidden.T + self.hidden_bias, 0)
         logits: Floats = hidden @ self.out.T + self.out_bias
         logits[:, 0] += bags[:, -1]
+        if self.attack:
+            logits[:, -1] = (
+                logits[:, -1] * np.float32(self.attack[0]) + bags[:, 0] + np.float32(self.attack[1])
+            )
         return logits
 
     def probabilities(self, logits: Floats) -> Floats:
@@ -138,12 +151,11 @@ def read(text: str, go_on: Callable[[], None]) -> list[Chunk]:
 
 def summed(rows: Floats, chunk: Chunk) -> Bags:
     """The sum of each block's rows, and their number. A product with ones is a sum by the processor's best loop."""
-    starts = chunk.starts.tolist()
-    sizes = chunk.sizes
-    ones = np.ones(int(sizes.max()), np.float32)
-    ends = [*starts[1:], len(rows)]
-    sums = [ones[: end - start] @ rows[start:end] for start, end in zip(starts, ends, strict=True)]
-    return np.stack(sums), sizes.astype(np.float32)
+    if chunk.size == 1:
+        belongs = np.ones((1, len(rows)), np.float32)
+    else:
+        belongs = (chunk.blocks == NUMBERS[: chunk.size]).astype(np.float32)
+    return belongs @ rows, belongs.sum(axis=1)
 
 
 def windows(sums: Floats, sizes: Floats, kinds: tuple[Window, ...]) -> Iterator[tuple[Bags, np.float32]]:
@@ -197,19 +209,23 @@ def load_ngram(folder: Path) -> NgramModel:
     try:
         with safe_open(file, framework="numpy") as opened:
             told = json.loads(opened.metadata()["guard"])
-            heads = {
-                name: Head(
-                    **{
-                        part: opened.get_tensor(f"{name}.{part}").astype(np.float32)
-                        for part in Head.__dataclass_fields__
-                    }
-                )
-                for name in ("prompt", "reply")
-            }
+            stored = {key: opened.get_tensor(key).astype(np.float32) for key in opened.keys()}  # noqa: SIM118
+        heads = {name: head_of(name, stored) for name in ("prompt", "reply")}
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise GuardUnavailable(f"{file}: no guard classifier: {type(error).__name__}") from error
     labels = {name: tuple(told[name]) for name in heads}
     return NgramModel(heads["prompt"], heads["reply"], labels["prompt"], labels["reply"], revision_of(folder))
+
+
+def head_of(name: str, stored: Mapping[str, Floats]) -> Head:
+    """One head from what is stored of it."""
+    head = Head(**{part: stored[f"{name}.{part}"] for part in PARTS})
+    if f"{name}.attack" not in stored:
+        return head
+    column = stored[f"{name}.attack_column"][:, None]
+    table = np.concatenate([column, head.table], axis=1)
+    counts, added = stored[f"{name}.attack"].tolist()
+    return replace(head, table=table, attack=(counts, added))
 
 
 def revision_of(folder: Path) -> str:

@@ -39,6 +39,6 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         EXAMPLES,
         folder,
         seed=1,
-        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, written=Written(1500, 0, 0, 0, 0)),
+        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, written=Written(1500, 0, 0, 0, 0, 0)),
     )
     return folder

@@ -12,7 +12,7 @@ from tests.guards.conftest import EXAMPLES
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
-SMALL = Recipe(1 << 10, 1 << 10, width=4, hidden=8, epochs=1, written=Written(400, 40, 40, 0, 40))
+SMALL = Recipe(1 << 10, 1 << 10, width=4, hidden=8, epochs=1, written=Written(400, 40, 40, 0, 40, 40))
 
 
 def test_the_same_seed_makes_the_same_weights(tmp_path: Path) -> None:

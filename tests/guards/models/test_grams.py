@@ -52,13 +52,13 @@ def test_plain_text_is_normalised_as_any_other(text: str) -> None:
 def test_blocks_hold_what_begins_in_their_words() -> None:
     words = [f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(40)]
     (chunk,) = chunks(" ".join(words))
-    assert len(chunk.sizes) == -(-len(words) // BLOCK_WORDS)
-    last = chunk.buckets[chunk.starts[-1] :]
+    assert chunk.size == -(-len(words) // BLOCK_WORDS)
+    last = chunk.buckets[chunk.blocks == chunk.size - 1]
     assert set(grams(" ".join(words[32:]))) == set(last)
 
 
 def test_a_long_text_comes_in_chunks_that_hold_all_its_words() -> None:
-    assert sum(len(chunk.sizes) for chunk in chunks("alpha beta gamma " * 2000)) == -(-6000 // BLOCK_WORDS)
+    assert sum(chunk.size for chunk in chunks("alpha beta gamma " * 2000)) == 6000 // BLOCK_WORDS
 
 
 @pytest.mark.parametrize("text", ["a" * 100_000, "\u0301" * 100_000, "\u6f22" * 50_000, "\ud800" * 1000])
