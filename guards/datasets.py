@@ -6,6 +6,7 @@ HarmBench's test behaviours, JailbreakBench's goals, StrongREJECT, XSTest, OpenA
 
 import csv
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class Row:
     reply_unsafe: bool | None = None
     hazard: str | None = None
     attack: str | None = None  # G.jailbreak or G.prompt_injection
+    share: float | None = None  # of those who labelled it, who called it harmful, where they differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,17 @@ def gptfuzz(folder: Path) -> Iterator[Row]:
 
 
 def deepset(folder: Path) -> Iterator[Row]:
-    """Prompt injections, and questions that are none, in English and German (the training split)."""
+    """Prompt injections, and questions that are none, in English and German: two thirds of the training split."""
+    yield from (row for row, held in deepset_rows(folder) if not held)
+
+
+def deepset_rows(folder: Path) -> Iterator[tuple[Row, bool]]:
+    """Every row of the training split, and whether it is kept to measure with."""
     for line in table(folder / "deepset_train.csv"):
         injected = line["label"] == "1"
         attack = "G.prompt_injection" if injected else None
-        yield Row(line["text"], "deepset", unsafe=None if injected else False, attack=attack)
+        row = Row(line["text"], "deepset", unsafe=None if injected else False, attack=attack)
+        yield row, zlib.crc32(line["text"].encode()) % 3 == 0
 
 
 def jailbreakbench(folder: Path) -> Iterator[Row]:
@@ -199,7 +207,10 @@ PUBLIC_SETS = (
     PublicSet("refusal-direction, training splits", "refusal-direction", "Apache-2.0", refusal_direction),
     PublicSet("GPTFuzz, training part", "gptfuzz", "MIT", gptfuzz),
     PublicSet(
-        "deepset prompt injections, training split", "deepset-prompt-injections", "Apache-2.0", deepset
+        "deepset prompt injections, two thirds of the training split",
+        "deepset-prompt-injections",
+        "Apache-2.0",
+        deepset,
     ),
     PublicSet("JailbreakBench artifacts, answers", "jailbreakbench-artifacts", "MIT", jailbreakbench),
     PublicSet("past-tense jailbreaks, answers", "past-tense-jailbreaks", "MIT", past_tense),
@@ -209,17 +220,6 @@ PUBLIC_SETS = (
     PublicSet("LLaMA-Factory demonstrations", "llamafactory-preference-demos", "Apache-2.0", llamafactory),
     PublicSet("BIPIA, training part", "bipia", "MIT", bipia),
 )
-
-
-def found_sets(folder: Path | None) -> list[PublicSet]:
-    """Those of the sets that lie under the folder."""
-    return [] if folder is None else [one for one in PUBLIC_SETS if (folder / one.folder).is_dir()]
-
-
-def read_rows(folder: Path, chosen: list[PublicSet]) -> Iterator[Row]:
-    """All rows of the chosen sets that have any words."""
-    for one in chosen:
-        yield from (row for row in one.read(folder / one.folder) if row.prompt.strip())
 
 
 def table(path: Path) -> list[dict[str, str]]:

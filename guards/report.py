@@ -1,7 +1,7 @@
 """The classifier's figures and its card: measured on what it has not learnt from, as far as that is at hand."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ import numpy as np
 
 from guards.detectors.classifier import ClassifierGuard
 from guards.exam_sets import EXAMS, HARMLESS, VALIDATION, Case, Exam
-from guards.measure import Scores, share
+from guards.measure import Scores, calibration, share
 from guards.measuring.agreement import compared
 from guards.models.ngram import NgramModel, load_ngram
 from guards.schooling import MIXED_SOURCES, Floats, School
 from guards.verdict import Where
 
 FLAG, REFUSE = 0.5, 0.6  # the thresholds of the bundled policy
+UNSAFE, ATTACK = ("G.unsafe",), ("G.unsafe", "G.jailbreak", "G.prompt_injection")
 FEWEST = 90
 
 Told = dict[str, Any]
@@ -64,12 +65,15 @@ def exam_figures(model: NgramModel, data: Path | None) -> Told:
 
 def examined(exam: Exam, guard: ClassifierGuard, cases: list[Case], harmless: Scores) -> Told:
     """One exam: separation where both kinds are there, and what the bundled thresholds make of each kind."""
-    scores = scores_of(guard, exam.where, cases)
+    scores = scores_of(guard, exam.where, cases, ATTACK if exam.attack else UNSAFE)
     unsafe = np.array([case.unsafe for case in cases])
     fine = harmless if exam.against else scores[~unsafe]
     told: Told = {}
     if unsafe.any() and len(fine):
         told |= compared(scores[unsafe], fine)
+    if unsafe.any() and (~unsafe).any():
+        told["accuracy"] = share((scores > FLAG) == unsafe).told()
+        told["ece"] = calibration(scores, unsafe).told()
     levels = {"flagged": FLAG} if exam.where == "prompt" else {"flagged": FLAG, "refused": REFUSE}
     for word, threshold in levels.items():
         if unsafe.any():
@@ -79,9 +83,12 @@ def examined(exam: Exam, guard: ClassifierGuard, cases: list[Case], harmless: Sc
     return told
 
 
-def scores_of(guard: ClassifierGuard, where: Where, cases: list[Case]) -> Scores:
-    """The probability that each case is unsafe."""
-    return np.array([guard.judge(case.text, where, case.asked).scores.get("G.unsafe", 0.0) for case in cases])
+def scores_of(
+    guard: ClassifierGuard, where: Where, cases: list[Case], labels: Sequence[str] = UNSAFE
+) -> Scores:
+    """The probability that each case is unsafe, or the greatest of those asked for."""
+    told = [guard.judge(case.text, where, case.asked).scores for case in cases]
+    return np.array([max(scores.get(label, 0.0) for label in labels) for scores in told])
 
 
 def card(figures: Told) -> str:
@@ -97,6 +104,8 @@ def card(figures: Told) -> str:
         prompts=f"{made['prompts']:,}",
         replies=f"{made['replies']:,}",
         seed=made["seed"],
+        left_out=", ".join(f"{count} of {name}" for name, count in made["near_duplicates_left_out"].items())
+        or "none",
         unseen=table(figures["unseen_sources"]),
         exams=table(figures["exams"]) if figures["exams"] else "No exam set was at hand when this was made.",
     )

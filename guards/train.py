@@ -7,8 +7,8 @@ of requests: scores of rows that a model has learnt by heart would promise too m
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,25 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as serialized
 from torch import nn
 
-from guards.datasets import found_sets, read_rows
-from guards.lessons import PROMPT_LABELS, REPLY_LABELS, Example, gather, prompt_lessons, reply_lessons
-from guards.models.ngram import SIDE_SIZE, WEIGHTS, side_of
+from guards.apart import exhibits
+from guards.exam_sets import asked_in_exams
+from guards.lessons import (
+    PROMPT_LABELS,
+    REPLY_LABELS,
+    Example,
+    Written,
+    gather,
+    kept_apart,
+    prompt_lessons,
+    reply_lessons,
+)
+from guards.models.ngram import WEIGHTS, sides_of
+from guards.nets import HeadNet, attack_terms, bag_of, judged
+from guards.public_sets import found_sets, read_rows
 from guards.report import unseen_figures, write_report
-from guards.schooling import Floats, School, calibrated, rounds, school
+from guards.schooling import Floats, School, calibrated, rounds, school, shift_for
 
 Progress = Callable[[int, int, str], None]
-Bag = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 FORGOTTEN_REQUESTS = 0.15  # of the replies are shown without their request, as a guard may see them
 
@@ -38,39 +49,18 @@ class Recipe:
     reply_rows: int = 1 << 16
     width: int = 24
     hidden: int = 64
-    epochs: int = 4
+    epochs: int = 2
+    fold_epochs: int = 1  # of the heads that only serve to calibrate
     batch: int = 256
     table_rate: float = 0.02
     layer_rate: float = 0.004
-    dropped_grams: float = 0.3
-    contrasts: int = 30_000
-    small_talk: int = 7_500
+    dropped_grams: float = 0.4
+    others: int = 12_000  # lessons beside those of attacks, where these are taught by themselves
+    attacks_repeated: int = 10
+    written: Written = field(default_factory=Written)
 
 
 SHIPPED = Recipe()
-
-
-class HeadNet(nn.Module):
-    """A bag of n-gram rows, whose last column goes straight to `unsafe`, and a hidden layer."""
-
-    def __init__(self, rows: int, labels: int, side: int, recipe: Recipe) -> None:
-        super().__init__()
-        self.rows = rows
-        self.table = nn.EmbeddingBag(rows, recipe.width + 1, mode="sum", sparse=True)
-        nn.init.normal_(self.table.weight, std=0.05)
-        with torch.no_grad():
-            self.table.weight[:, -1] = 0
-        self.hidden = nn.Linear(recipe.width + side, recipe.hidden)
-        self.out = nn.Linear(recipe.hidden, labels)
-        self.rest = nn.Dropout(0.2)
-
-    def forward(self, bag: Bag, side: torch.Tensor) -> torch.Tensor:
-        """One logit for each bag and label."""
-        buckets, offsets, weights = bag
-        summed = self.table(buckets & (self.rows - 1), offsets, per_sample_weights=weights)
-        seen = torch.cat([summed[:, :-1], side], dim=1)
-        logits = self.out(self.rest(torch.relu(self.hidden(seen))))
-        return torch.cat([logits[:, :1] + summed[:, -1:], logits[:, 1:]], dim=1)
 
 
 def train(
@@ -89,7 +79,8 @@ def train(
     try:
         sets = found_sets(extra)
         public = read_rows(extra, sets) if extra else ()
-        rows = gather(examples, public, seed=seed, contrasts=recipe.contrasts, small_talk=recipe.small_talk)
+        rows = gather(examples, public, seed=seed, written=recipe.written)
+        rows, left = kept_apart(rows, exhibits(asked_in_exams(extra)))
         prompts = school(prompt_lessons(rows))
         tell(1, 4, f"{len(prompts.bags):,} prompts")
         prompt, unseen = taught(prompts, recipe.prompt_rows, seed, recipe)
@@ -98,11 +89,16 @@ def train(
         tell(2, 4, f"{len(replies.bags):,} replies")
         reply, heard = taught(replies, recipe.reply_rows, seed, recipe)
         tell(3, 4, "weights")
-        save(out_dir, {"prompt": (prompt, prompts, unseen), "reply": (reply, replies, heard)})
+        heads = {"prompt": (prompt, prompts, unseen), "reply": (reply, replies, heard)}
+        more = attack_terms(
+            prompt, prompts, seed, repeated=recipe.attacks_repeated, most_others=recipe.others
+        )
+        save(out_dir, heads, more)
     finally:
         torch.set_num_threads(threads)
     counts = {"prompts": len(prompts.bags), "replies": len(replies.bags)}
     made = {"seed": seed, **counts, "sets": [f"{one.name} ({one.licence})" for one in sets]}
+    made["near_duplicates_left_out"] = dict(sorted(left.items()))
     write_report(out_dir, made, unseen_figures(prompts, unseen), extra)
     tell(4, 4, "figures")
     return made | {"seconds": round(time.monotonic() - started)}
@@ -111,11 +107,12 @@ def train(
 def taught(lessons: School, rows: int, seed: int, recipe: Recipe) -> tuple[HeadNet, Floats]:
     """A head trained on all lessons, and each lesson's logits by a head that has not seen its source."""
     unseen = np.zeros(lessons.labels.shape, np.float32)
+    short = replace(recipe, epochs=recipe.fold_epochs)
     for fold in sorted(set(lessons.folds.tolist())):
         apart = lessons.folds == fold
         if apart.all():
             break
-        unseen[apart] = judged(learn(lessons.some(~apart), rows, seed, recipe), lessons.some(apart))
+        unseen[apart] = judged(learn(lessons.some(~apart), rows, seed, short), lessons.some(apart))
     return learn(lessons, rows, seed, recipe), unseen
 
 
@@ -123,10 +120,21 @@ def learn(lessons: School, rows: int, seed: int, recipe: Recipe) -> HeadNet:
     """One head, from nothing."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = HeadNet(rows, lessons.labels.shape[1], lessons.sides.shape[1], recipe)
+    net = HeadNet(rows, lessons.labels.shape[1], lessons.sides.shape[1], recipe.width, recipe.hidden)
+    study(net, lessons, rounds(len(lessons.bags), recipe.epochs, recipe.batch, rng), rng, recipe)
+    return net.eval()
+
+
+def study(
+    net: HeadNet,
+    lessons: School,
+    steps: Sequence[NDArray[np.int64]],
+    rng: np.random.Generator,
+    recipe: Recipe,
+) -> None:
+    """Takes the steps, the table's ever smaller."""
     table = torch.optim.SparseAdam([net.table.weight], lr=recipe.table_rate)
     layers = torch.optim.Adam([*net.hidden.parameters(), *net.out.parameters()], lr=recipe.layer_rate)
-    steps = rounds(len(lessons.bags), recipe.epochs, recipe.batch, rng)
     net.train()
     for done, chosen in enumerate(steps):
         for group in table.param_groups:
@@ -137,7 +145,6 @@ def learn(lessons: School, rows: int, seed: int, recipe: Recipe) -> HeadNet:
         loss.backward()
         table.step()
         layers.step()
-    return net.eval()
 
 
 def loss_on(
@@ -157,41 +164,26 @@ def loss_on(
     return summed / len(chosen)
 
 
-def bag_of(bags: Sequence[NDArray[np.int32]]) -> Bag:
-    """Bags end to end, as an embedding bag takes them; each n-gram weighs one over the root of their number."""
-    sizes = np.array([len(bag) for bag in bags])
-    offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    weights = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
-    together = np.concatenate(bags).astype(np.int64)
-    return torch.from_numpy(together), torch.from_numpy(offsets), torch.from_numpy(weights)
-
-
-@torch.no_grad()
-def judged(net: HeadNet, lessons: School) -> Floats:
-    """The net's logits for all lessons."""
-    found = [np.zeros((0, lessons.labels.shape[1]), np.float32)]
-    for start in range(0, len(lessons.bags), 512):
-        sides = torch.from_numpy(lessons.sides[start : start + 512])
-        found.append(net(bag_of(lessons.bags[start : start + 512]), sides).numpy())
-    return np.concatenate(found)
-
-
 def with_sides(replies: School, prompt: HeadNet, unseen: dict[str, Any]) -> School:
     """The replies with what their head is told beside the words: see `NgramModel.part_logits`."""
     said = judged(prompt, replies.alone(len(PROMPT_LABELS)))[:, 0]
     unknown = replies.asked_alone(known=unseen, labels=len(PROMPT_LABELS))
     others = dict(zip(unknown.texts, judged(prompt, unknown)[:, 0].tolist(), strict=True))
-    sides = np.zeros((len(replies.bags), SIDE_SIZE), np.float32)
-    for at, (asked, own) in enumerate(zip(replies.asked, said, strict=True)):
-        sides[at] = side_of(float(unseen.get(asked, others.get(asked, 0.0))), float(own), known=bool(asked))
-    return replies.beside(sides)
+    sides = [
+        sides_of(float(unseen.get(asked, others.get(asked, 0.0))), np.array([own]), known=bool(asked))
+        for asked, own in zip(replies.asked, said, strict=True)
+    ]
+    return replies.beside(np.concatenate(sides))
 
 
-def save(out_dir: Path, heads: dict[str, tuple[HeadNet, School, Floats]]) -> None:
+def save(out_dir: Path, heads: dict[str, tuple[HeadNet, School, Floats]], more: Mapping[str, Any]) -> None:
     """The weights as `guards.models.ngram` reads them."""
-    tensors: dict[str, Any] = {}
+    tensors: dict[str, Any] = dict(more)
     for name, (net, lessons, unseen) in heads.items():
         slope, shift = calibrated(unseen, lessons.labels, lessons.weights)
+        shift[0] = min(shift[0], shift_for(lessons, unseen, slope[0]))
+        if name == "prompt" and more:
+            slope[-1], shift[-1] = 1, 0  # its column was learnt by itself
         parts = {
             "table": net.table.weight.detach().numpy().astype(np.float16),
             "hidden": net.hidden.weight.detach().numpy(),

@@ -22,6 +22,7 @@ TORCH_ROOMS = (
     "gateway/engines/pocket/sampling.py",
     "rewardserve/scorers/",
     "rewardserve/train.py",
+    "guards/nets.py",
     "guards/train.py",
     "guards/models/encoder.py",
     "guards/models/entailment.py",

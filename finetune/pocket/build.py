@@ -28,7 +28,7 @@ class Scale:
     examples: int = 90_000
     pairs: int = 9_000
     sampled_prompts: int = 160
-    guard_examples: int = 40_000
+    guard_examples: int = 12_000
     held_pairs: int = 2_000
     exam_prompts: int | None = None
     recipe: Recipe = SHIPPED

@@ -13,8 +13,8 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from guards.detectors.history import Exchange, before, last_turn, opening, shortened
 from guards.kinds import Reach
-from guards.models.grams import grams, normal
-from guards.models.ngram import PART_DOUBT, NgramModel, load_ngram, parts
+from guards.models.grams import normal
+from guards.models.ngram import NgramModel, load_ngram
 from guards.policy.beside import beside
 from guards.policy.strict import Strict
 from guards.text.view import View
@@ -24,9 +24,8 @@ from guards.work import Work
 Floats = NDArray[np.float32]
 
 BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
-DISGUISE_DOUBT = (
-    1.0  # logits that a derived view must have beyond the text itself: decoding makes garbage, too
-)
+# Logits that a derived view must have beyond the text itself: decoding makes garbage, too.
+DISGUISE_DOUBT = np.float32(1)
 HISTORY_DOUBT = np.float32(1)  # logits that a text read on from earlier ones must have beyond the text itself
 BAD, REFUSED = 0.5, 0.1  # a request at least so likely unsafe; an answer to it that is less likely so
 NONE = np.float32(0)
@@ -172,11 +171,12 @@ class ClassifierGuard:
 
     def prompt_logits(self, text: str, work: Work) -> Floats:
         """The prompt head's logits over all views."""
-        return strongest(text, lambda part: self.model.prompt.logits(grams(part)) - doubt_of(part), work)
+        return strongest(text, lambda view: self.model.prompt_logits(view, work.go_on) - doubt_of(view), work)
 
     def reply_logits(self, text: str, prompt: Floats | None, context: Context) -> Floats:
         """The reply head's logits over all views, told what the request got where there is one."""
-        return strongest(text, lambda part: self.model.part_logits(grams(part), prompt), context.work)
+        work = context.work
+        return strongest(text, lambda view: self.model.reply_logits(view, prompt, work.go_on), work)
 
     def remembered(self, asked: str, context: Context) -> Floats:
         """The logits of a request, kept by its digest alone: its reply, piece by piece, asks for them again."""
@@ -201,16 +201,12 @@ def readings(found: list[View]) -> list[View]:
 
 
 def strongest(text: str, judge: Callable[[str], Floats], work: Work) -> Floats:
-    """What a reader sees as a whole, raised by any other view, and any part of one, that is clearly worse."""
-    known: dict[str, Floats] = {}  # views differ in few of their parts
+    """What a reader sees, raised by any other view that is clearly worse."""
     logits: list[Floats] = []
     for place, view in enumerate(readings(work.views(text))):
-        for number, part in enumerate(parts(view.text)):
-            if part not in known:
-                work.go_on()
-                known[part] = judge(part)
-            doubt = (DISGUISE_DOUBT if place else 0) + (PART_DOUBT if number else 0)
-            logits.append(known[part] - np.float32(doubt))
+        work.go_on()
+        found = judge(view.text)
+        logits.append(found - DISGUISE_DOUBT if place else found)
     combined: Floats = logits[0] if len(logits) == 1 else np.max(logits, axis=0)
     return combined
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guards.datasets import found_sets
 from guards.exam_sets import EXAMS, HARMLESS, VALIDATION, Case, Exam
 from guards.measuring.labelled import Labelled, LabelsRefused, read_labelled
+from guards.public_sets import found_sets
 from guards.scoring.rows import Row
 from guards.verdict import Context, Segment
 

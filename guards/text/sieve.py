@@ -7,7 +7,9 @@ class Sieve:
     """An expression of ASCII alone, in RE2's syntax, that matches wherever a finer search would begin to find."""
 
     def __init__(self, expression: str) -> None:
+        self.expression = expression
         options = re2.Options()
+        options.max_mem = 64 << 20  # running out would look like no match
         options.encoding = re2.Options.Encoding.LATIN1  # bytes as they come: other characters match no ASCII
         self._set = re2.Set.SearchSet(
             options
@@ -18,3 +20,8 @@ class Sieve:
     def passes(self, text: str) -> bool:
         """Whether a search of the text is worth its time."""
         return bool(self._set.Match(text.encode(errors="surrogatepass")))
+
+
+def either(*sieves: Sieve) -> Sieve:
+    """One that passes whatever any of these does, at the price of one."""
+    return Sieve("|".join(f"(?:{one.expression})" for one in sieves))

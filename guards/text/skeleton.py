@@ -7,19 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from guards.text.lookalikes import LOOK_ALIKES
 from guards.text.view import View
 
-LOOK_ALIKES = dict(
-    zip(
-        "аеорсухіјѕһԁɡӏкмтнвАВЕКМНОРСТУХІЈЅԚԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανρτυικıɑ",
-        "aeopcyxijshdglkmthbABEKMHOPCTYXIJSQWABEZHIKMNOPTYXoavptuikia",
-        strict=True,
-    )
-)
 IN_WORD = r"[\w\u0300-\u036f]"
 WORD_CHAR = re.compile(IN_WORD)
 ASCII_LETTER = re.compile(r"[A-Za-z]")
 LETTER = re.compile(r"[^\W\d_]")
+WORDS = re.compile(r"[^\W\d_]+")
+FEWEST_WORDS, IMITATED = 3, 0.7
+LOOKED_AT = 4000  # characters
 
 
 def skeleton(view: View) -> View:
@@ -27,7 +24,7 @@ def skeleton(view: View) -> View:
     text = view.text
     if text.isascii() or not (forms := imitations(text)):
         return view
-    latin = mostly_latin(text)
+    latin = mostly_latin(text) or all_imitated(text, forms)
     pieces: list[str] = []
     chosen = array("q")
     position = 0
@@ -63,10 +60,23 @@ def words_with(forms: Mapping[str, str], text: str) -> Iterator[re.Match[str]]:
 
 
 def mostly_latin(text: str) -> bool:
-    """Whether at least half of its letters are plain Latin ones."""
+    """Whether at least half of its letters are Latin ones, of whatever shape."""
     counts = Counter(text)
-    latin = sum(count for char, count in counts.items() if ASCII_LETTER.match(char))
+    latin = sum(count for char, count in counts.items() if is_latin(char))
     return 2 * latin >= sum(count for char, count in counts.items() if LETTER.match(char))
+
+
+@lru_cache(maxsize=16_384)
+def is_latin(char: str) -> bool:
+    """Whether it is a letter of the Latin script: small capitals and letters turned round are, too."""
+    return bool(ASCII_LETTER.match(char)) or unicodedata.name(char, "").startswith("LATIN")
+
+
+def all_imitated(text: str, forms: Mapping[str, str]) -> bool:
+    """Whether most words of two letters or more can be read as Latin: no honest text in another script can."""
+    words = [word for word in WORDS.findall(text[:LOOKED_AT]) if len(word) > 1]
+    latin = sum("".join(forms.get(char, char) for char in word).isascii() for word in words)
+    return len(words) >= FEWEST_WORDS and latin >= IMITATED * len(words)
 
 
 def plain_word(word: str, forms: Mapping[str, str], latin: bool) -> list[str] | None:

@@ -6,10 +6,12 @@ from array import array
 from collections.abc import Mapping
 from functools import lru_cache
 
+from guards.text.lookalikes import boxed
 from guards.text.view import View
 
 # Invisible, yet of no category that says so: fillers, joiners, blank Braille, the grapheme joiner.
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0")
+BOXED = boxed()
 PLAIN = bytes(range(0x20, 0x7F)) + b"\n\t\r"  # what everybody sees as it is
 TAGS = re.compile("[\U000e0020-\U000e007e]+")
 SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
@@ -74,7 +76,7 @@ def form_of(char: str) -> str:
         return ""
     if char not in "\n\t\r" and unicodedata.category(char) in {"Cf", "Cc", "Co", "Cn"}:
         return ""
-    return unicodedata.normalize("NFKC", char)
+    return BOXED.get(char) or unicodedata.normalize("NFKC", char)
 
 
 def hidden(view: View) -> View | None:

@@ -31,6 +31,7 @@ EXAMPLES = [
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from guards.lessons import Written
     from guards.train import Recipe, train
 
     folder = tmp_path_factory.mktemp("tiny-guard")
@@ -38,6 +39,6 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         EXAMPLES,
         folder,
         seed=1,
-        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, contrasts=1500, small_talk=0),
+        recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, written=Written(1500, 0, 0, 0, 0, 0)),
     )
     return folder

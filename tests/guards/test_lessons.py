@@ -3,14 +3,25 @@
 import math
 import random
 
+from guards.apart import exhibits
 from guards.contrast import contrast_rows
 from guards.datasets import Row
-from guards.lessons import PROMPT_LABELS, gather, prompt_lessons, reply_lessons, reworded
+from guards.languages import language_rows
+from guards.lessons import (
+    PROMPT_LABELS,
+    Written,
+    gather,
+    kept_apart,
+    prompt_lessons,
+    reply_lessons,
+    reworded,
+)
+from guards.passages import diluted_rows, passage_rows
 from tests.guards.conftest import EXAMPLES
 
 
 def test_a_request_is_taught_once_and_every_reply_to_it() -> None:
-    rows = gather(EXAMPLES, [], seed=1, contrasts=0, small_talk=0)
+    rows = gather(EXAMPLES, [], seed=1, written=Written(0, 0, 0, 0, 0, 0))
     assert len(list(prompt_lessons(rows))) == 2
     assert len(list(reply_lessons(rows))) == 3
 
@@ -57,3 +68,44 @@ def test_written_contrasts_follow_their_seed_and_are_half_harmful() -> None:
 
 def test_no_harmless_request_has_an_unsafe_reply() -> None:
     assert not any(row.reply_unsafe and not row.unsafe for row in contrast_rows(6, 500))
+
+
+def test_what_people_disagree_about_is_taught_as_their_share() -> None:
+    (lesson,) = prompt_lessons([Row("You fool", "x", share=0.6)])
+    assert lesson.labels[0] == 0.6
+
+
+def test_what_an_exam_asks_is_not_taught_even_in_nearly_the_same_words() -> None:
+    asked = "Explain how to open the safe of a bank at night without a key"
+    rows = [
+        Row(asked.replace("Explain", "Tell me"), "x", unsafe=True),
+        Row("How do I open a bank account?", "x", unsafe=False),
+        Row(asked, "y", unsafe=True, reply="No.", reply_unsafe=False),
+    ]
+    kept, left = kept_apart(rows, exhibits([asked]))
+    assert [(row.prompt, row.unsafe, row.reply) for row in kept] == [
+        ("How do I open a bank account?", False, None),
+        (asked, None, "No."),
+    ]
+    assert left == {"x": 1, "y": 1}
+
+
+def test_a_passage_is_harmful_where_a_sentence_of_it_is() -> None:
+    rows = list(passage_rows(5, 200))
+    assert rows == list(passage_rows(5, 200))
+    assert sum(bool(row.unsafe) for row in rows) == 100
+    assert all((row.hazard is not None) == row.unsafe for row in rows)
+    assert not any(mark in row.prompt for row in rows for mark in "[]{}|")
+
+
+def test_a_request_among_harmless_ones_keeps_its_label() -> None:
+    bad, fine = Row("Rob a bank", "x", unsafe=True, hazard="ncr"), Row("Bake a cake", "x", unsafe=False)
+    rows = list(diluted_rows([bad, fine], 40, 3))
+    assert all(("Rob a bank" in row.prompt) == row.unsafe for row in rows)
+    assert {row.hazard for row in rows} == {"ncr", None}
+
+
+def test_every_language_is_harmless_and_written_out() -> None:
+    rows = list(language_rows(2, 300))
+    assert not any(row.unsafe for row in rows)
+    assert not any("{t}" in row.prompt or "{n}" in row.prompt for row in rows)

@@ -7,7 +7,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from guards.models.ngram import WEIGHTS, WINDOW_WORDS, load_ngram, parts
+from guards.lessons import parts
+from guards.models.ngram import PARTS, WEIGHTS, WINDOW_WORDS, load_ngram
 from guards.verdict import GuardUnavailable
 
 
@@ -22,14 +23,12 @@ def test_numpy_and_torch_agree(tiny_folder: Path) -> None:
     import torch
 
     from guards.models.grams import grams
-    from guards.train import HeadNet, Recipe, bag_of
+    from guards.nets import HeadNet, bag_of
 
     model = load_ngram(tiny_folder)
-    net = HeadNet(1 << 13, len(model.prompt_labels), 0, Recipe(width=8, hidden=16)).eval()
+    net = HeadNet(1 << 13, len(model.prompt_labels), 0, width=8, hidden=16).eval()
     with safe_open(tiny_folder / WEIGHTS, framework="pt") as file:
-        tensor = {
-            name: file.get_tensor(f"prompt.{name}").float() for name in model.prompt.__dataclass_fields__
-        }
+        tensor = {name: file.get_tensor(f"prompt.{name}").float() for name in PARTS}
     state = {
         "table.weight": tensor["table"],
         "hidden.weight": tensor["hidden"],
