@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
 # Logits that a derived view must have beyond the text itself: decoding makes garbage, too.
-DISGUISE_DOUBT = np.float32(1)
+DISGUISE_DOUBT = np.float32(0.25)
 NONE = np.float32(0)
 LONGEST_LABEL = 60
 FEW_WORDS_DOUBT = {0: np.float32(16), 1: np.float32(2)}  # by the spaces in the text
