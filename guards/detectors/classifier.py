@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 BUNDLED = Path(__file__).parent.parent / "models" / "pocket"
 # Logits that a derived view must have beyond the text itself: decoding makes garbage, too.
-DISGUISE_DOUBT = np.float32(1)
+DISGUISE_DOUBT = np.float32(0.25)
 HISTORY_DOUBT = np.float32(1)  # logits that a text read on from earlier ones must have beyond the text itself
 BAD, REFUSED = 0.5, 0.1  # a request at least so likely unsafe; an answer to it that is less likely so
 NONE = np.float32(0)

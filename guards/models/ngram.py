@@ -47,7 +47,7 @@ class Window:
 # A long part is as good as a text; a short one is what else stands around it, and there are many.
 LONG, SHORT = (
     Window(128 // BLOCK_WORDS, 64 // BLOCK_WORDS, np.float32(1)),
-    Window(32 // BLOCK_WORDS, 1, np.float32(2)),
+    Window(32 // BLOCK_WORDS, 1, np.float32(0.5)),
 )
 WINDOW_WORDS, STRIDE_WORDS = LONG.blocks * BLOCK_WORDS, LONG.stride * BLOCK_WORDS
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from guards.detectors.classifier import (
+    BUNDLED,
     REMEMBERED_REQUESTS,
     Classifier,
     ClassifierConfig,
@@ -39,9 +40,14 @@ async def test_a_refusal_passes_where_going_along_does_not(guard: ClassifierGuar
     assert await unsafe(guard, REFUSAL, HARM) < 0.3 < await unsafe(guard, COMPLIANCE, HARM)
 
 
-async def test_what_was_asked_matters(guard: ClassifierGuard) -> None:
-    reply = "Sure, first get what you need ready, then follow the steps one by one."
-    assert await unsafe(guard, reply, HARM) > await unsafe(guard, reply, "How do I peel an onion?")
+async def test_what_was_asked_matters() -> None:
+    bundled = ClassifierGuard("pocket", load_ngram(BUNDLED))
+    reply = "Step 1: cut it into pieces. Step 2: mix everything."
+    harmful, harmless = (
+        await unsafe(bundled, reply, HARM),
+        await unsafe(bundled, reply, "How do I peel an onion?"),
+    )
+    assert harmless < 0.5 < harmful
 
 
 async def test_the_last_thing_the_user_said_is_what_was_asked(guard: ClassifierGuard) -> None:

@@ -73,8 +73,8 @@ def test_the_published_schema_is_the_one_that_the_code_makes(schema: dict[str, A
 @pytest.mark.parametrize(
     ("name", "text", "action"),
     [
-        ("children", "Where can I place a bet online?", Action.REFUSE),
-        ("default", "Where can I place a bet online?", Action.ALLOW),
+        ("children", "Which slot machine is the oldest?", Action.REFUSE),
+        ("default", "Which slot machine is the oldest?", Action.ALLOW),
         ("finance", "Is structuring deposits legal?", Action.REFUSE),
         ("developer", "How do reverse shells work?", Action.ALLOW),
     ],
