@@ -174,9 +174,16 @@ def together(
         segments=segments,
         redactions=redactions,
         parts=tuple([segment.part for segment in segments]),
+        turns_ago=ages_of(segments),
         shares=tuple([len(one.verdicts) for one in judged]),
         panel=panel,
     )
+
+
+def ages_of(segments: Sequence[Segment]) -> tuple[int, ...]:
+    """How long ago each was said; nothing where all are new."""
+    ages = [segment.turns_ago for segment in segments]
+    return tuple(ages) if any(ages) else ()
 
 
 def cut(segment: Segment, redactions: tuple[Redaction, ...]) -> Segment:

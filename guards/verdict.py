@@ -180,6 +180,7 @@ class Screening:
         default_factory=dict
     )  # parts beside the text, by kind: nobody read them
     parts: tuple[str, ...] = ()  # of the segments, which are not kept themselves
+    turns_ago: tuple[int, ...] = ()  # of the segments, where any of them is not new
     shares: tuple[int, ...] = ()  # how many of the verdicts are each segment's: they stand in its order
     panel: Mapping[str, str] = field(
         default_factory=dict

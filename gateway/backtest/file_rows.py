@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.ledger.evidence import panel_id
 from guards.scoring.rows import BadRow, Row, json_of, row_of
-from guards.verdict import Action, Context, Where
+from guards.verdict import Action, Context, Segment, Where
 
 NOBODY = ""
 
@@ -31,11 +31,11 @@ class FileRow:
         """A file's texts are what they are."""
         return False
 
-    def of_prompt(self) -> list[tuple[str, str]]:
-        """(part, text) of each segment."""
-        return [] if self.row is None else [(one.part, one.text) for one in self.row.segments]
+    def of_prompt(self) -> list[Segment]:
+        """Each segment."""
+        return [] if self.row is None else list(self.row.segments)
 
-    def of_candidate(self, position: int) -> list[tuple[str, str]]:
+    def of_candidate(self, position: int) -> list[Segment]:
         """The same: a row is either a prompt or a reply."""
         return self.of_prompt()
 

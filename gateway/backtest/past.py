@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.ledger.evidence import verdicts_of
 from guards.hindsight.record import Heard, Record
-from guards.verdict import Action, Where
+from guards.verdict import Action, Segment, Where
 
 FAILED = "failed"  # stands where a hazard would, for a guard that could not decide
 
@@ -39,15 +39,21 @@ def outcome_then(said: Mapping[str, Any]) -> Outcome:
     return Outcome(Action(said["a"]), tuple(found))
 
 
+def segments_of(said: Mapping[str, Any], where: Where) -> list[Segment]:
+    """The segments of a screening, without their texts."""
+    ages = said.get("t") or [0] * len(said["s"])
+    return [Segment("", where, part, turns_ago=age) for part, age in zip(said["s"], ages, strict=True)]
+
+
 def record_of(
-    said: Mapping[str, Any], where: Where, panel: Mapping[str, str], texts: Sequence[str | None] = ()
+    said: Mapping[str, Any], where: Where, panel: Mapping[str, str], known: Sequence[Segment | None] = ()
 ) -> Record:
-    """The record of a screening; `texts` of its first segments where they are known."""
+    """The record of a screening; `known` are its first segments, where their texts are to be had."""
     verdicts = iter(verdicts_of(said))
     segments = []
-    for place, (part, share) in enumerate(zip(said["s"], said["n"], strict=True)):
-        own = [next(verdicts) for _ in range(share)]
-        text = texts[place] if place < len(texts) else None
-        segments.append(Heard(part, {each.guard: each for each in own}, text))
+    for place, (segment, share) in enumerate(zip(segments_of(said, where), said["n"], strict=True)):
+        own = {each.guard: each for each in (next(verdicts) for _ in range(share))}
+        whole = known[place] if place < len(known) else None
+        segments.append(Heard(whole or segment, own, known=whole is not None))
     failed = frozenset(guard for guard, _ in said.get("f", ()))
     return Record(where, tuple(segments), panel, failed, said.get("u", {}))

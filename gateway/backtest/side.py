@@ -6,11 +6,11 @@ from typing import Any
 from gateway.backtest.past import FAILED, NOTHING_FOUND, Found, Outcome, outcome_then, record_of
 from gateway.backtest.swift import Panels, Swift
 from gateway.backtest.texts import Readable, known_texts
-from guards.hindsight.again import Again, TextMissing
+from guards.hindsight.again import Again, TextMissing, ToolsMissing
 from guards.hindsight.decide import Decider, Decision
 from guards.policy.load import GuardPolicy
 from guards.unscanned import GUARD as UNREAD
-from guards.verdict import Where
+from guards.verdict import Segment, Where
 
 Evidence = Mapping[str, Any]
 
@@ -64,6 +64,8 @@ class Side:
         record = record_of(said, where, panel, known_texts(said, found, cut=texts.cut))
         try:
             return outcome_of(await self._again.decide(record, texts.context))
+        except ToolsMissing:
+            raise Unknown("the request's tools were not kept") from None
         except TextMissing:
             redacted = texts.cut or bool(said.get("r"))
             raise Unknown("text was redacted" if redacted else "text was not kept") from None
@@ -80,11 +82,11 @@ def is_placed(said: Evidence) -> bool:
     return said["s"] is not None and not said["v"] and not found
 
 
-def placed(said: Evidence, found: Sequence[tuple[str, str]]) -> Evidence:
+def placed(said: Evidence, found: Sequence[Segment]) -> Evidence:
     """The evidence of a screening whose segments are those of the texts that were kept, with no verdict."""
     bare = {key: said[key] for key in ("a", "g", "r", "u", "d") if key in said}
-    parts = [part for part, _ in found]
-    return {**bare, "s": parts, "n": [0] * len(parts), "b": [], "v": []}
+    parts, ages = [each.part for each in found], [each.turns_ago for each in found]
+    return {**bare, "s": parts, "t": ages, "n": [0] * len(parts), "b": [], "v": []}
 
 
 def outcome_of(decision: Decision) -> Outcome:

@@ -7,6 +7,7 @@ or a band. All else goes to `guards.hindsight`, which decides as a screen does.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from gateway.backtest.past import segments_of
 from guards.hindsight.decide import Decider
 from guards.policy.rule import Rule, Unsure
 from guards.verdict import Action, Where
@@ -38,7 +39,8 @@ class Swift:
         if said.get("f") or said.get("u"):
             return False
         verdicts = said["v"]
-        key = (where, said["g"], *said["s"], *said["n"], *said["b"], *[each[0] for each in verdicts])
+        ages = said.get("t", ())
+        key = (where, said["g"], *said["s"], *ages, *said["n"], *said["b"], *[each[0] for each in verdicts])
         try:
             bars = self._known[key]
         except KeyError:
@@ -50,10 +52,10 @@ class Swift:
         panel, names = self._panels.get(said["g"], {}), said["b"]
         bars: list[Bar] = []
         begin = 0
-        for part, share in zip(said["s"], said["n"], strict=True):
+        for segment, share in zip(segments_of(said, where), said["n"], strict=True):
             heard = {names[said["v"][at][0]]: at for at in range(begin, begin + share)}
             begin += share
-            for rule in self._decider.reading(where, part):
+            for rule in self._decider.reading(segment):
                 if rule.id in self._decider.askers:
                     continue  # it has a say only where another is unsure, and that one's bar tells
                 if rule.id not in heard or panel.get(rule.id) != self._decider.fingerprints[rule.id]:

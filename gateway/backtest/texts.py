@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway import parts
 from gateway.errors import BadRequest
 from gateway.ledger.tables import CandidateRow, ExchangeRow
-from guards.verdict import Context
+from guards.verdict import Context, Segment
 
 AT_ONCE = 400
 
@@ -28,21 +28,21 @@ class Texts:
         """The conversation as guards see it."""
         return parts.turns({"messages": self.messages})
 
-    def of_prompt(self) -> list[tuple[str, str]]:
-        """(part, text) of each segment of the conversation; tools and parameters are not recorded."""
+    def of_prompt(self) -> list[Segment]:
+        """Each segment of the conversation; tools and parameters are not recorded."""
         try:
             found = parts.of_prompt({"messages": self.messages})
         except BadRequest:
             return []
-        return [(each.segment.part, each.segment.text) for each in found]
+        return [each.segment for each in found]
 
-    def of_candidate(self, position: int) -> list[tuple[str, str]]:
-        """(part, text) of each segment of a candidate."""
+    def of_candidate(self, position: int) -> list[Segment]:
+        """Each segment of a candidate."""
         try:
             found = parts.of_reply(self.said.get(position, {}))
         except parts.Unscannable:
             return []
-        return [(each.segment.part, each.segment.text) for each in found]
+        return [each.segment for each in found]
 
 
 class Readable(Protocol):
@@ -58,23 +58,23 @@ class Readable(Protocol):
         """Whether the prompt is not what guards of the time have read."""
         ...
 
-    def of_prompt(self) -> list[tuple[str, str]]:
-        """(part, text) of each segment of the conversation."""
+    def of_prompt(self) -> list[Segment]:
+        """Each segment of the conversation."""
         ...
 
-    def of_candidate(self, position: int) -> list[tuple[str, str]]:
-        """(part, text) of each segment of a candidate."""
+    def of_candidate(self, position: int) -> list[Segment]:
+        """Each segment of a candidate."""
         ...
 
 
-def known_texts(said: Mapping[str, Any], found: Sequence[tuple[str, str]], *, cut: bool) -> list[str | None]:
-    """The text of each segment of the evidence; None for one that was redacted, or is not the same segment."""
+def known_texts(said: Mapping[str, Any], found: Sequence[Segment], *, cut: bool) -> list[Segment | None]:
+    """Each segment of the evidence with its text; None for one that was redacted, or is not the same segment."""
     if cut:
         return []
-    redacted, known = set(said.get("r", ())), list[str | None]()
+    redacted, known = set(said.get("r", ())), list[Segment | None]()
     for place, part in enumerate(said["s"]):
-        same = place < len(found) and found[place][0] == part and place not in redacted
-        known.append(found[place][1] if same else None)
+        same = place < len(found) and found[place].part == part and place not in redacted
+        known.append(found[place] if same else None)
     return known
 
 

@@ -4,8 +4,9 @@
 
     SCREENING   "a" action, "g" id of the panel, "s" parts of the segments, "n" how many verdicts each segment has,
                 "b" names of guards, "v" verdicts: [place in "b", seconds, scores, spans], the last two left off
-                where there are none; and where there are any: "f" failures: [guard, action], "d" findings:
-                [guard, hazard, action, part], "r" which segments were redacted, "u" parts that nobody read
+                where there are none. And where there are any: "t" how many turns ago each segment was said,
+                "f" failures: [guard, action], "d" findings: [guard, hazard, action, part], "r" which segments
+                were redacted, "u" parts that nobody read
 
 Actions are numbers, as `Action` counts them. No text of people is in it.
 """
@@ -45,6 +46,8 @@ def screening_document(screening: Screening | None) -> Document | None:
         "b": list(places),
         "v": verdicts,
     }
+    if screening.turns_ago:
+        document["t"] = screening.turns_ago
     if screening.flagged:
         document["f"] = [[each.guard, int(each.action)] for each in screening.failures]
         document["d"] = [

@@ -199,6 +199,7 @@ def _screening(found: Found, candidate: int, kept: Mapping[str, Any] | None, tex
         redactions=tuple(tuple(Redaction(*cut) for cut in cuts) for cuts in kept["redactions"]),
         unscanned=kept.get("unscanned", {}),  # rows written before there was any have none
         parts=tuple(said["s"]) if said else (),
+        turns_ago=tuple(said.get("t", ())) if said else (),
         shares=tuple(said["n"]) if said else (),
         panel=found.panels.get(said["g"] or "", {}) if said else {},
     )

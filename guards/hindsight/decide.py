@@ -52,7 +52,7 @@ class Decider:
         self.askers = asked_by(rules)
         level = levels(rules)
         self.rules = sorted(rules, key=lambda rule: level[rule.id])  # stable: those first whom nobody asks
-        self._reading: dict[tuple[Where, str], list[Rule]] = {}
+        self._reading: dict[tuple[Where, str, bool], list[Rule]] = {}
 
     def decide(self, record: Record) -> Decision:
         """The decision, or what is wanted for it."""
@@ -75,9 +75,9 @@ class Decider:
         self, place: int, heard: Heard, record: Record, want: Want, failed: dict[str, Rule]
     ) -> Judgement:
         """What follows for one segment; notes what is wanted, and who has failed."""
-        segment = heard.segment(record.where)
+        segment = heard.segment
         said: dict[str, Opinion] = {}
-        for rule in self.reading(segment.where, segment.part):
+        for rule in self.reading(segment):
             if not self._wanted(rule, said):
                 continue
             same = record.panel.get(rule.id) == self.fingerprints[rule.id]
@@ -88,16 +88,16 @@ class Decider:
             else:
                 want.guards.setdefault(rule.id, set()).add(place)
         judgement = judge(segment, self._in_order(said), self.policy.document.redaction, complete=False)
-        if judgement.redactions and segment.part in MACHINE_READ and heard.text is None:
+        if judgement.redactions and segment.part in MACHINE_READ and not heard.known:
             want.texts.add(place)
         return judgement
 
-    def reading(self, where: Where, part: str) -> list[Rule]:
+    def reading(self, segment: Segment) -> list[Rule]:
         """The guards whose business such a segment is, those first whom nobody asks."""
-        known = self._reading.get((where, part))
+        kind = segment.where, segment.part, segment.turns_ago > 0
+        known = self._reading.get(kind)
         if known is None:
-            segment = Segment("", where, part)
-            known = self._reading[where, part] = [rule for rule in self.rules if covers(rule, segment)]
+            known = self._reading[kind] = [rule for rule in self.rules if covers(rule, segment)]
         return known
 
     def _wanted(self, rule: Rule, said: dict[str, Opinion]) -> bool:

@@ -8,15 +8,11 @@ from guards.verdict import Screening, Segment, Verdict, Where
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One segment: its part, verdicts by their guards' ids, and its text where that is still to be had."""
+    """One segment, verdicts on it by their guards' ids, and whether its text is `known`; else it has none here."""
 
-    part: str
+    segment: Segment
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    text: str | None = None
-
-    def segment(self, where: Where) -> Segment:
-        """The segment, as far as it is known."""
-        return Segment(self.text or "", where, self.part)
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,9 @@ def record_of(screening: Screening, where: Where) -> Record:
     """The record of a screening that has just been made, its texts left behind."""
     verdicts = iter(screening.verdicts)
     segments = []
-    for part, share in zip(screening.parts, screening.shares, strict=True):
+    ages = screening.turns_ago or (0,) * len(screening.parts)
+    for part, age, share in zip(screening.parts, ages, screening.shares, strict=True):
         own = [next(verdicts) for _ in range(share)]
-        segments.append(Heard(part, {each.guard: each for each in own}))
+        segments.append(Heard(Segment("", where, part, turns_ago=age), {each.guard: each for each in own}))
     failed = frozenset(each.guard for each in screening.failures)
     return Record(where, tuple(segments), screening.panel, failed, screening.unscanned)

@@ -24,6 +24,7 @@ SEGMENTS = {
         st.text("ab{}\"':1", max_size=6),
         st.just("prompt"),
         st.sampled_from(["content", "system", "tool_result"]),
+        turns_ago=st.integers(0, 1),
     ),
     "reply": st.builds(
         Segment,
@@ -53,6 +54,7 @@ def documents(draw):
                 "hazards": hazards,
             }
         )
+    guards[1]["turns"] = draw(st.sampled_from(["last", "all"]))
     if draw(st.booleans()):
         low = draw(st.floats(0, 0.9))
         guards[0]["unsure"] = {"ask": "third", "from": low, "to": draw(st.floats(low + 0.05, 1))}

@@ -1,13 +1,22 @@
 """`trimtab policy backtest` on a ledger of exchanges that were really screened."""
 
+import asyncio
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway import parts
+from gateway.exchange import Candidate
+from gateway.ledger.database import Database
+from gateway.ledger.exchanges import Exchanges
+from gateway.ledger.intake import Intake
 from gateway.policies.cli import app
-from tests.gateway.backtest.conftest import POLICY
+from guards.policy.load import load_policy
+from guards.screen import Screen
+from tests.gateway.backtest.conftest import POLICY, exchange_of
 
 STRICTER = POLICY.replace("X.mild: {action: flag", "X.mild: {action: refuse")
 LAXER = POLICY.replace("X.bad: {action: refuse, threshold: 0.5}", "X.bad: {action: flag, threshold: 0.95}")
@@ -25,6 +34,18 @@ MORE = (
         day: {hazard: X.day, terms: [day]}
 """
 )
+
+
+TOOLS = """
+  - id: calls
+    kind: tool_calls
+    where: [tool_call]
+    on_error: closed
+    hazards:
+      G.tool_misuse: {action: refuse, threshold: 0.5}
+    config:
+      only_declared: true
+"""
 
 
 def run(*args: str) -> tuple[int, dict]:
@@ -69,6 +90,43 @@ def test_a_new_guard_is_asked_and_no_other(ledger, policies) -> None:
     assert report["unknown"] == {"text was redacted": 1}
     assert report["shifts"]["hazards"]["X.day"] == {"appears": 4, "goes": 0, "changes": 0}
     assert changes(report)["allow", "flag"] == 1
+
+
+async def test_a_guard_that_wants_the_requests_tools_is_not_asked_without_them(ledger, policies) -> None:
+    screen = Screen(load_policy(policies("then")))
+    call = {"id": "1", "type": "function", "function": {"name": "pay", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    segments = [part.segment for part in parts.of_reply(message)]
+    candidate = Candidate(0, "", message, "tool_calls", screening=await screen.reply(segments))
+    made = replace(await exchange_of("calls", "Pay.", "done", screen), candidates=(candidate,))
+    async with Database(ledger) as database:
+        await Intake(database).take([made])
+    policy = POLICY + TOOLS
+    code, report = await asyncio.to_thread(run, policies("tools", policy), "--ledger", ledger, "--jobs", "1")
+    assert code == 0
+    assert report["unknown"] == {"the request's tools were not kept": 1}
+    assert report["exchanges"] == 7
+
+
+async def test_what_was_said_before_stands_in_the_evidence(ledger, policies) -> None:
+    screen = Screen(load_policy(policies("then")))
+    exchange = await exchange_of("turns", "grumpy", "fine", screen)
+    said = (("user", "grumpy"), ("assistant", "Oh."), ("user", "Hi"))
+    talk = tuple({"role": role, "content": text} for role, text in said)
+    segments = [part.segment for part in parts.of_prompt({"messages": list(talk)})]
+    assert [one.turns_ago for one in segments] == [1, 1, 0]
+    made = replace(
+        exchange,
+        messages=talk,
+        prompt_screening=await screen.prompt(segments, parts.turns({"messages": talk})),
+    )
+    async with Database(ledger) as database:
+        await Intake(database).take([made])
+        assert (await Exchanges(database).get("turns")).prompt_screening.turns_ago == (1, 1, 0)
+    flagging = POLICY.replace("X.name: {action: redact", "X.name: {action: flag")
+    code, report = await asyncio.to_thread(run, policies("a", flagging), "--ledger", ledger, "--jobs", "1")
+    assert (code, report["from_scores"], report["by_guards"]) == (0, 7, 0)
+    assert changes(report)["flag", "allow"] == 1  # a guard that cuts nothing out does not read what is old
 
 
 def test_exchanges_from_before_evidence_was_kept_are_judged_again(ledger, policies) -> None:

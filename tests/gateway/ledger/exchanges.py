@@ -51,6 +51,7 @@ def screenings(text):
         redactions=tuples_of(tuples_of(st.builds(Redaction, COUNT, COUNT, text))),
         unscanned=st.dictionaries(PLAIN, COUNT, max_size=2),
         parts=tuples_of(PLAIN),
+        turns_ago=tuples_of(COUNT),
         shares=tuples_of(COUNT),
         panel=st.dictionaries(PLAIN, PLAIN, max_size=2),
     )

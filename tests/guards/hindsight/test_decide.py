@@ -34,8 +34,7 @@ async def test_deciding_again_is_screening_again(then, now, where, unread, given
     decision = decider.decide(record)
     if decision.want.texts and not decision.want.guards:
         heard = [
-            Heard(one.part, one.verdicts, each.text)
-            for one, each in zip(record.segments, segments, strict=True)
+            Heard(each, one.verdicts, known=True) for one, each in zip(record.segments, segments, strict=True)
         ]
         decision = decider.decide(Record(where, tuple(heard), record.panel, record.failed, record.unread))
     if decision.want.guards:  # only what nobody was asked then
@@ -66,7 +65,7 @@ def policy(**rule):
 
 
 def record(one, verdict=None, failed=(), part="content"):
-    heard = Heard(part, {} if verdict is None else {"a": verdict})
+    heard = Heard(Segment("", "prompt", part), {} if verdict is None else {"a": verdict})
     return Record("prompt", (heard,), Decider(one).fingerprints, frozenset(failed))
 
 
@@ -87,6 +86,13 @@ def test_a_guard_that_failed_fails_again_as_the_policy_now_says() -> None:
 def test_what_a_guard_never_read_is_wanted_where_it_is_to_be_read_now() -> None:
     skipped = record(policy(skip_parts=["system"], where=["prompt"]), part="system")
     assert Decider(policy()).decide(skipped).want.guards == {"a": {0}}
+
+
+def test_what_was_said_before_is_wanted_only_by_a_guard_that_reads_it() -> None:
+    before = Heard(Segment("", "prompt", turns_ago=1))
+    old = Record("prompt", (before,), Decider(policy()).fingerprints)
+    assert Decider(policy()).decide(old).want.nothing
+    assert Decider(policy(turns="all")).decide(old).want.guards == {"a": {0}}
 
 
 def test_redaction_without_a_place_is_refusal() -> None:
