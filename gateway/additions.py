@@ -2,30 +2,43 @@
 
 from typing import Any
 
+import orjson
+
 from gateway.trip import Trip
 
 Json = dict[str, Any]
 BETWEEN = "\n\n"
-# What makes a reply something for programs to read, in OpenAI's words and in vLLM's.
-MACHINE_READ = ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar")
 
 
 def addition_to(message: Json, trip: Trip) -> str:
     """What is to follow the message's content; nothing where it calls a tool, or is no text for people."""
     content = message.get("content")
     wanted = trip.screen.policy.document.additions
-    if not wanted or not isinstance(content, str) or not content or message.get("tool_calls"):
-        return ""
-    if for_programs(trip.body):
+    if (
+        not wanted
+        or not isinstance(content, str)
+        or not content
+        or calls_a_tool(message)
+        or for_programs(content)
+    ):
         return ""
     return "".join(BETWEEN + one.text for one in wanted if one.wanted(content))
 
 
-def for_programs(body: Any) -> bool:
-    """Whether a request asks for something of a form that words at its end would break."""
-    form = body.get("response_format")
-    kind = form.get("type") if isinstance(form, dict) else None
-    return kind not in {None, "text"} or any(body.get(name) for name in MACHINE_READ)
+def calls_a_tool(message: Json) -> bool:
+    """Whether its content only comes along with a call."""
+    return bool(message.get("tool_calls") or message.get("function_call"))
+
+
+def for_programs(content: str) -> bool:
+    """Whether it is a JSON object or list, which words at its end would break; whatever the request asked for."""
+    if content.lstrip()[:1] not in {"{", "["}:
+        return False
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def with_additions(choices: list[Json], trip: Trip) -> list[Json]:

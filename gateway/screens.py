@@ -60,6 +60,9 @@ class Screens:
     def __init__(self, screener: Screener, services: Mapping[str, Service] = NO_SERVICES) -> None:
         self.services = services  # that a policy may name
         self.named = Named()
+        self.unusable: dict[
+            str, float
+        ] = {}  # digests of policies that could not be had, and until when nobody tries
         self.start(screener)
 
     def start(self, screener: Screener) -> None:

@@ -34,10 +34,11 @@ class Outcome:
         return not self.screening.failures
 
 
-def segment_of(text: str, direction: Direction) -> Segment:
-    """A text as a segment of its direction."""
-    where, part = SEGMENT_OF_DIRECTION[direction]
-    return Segment(text, where, part)
+def segments_of(case: Case) -> list[Segment]:
+    """A case's text as a segment of its direction; a tool call's after the name of what is called."""
+    where, part = SEGMENT_OF_DIRECTION[case.where]
+    named = [Segment(case.tool, where, "tool_name", case.tool)] if case.tool else []
+    return [*named, Segment(case.text, where, part, case.tool)]
 
 
 async def tried(screen: Screen) -> list[Outcome]:
@@ -48,7 +49,7 @@ async def tried(screen: Screen) -> list[Outcome]:
 async def outcome(screen: Screen, number: int, case: Case) -> Outcome:
     """What the policy makes of one case."""
     context = Context((("user", case.asked),) if case.asked else ())
-    screening = await screen.screen([segment_of(case.text, case.where)], context)
+    screening = await screen.screen(segments_of(case), context)
     return Outcome(number, case, screening, tuple(faults_of(case, screening)))
 
 
@@ -59,8 +60,10 @@ def faults_of(case: Case, screening: Screening) -> list[str]:
         faults.append(f"expected {case.expect}, and the policy says {screening.action.word}{why(screening)}")
     if case.hazard is not None and case.hazard not in screening.hazards:
         faults.append(f"expected {case.hazard} to be found, and it was not{why(screening)}")
-    if case.delivered is not None and screening.text != case.delivered:
-        faults.append("the text would not leave as `delivered` has it")
+    if case.delivered is not None and screening.segments[-1].text != case.delivered:
+        faults.append(
+            f"the text would leave as {screening.segments[-1].text!r}, and not as `delivered` has it"
+        )
     return faults
 
 

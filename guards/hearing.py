@@ -116,6 +116,10 @@ async def side_by_side(
     heard: Sequence[Heard], context: Context, deadline_seconds: float, threads: Executor
 ) -> None:
     """Asks all guards at once, and stops those that are late."""
+    if deadline_seconds <= 0:
+        for one in heard:
+            one.failure = GuardFailed("no time was left for it")
+        return
     heard = [one for one in heard if not resting(one)]
     readings = Readings()
     works = [Work(readings) for _ in heard]
@@ -132,7 +136,7 @@ async def side_by_side(
     for one in heard:
         one.verdicts = dict(one.verdicts)  # a thread that has not stopped yet must not change what is decided
         if one.post.breaker is not None:
-            one.post.breaker.end(one.failure)
+            one.post.breaker.end(None if one.verdicts else one.failure)  # who answered anything is not away
 
 
 def resting(heard: Heard) -> bool:
@@ -155,7 +159,7 @@ async def wait(heard: Sequence[Heard], tasks: list[asyncio.Task[None]], deadline
         await asyncio.wait(due, timeout=max(0.0, started + limit - time.perf_counter()))
         for one, task, own in zip(heard, tasks, limits, strict=True):
             if own == limit and not task.done():
-                one.failure = GuardTimedOut(f"had not answered within {limit:g} s")
+                one.failure = GuardTimedOut(f"had not answered within {limit:.3g} s")
                 task.cancel()
 
 

@@ -11,7 +11,7 @@ value, and one from another request is only text. Pure but for that secret.
 import json
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
@@ -21,6 +21,7 @@ from guards.verdict import Redaction, Screening, Segment
 
 LETTERS = "bcdfghjklmnpqrstvwxz"  # no vowel, so no word; no digit, so nothing that guards take for a number
 ID_LETTERS = 10
+ID = re.compile(rf"(?=([{LETTERS}]{{{ID_LETTERS}}}))")  # wherever one might stand
 OF_NO_LABEL = re.compile(r"[^A-Z0-9]+")
 
 
@@ -31,6 +32,7 @@ class Vault:
         self._template = template
         self._placeholders: dict[str, str] = {}  # by value
         self._values: dict[str, str] = {}  # by placeholder
+        self._ids: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether anything was hidden."""
@@ -40,7 +42,7 @@ class Vault:
         """The screening of these segments with its reversible cuts made so that they can be undone."""
         if not any(cut.reversible for cuts in screening.redactions for cut in cuts):
             return screening
-        taken = [segment.text for segment in segments]
+        taken = frozenset(run for segment in segments for run in ID.findall(segment.text))
         cuts = tuple(
             tuple(self._cut(cut, segment, taken) if cut.reversible else cut for cut in own)
             for own, segment in zip(screening.redactions, segments, strict=True)
@@ -52,37 +54,42 @@ class Vault:
         text = "".join([segment.text for segment in hidden])
         return replace(screening, text=text, segments=hidden, redactions=cuts)
 
-    def _cut(self, cut: Redaction, segment: Segment, taken: Iterable[str]) -> Redaction:
+    def _cut(self, cut: Redaction, segment: Segment, taken: frozenset[str]) -> Redaction:
         value = segment.text[cut.start : cut.end]
         if segment.part == "tool_arguments":
             value = unescaped(value)
         return replace(cut, text=self._placeholder(value, cut.label, taken))
 
-    def _placeholder(self, value: str, label: str, taken: Iterable[str]) -> str:
-        """The value's placeholder; of the texts of the request none may say it already."""
+    def _placeholder(self, value: str, label: str, taken: frozenset[str]) -> str:
+        """The value's placeholder; its letters stand in none of the texts of the request."""
         known = self._placeholders.get(value)
+        if known is not None:
+            return known
         for attempt in range(1000):
-            if known is not None:
-                return known
-            made = self._made(value, label, attempt)
-            if not any(made in text for text in taken) and not any(
-                made in one or one in made for one in self._values
-            ):
-                self._placeholders[value] = known = made
-                self._values[made] = value
-                self.__dict__.pop("_known", None)
-                self.__dict__.pop("_beginnings", None)
-        raise AssertionError("a thousand placeholders were all taken")
+            letters = self._letters(value, attempt)
+            if letters not in taken and letters not in self._ids:
+                break
+        else:
+            raise AssertionError("a thousand placeholders were all taken")
+        self._ids.add(letters)
+        self._placeholders[value] = made = self._spelled(label, letters)
+        self._values[made] = value
+        self.__dict__.pop("_known", None)
+        self.__dict__.pop("_beginnings", None)
+        return made
 
-    def _made(self, value: str, label: str, attempt: int) -> str:
+    def _letters(self, value: str, attempt: int) -> str:
         said = f"{attempt}\0{value}".encode(errors="surrogatepass")
         number = int.from_bytes(blake2b(said, key=self._secret, digest_size=16).digest(), "big")
         letters = []
         for _ in range(ID_LETTERS):
             number, place = divmod(number, len(LETTERS))
             letters.append(LETTERS[place])
+        return "".join(letters)
+
+    def _spelled(self, label: str, letters: str) -> str:
         named = OF_NO_LABEL.sub("-", label.upper()).strip("-") or "VALUE"
-        return self._template.replace("{label}", named).replace("{id}", "".join(letters))
+        return self._template.replace("{label}", named).replace("{id}", letters)
 
     def restore(self, text: str, *, in_json: bool = False) -> str:
         """The text with every placeholder of this request replaced by its value; all others are left."""

@@ -71,15 +71,16 @@ async def keep_following(tools: Tools, database: Database) -> None:
         try:
             async with tools.changing:
                 await follow(tools, database)
+                lacking = await follow_named(tools, policies)  # whatever becomes of the policy for all
                 await follow_policy(tools, policies)
-                lacking = await follow_named(tools, policies)
             if lacking:
                 raise PolicyRefused("a policy of keys or aliases cannot be had here; they are refused")
             lost = None
         except (LedgerFailed, PolicyRefused, RoutesInvalid) as error:
+            told = str(error) if isinstance(error, PolicyRefused) else type(error).__name__
             if lost != type(error).__name__:  # told once, not twice a second
                 lost = type(error).__name__
-                log.warning("what the ledger says cannot be followed: %s", lost)
+                log.warning("what the ledger says cannot be followed: %s", told)
 
 
 async def first_version(tools: Tools, database: Database) -> None:

@@ -77,9 +77,8 @@ async def kept(reference: str, store: PolicyStore) -> Json:
     """A policy of the ledger by number or hash; raises NotFound."""
     found = await store.find(reference)
     if found is None:
-        raise NotFound(
-            f"no policy is known as {reference[:64]!r}; see /admin/policies", code="policy_not_found"
-        )
+        told = f"no policy is known as {reference[:64]!r}; `trimtab policy list` shows numbers and hashes"
+        raise NotFound(told, code="policy_not_found")
     return found
 
 

@@ -12,7 +12,7 @@ from gateway.admin.views import Json
 from gateway.errors import BadRequest, NotFound
 from gateway.policies.following import follow_named
 from gateway.policies.shadow import compared
-from gateway.policies.store import SHADOW, PolicyStore
+from gateway.policies.store import OF_ALIAS, SHADOW, PolicyStore
 from gateway.tools import Tools
 from guards.screen import Screen
 
@@ -48,6 +48,7 @@ def policy_places_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/policies/choose")
     async def choose(choice: Choice, caller: OperatorKey) -> Json:
+        check_place(choice.place, tools)
         row = await kept(choice.policy, store)
         screen = await checked(row["effective"] or row["document"], tools)
         if screen.policy.hash != row["hash"]:
@@ -75,6 +76,16 @@ def policy_places_router(tools: Tools) -> APIRouter:
         return {"policy": digest, **(await compared(store.database, digest) if digest else {})}
 
     return router
+
+
+def check_place(place: str | None, tools: Tools) -> None:
+    """Refuses a place that no request would ever come to; raises NotFound."""
+    alias = (place or "").removeprefix(OF_ALIAS)
+    known = tools.router.current.aliases
+    if place is not None and place != SHADOW and alias not in known:
+        raise NotFound(
+            f"no alias is called {alias[:64]!r}; there are {', '.join(sorted(known))}", param="place"
+        )
 
 
 async def put_at(

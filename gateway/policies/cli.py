@@ -58,7 +58,7 @@ def activate(  # noqa: PLR0913, PLR0917 - an option each
     home: Home = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Put a policy in force in a running gateway, at once in every worker. A bad one changes nothing."""
+    """Put a policy in force in a running gateway, within a second in every worker. A bad one changes nothing."""
     from guards.policy.extends import portable
     from guards.policy.load import policy_file
     from guards.verdict import PolicyRefused

@@ -5,6 +5,7 @@ whoever should be judged by it is refused; what was ready stays so while the dat
 """
 
 import asyncio
+import time
 
 from gateway.policies.store import OF_ALIAS, SHADOW, Kept, PolicyStore
 from gateway.screens import Named, Screener, accepted
@@ -12,6 +13,8 @@ from gateway.tools import Tools
 from guards.policy.load import read_replacement
 from guards.screen import Screen
 from guards.verdict import PolicyRefused
+
+AGAIN_SECONDS = 15.0  # until a policy that could not be had is tried again
 
 
 async def screen_of(document: str, tools: Tools) -> Screen:
@@ -31,10 +34,25 @@ async def follow_policy(tools: Tools, store: PolicyStore) -> None:
     if kept.digest == tools.screens.current.policy.hash:
         return
     try:
-        tools.screens.publish(await screen_of(kept.text, tools))
+        tools.screens.publish(await same_again(kept, tools))
     except PolicyRefused as error:
         told = "the policy that was put in force through the admin API no longer passes; any change of the"
         raise PolicyRefused(f"{told} configured policy replaces it: {error}") from error
+
+
+async def same_again(kept: Kept, tools: Tools) -> Screener:
+    """The screen of a kept policy, exactly as it was; raises PolicyRefused, and tries again only after a while."""
+    unusable = tools.screens.unusable
+    if time.monotonic() < unusable.get(kept.digest, 0.0):
+        raise PolicyRefused(f"policy {kept.digest[:12]} could not be had a moment ago")
+    try:
+        screen = await screen_of(kept.text, tools)
+        if screen.policy.hash != kept.digest:
+            raise PolicyRefused("lists or weights that it uses have changed since")
+    except PolicyRefused:
+        unusable[kept.digest] = time.monotonic() + AGAIN_SECONDS
+        raise
+    return screen
 
 
 async def follow_named(tools: Tools, store: PolicyStore) -> list[str]:
@@ -57,10 +75,7 @@ async def follow_named(tools: Tools, store: PolicyStore) -> list[str]:
 async def built(digest: str | None, tools: Tools, store: PolicyStore) -> Screener | None:
     """The screen of a policy of the ledger; None where it no longer passes, or is not what its digest says."""
     kept: Kept | None = None if digest is None else await store.kept(digest)
-    if kept is None:
-        return None
     try:
-        screen = await screen_of(kept.text, tools)
+        return None if kept is None else await same_again(kept, tools)
     except PolicyRefused:
         return None
-    return screen if screen.policy.hash == digest else None

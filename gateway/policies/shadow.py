@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import media, parts
@@ -30,6 +30,7 @@ Json = dict[str, Any]
 PROMPT = -1
 MOST_WAITING = 256  # requests that were answered and are not judged yet
 MOST_ROWS = 1000  # that wait for the database
+MOST_KEPT = 100_000  # of one policy
 WRITE_SECONDS = 1.0
 LATEST = 50
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class Shadows:
             async with database.write() as connection:
                 if judged.rows:
                     await connection.execute(insert(ShadowRow), judged.rows)
+                    await forget_old(connection, {row["policy"] for row in judged.rows})
                 for counted, texts in judged.counts.items():
                     await add_to(connection, counted, texts)
         except LedgerFailed:
@@ -137,6 +139,15 @@ def judged_in(trip: Trip) -> Iterator[tuple[int, Screening, list[Any], dict[str,
             found = parts.of_reply(candidate.message)
             unread = dict(media.unread_in_reply(candidate.message))
             yield position, candidate.screening, [part.segment for part in found], unread
+
+
+async def forget_old(connection: AsyncConnection, policies: set[str]) -> None:
+    """Keep the latest judgements of each policy; the counts tell of all."""
+    for policy in policies:
+        mine = ShadowRow.policy == policy
+        oldest = select(ShadowRow.id).where(mine).order_by(ShadowRow.id.desc()).offset(MOST_KEPT).limit(1)
+        if (last := (await connection.execute(oldest)).scalar()) is not None:
+            await connection.execute(delete(ShadowRow).where(mine, ShadowRow.id <= last))
 
 
 async def add_to(connection: AsyncConnection, counted: tuple[str, str, str, str], texts: int) -> None:

@@ -59,7 +59,7 @@ class PolicyStore:
     async def keep(
         self, policy: GuardPolicy, configured: str, change: Change | None = None, actor: str = ""
     ) -> None:
-        """Keep a policy that is new, under the next number; one that is kept already stays as it is."""
+        """Keep a policy that is new, under the next number; of one that decides the same the newest wording is kept."""
         async with self.database.write() as connection:
             if await _kept(connection, policy, configured) and change is not None:
                 await note(connection, change, actor)
@@ -158,8 +158,13 @@ def meant(name: str, policies: Iterable[tuple[str, str | None]]) -> str | None:
 
 
 async def _kept(connection: AsyncConnection, policy: GuardPolicy, configured: str) -> bool:
-    known = select(PolicyRow.digest).where(PolicyRow.digest == policy.hash)
-    if (await connection.execute(known)).first() is not None:
+    known = select(PolicyRow.document).where(PolicyRow.digest == policy.hash)
+    if (before := (await connection.execute(known)).first()) is not None:
+        if (
+            before.document != policy.text
+        ):  # it decides the same; its cases, comments and description are newer
+            newer = {"document": policy.text, "effective": effective(policy)}
+            await connection.execute(update(PolicyRow).where(PolicyRow.digest == policy.hash).values(**newer))
         return False
     last = (await connection.execute(select(func.max(PolicyRow.number)))).scalar() or 0
     row = {

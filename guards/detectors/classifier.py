@@ -1,5 +1,6 @@
 """The classifier guard: a trained model's probabilities for a prompt, or for a reply to one."""
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from guards.models.grams import normal
 from guards.models.ngram import NgramModel, load_ngram
 from guards.policy.beside import beside
 from guards.policy.strict import Strict
+from guards.text.sieve import Sieve
 from guards.text.view import View
+from guards.vault import ID_LETTERS, LETTERS
 from guards.verdict import Context, GuardUnavailable, Segment, Verdict, Where
 from guards.work import Work
 
@@ -29,6 +32,12 @@ DISGUISE_DOUBT = np.float32(0.25)
 HISTORY_DOUBT = np.float32(1)  # logits that a text read on from earlier ones must have beyond the text itself
 BAD, REFUSED = 0.5, 0.1  # a request at least so likely unsafe; an answer to it that is less likely so
 NONE = np.float32(0)
+# The placeholder of a hidden value, of any template that has its label before its letters.
+HIDDEN = re.compile(
+    rf"\W?(?:\b[A-Z][A-Z0-9-]{{0,60}}[-:_])?(?<![A-Za-z])[{LETTERS}]{{{ID_LETTERS}}}(?![A-Za-z])[\])}}>\u203a]?"
+)
+STAND_IN = " anna@example.org"  # what is read in its place: it says as little as the value itself
+ID_SIEVE = Sieve(rf"[{LETTERS}]{{{ID_LETTERS}}}")
 LONGEST_LABEL = 60
 FEW_WORDS_DOUBT = {0: np.float32(16), 1: np.float32(2)}  # by the spaces in the text
 REMEMBERED_REQUESTS = 1024
@@ -112,7 +121,9 @@ class ClassifierGuard:
         return len(segment.text) + sum(map(len, fresh))
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:
-        """The verdict, computed here and now."""
+        """The verdict, computed here and now; a tool's name alone does no harm, and none was learnt from."""
+        if segment.part == "tool_name":
+            return Verdict(self.name, {})
         if not said_before(segment, context):
             return self.judge(segment.text, segment.where, asked_for(segment, context), context)
         return self.judge_in_turn(segment, context)
@@ -203,12 +214,17 @@ def readings(found: list[View]) -> list[View]:
 def strongest(text: str, judge: Callable[[str], Floats], work: Work) -> Floats:
     """What a reader sees, raised by any other view that is clearly worse."""
     logits: list[Floats] = []
-    for place, view in enumerate(readings(work.views(text))):
+    for place, view in enumerate(readings(work.views(spoken_out(text)))):
         work.go_on()
         found = judge(view.text)
         logits.append(found - DISGUISE_DOUBT if place else found)
     combined: Floats = logits[0] if len(logits) == 1 else np.max(logits, axis=0)
     return combined
+
+
+def spoken_out(text: str) -> str:
+    """The text with an ordinary value in place of each placeholder, whose letters are drawn by lot and mean nothing."""
+    return HIDDEN.sub(STAND_IN, text) if ID_SIEVE.passes(text) else text
 
 
 def asked_for(segment: Segment, context: Context) -> str:

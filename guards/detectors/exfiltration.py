@@ -110,6 +110,11 @@ class Known:
         return addresses_in(text for role, text in self._turns if role in TRUSTED)
 
 
+def suspect(text: str) -> bool:
+    """Whether a text can hold an address at all; other letters than ASCII's may be read as its signs."""
+    return not text.isascii() or SUSPECT.search(text) is not None
+
+
 class ExfiltrationGuard:
     """Finds addresses that carry something away, as a reader's program would understand them."""
 
@@ -123,7 +128,7 @@ class ExfiltrationGuard:
 
     def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
         """The segment's own; where there is an address in it, the whole conversation."""
-        if not SUSPECT.search(segment.text):
+        if not suspect(segment.text):
             return (segment.text,)
         return (
             segment.text,
@@ -134,14 +139,14 @@ class ExfiltrationGuard:
     def weighs(self, segment: Segment, context: Context) -> int:
         """The segment's length, and the conversation's where that is read."""
         size = len(segment.text)
-        return size + sum(len(text) for _, text in context.turns) if SUSPECT.search(segment.text) else size
+        return size + sum(len(text) for _, text in context.turns) if suspect(segment.text) else size
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:
         """The verdict, computed here and now."""
         started = time.perf_counter()
         scores: dict[str, float] = {}
         spans: list[Span] = []
-        if SUSPECT.search(segment.text) or not segment.text.isascii():
+        if suspect(segment.text):
             for found, probability in self.found(segment, context):
                 spans.append(found)
                 scores[HAZARD] = max(scores.get(HAZARD, 0.0), probability)

@@ -37,7 +37,7 @@ class Pattern(Strict):
     def usable(self) -> Self:
         """Refuses what RE2 does not compile, what matches nothing at all, and unknown checks."""
         if bool(self.regex) == bool(self.terms):
-            raise ValueError("needs either a regex or terms")
+            raise ValueError("needs either a regex or terms, and not both")
         if self.check is not None and self.check not in CHECKS:
             raise ValueError(f"unknown check {self.check!r}; known are {', '.join(CHECKS)}")
         for expression in filter(None, (self.expression, self.near, self.unless)):

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from guards.kinds import Reach
 from guards.policy.strict import Hazard, Strict
@@ -33,6 +33,14 @@ class PresidioConfig(Strict):
     hazard: Hazard = "G.pii"
     hazards: dict[Entity, Hazard] = Field(default_factory=dict)  # for entities that are something else
     probabilities: dict[Entity, Probability] = Field(default_factory=dict)  # in place of its own score
+
+    @field_validator("model")
+    @classmethod
+    def confined(cls, model: str | None, info: ValidationInfo) -> str | None:
+        """Refuses to load what a policy from outside names: a model is code."""
+        if model is not None and (info.context or {}).get("confined"):
+            raise ValueError("only the configured policy may name a spaCy model")
+        return model
 
     @model_validator(mode="after")
     def possible(self) -> Self:

@@ -1,6 +1,7 @@
 """The cascade of a policy: who asks whom where it is unsure, and in which order guards are therefore heard. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from guards.policy.rule import Rule
 from guards.verdict import SIDE_OF_DIRECTION, Verdict
@@ -40,7 +41,11 @@ def in_circle(rule: Rule, by_id: Mapping[str, Rule]) -> bool:
 def unread_by(asked: Rule, asker: Rule) -> list[str]:
     """The directions of the asker that the asked one does not read, and parts that only it skips."""
     read = set(asked.where)
-    unread = [each for each in asker.where if each not in read and SIDE_OF_DIRECTION[each] not in read]
+    unread: list[str] = [
+        each for each in asker.where if each not in read and SIDE_OF_DIRECTION[each] not in read
+    ]
+    if asker.reads_all_turns and not asked.reads_all_turns:
+        unread.append("earlier turns")
     return unread + sorted(set(asked.skip_parts) - set(asker.skip_parts))
 
 
@@ -64,9 +69,8 @@ def levels(rules: Sequence[Rule]) -> dict[str, int]:
 
 
 def standing(opinions: Sequence[tuple[Rule, Verdict]]) -> list[tuple[Rule, Verdict]]:
-    """The opinions that count: of a guard that was unsure and of the one that it asked, the latter's alone.
-
-    Where the one asked has not answered, the first stands; where nobody was unsure, the one asked has no say.
+    """The opinions that count: where a guard was in doubt about a hazard and the one that it asked has answered, not
+    its own word on that hazard. All else that it said stands; where nobody was unsure, the one asked has no say.
     """
     asks = [(rule, verdict) for rule, verdict in opinions if rule.unsure is not None]
     if not asks:
@@ -77,7 +81,16 @@ def standing(opinions: Sequence[tuple[Rule, Verdict]]) -> list[tuple[Rule, Verdi
     }
     askable = {rule.unsure.ask for rule, _ in asks if rule.unsure}
     return [
-        (rule, verdict)
+        (rule, without_doubt(rule, verdict) if unsure.get(rule.id) in heard else verdict)
         for rule, verdict in opinions
-        if unsure.get(rule.id) not in heard and (rule.id not in askable or rule.id in unsure.values())
+        if rule.id not in askable or rule.id in unsure.values()
     ]
+
+
+def without_doubt(rule: Rule, verdict: Verdict) -> Verdict:
+    """The verdict without the hazards about which its guard was in doubt."""
+    assert rule.unsure is not None
+    certain = {
+        hazard: score for hazard, score in verdict.scores.items() if not rule.unsure.doubts(hazard, score)
+    }
+    return replace(verdict, scores=certain)

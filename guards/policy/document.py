@@ -16,7 +16,7 @@ from guards.vault import told_apart
 from guards.verdict import Action, Direction
 
 UnscannedWord = Literal["refuse", "flag", "allow"]
-LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
+LANGUAGE = re.compile(r"^[a-z]{2}$")  # ISO 639-1
 
 
 Template = Annotated[str, Field(max_length=60), AfterValidator(told_apart)]
@@ -96,6 +96,7 @@ class Case(Strict):
     text: Annotated[str, Field(min_length=1, max_length=100_000)]
     where: Direction = "prompt"
     asked: str = ""  # the request, where the text is of a reply
+    tool: str = ""  # the name of what is called, where the text is a tool call's arguments
     expect: ActionWord
     hazard: Hazard | None = None  # one that must have been found
     delivered: str | None = None  # the text as it must leave

@@ -154,6 +154,9 @@ def merged(base: Node, own: Node, key: str = "") -> Node:
 def merged_guards(base: Node, own: Node) -> list[Node]:
     """The base's guards in their order, each with what the document says of it; then the document's own."""
     ours = by_id(own)
+    for guard in own.value:
+        if (name := guard_id(guard)) is not None and ours[name] is not guard:
+            raise PolicyRefused(f"{guard.mark}: guards: {name!r} stands twice; keep one")
     known = by_id(base)
     changed = [merged(guard, ours[name]) if name in ours else guard for name, guard in known.items()]
     return changed + [guard for guard in own.value if guard_id(guard) not in known]

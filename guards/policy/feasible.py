@@ -30,6 +30,8 @@ def impossibilities(plan: Plan, document: Document) -> list[str]:
         wrong.append(
             f"{guard} never reports {', '.join(sorted(unknown))}; it reports {', '.join(sorted(reported))}"
         )
+    if plan.rule.unsure is not None and (doubted := plan.rule.unsure.hazard) not in {None, *reported}:
+        wrong.append(f"{guard} can never be unsure about {doubted}: it does not report it")
     redacted = hazards_with(CUTTING, plan)
     if bare := redacted - plan.kind.located(plan.config):
         wrong.append(

@@ -59,6 +59,10 @@ class Unsure(Strict):
         probability = verdict.probability if self.hazard is None else scores.get(self.hazard, 0.0)
         return self.low <= probability <= self.high
 
+    def doubts(self, hazard: str, probability: float) -> bool:
+        """Whether what was said of one hazard is in doubt: it is the one meant, if one is, and not beyond the band."""
+        return probability <= self.high and self.hazard in {None, hazard}
+
 
 class Breaker(Strict):
     """When a guard that asks somebody else is given a rest: then it fails at once, as `on_error` says."""

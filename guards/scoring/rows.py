@@ -100,7 +100,11 @@ def of_text(told: Mapping[str, Any]) -> tuple[tuple[Segment, ...], Context]:
         raise BadRow("asked", "is for replies, tool calls and reasoning: what they answer")
     part = PART_OF_DIRECTION.get(direction, "content")
     turns = (("user", asked),) if asked else ()
-    return (Segment(text, SIDE_OF_DIRECTION[direction], part),), Context(turns)
+    tool = string(told, "tool") if told.get("tool") is not None else ""
+    if tool and direction != "tool_call":
+        raise BadRow("tool", "is for tool calls: the name of what is called")
+    named = (Segment(tool, "reply", "tool_name", tool),) if tool else ()
+    return (*named, Segment(text, SIDE_OF_DIRECTION[direction], part, tool)), Context(turns)
 
 
 def of_messages(told: Mapping[str, Any]) -> tuple[tuple[Segment, ...], Context]:
@@ -135,9 +139,10 @@ def of_reply(message: Mapping[str, Any], place: str) -> Iterator[Segment]:
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict):
             raise BadRow(f"{place}.tool_calls", "each needs a function with name and arguments")
+        called = content_of(function.get("name") or "", f"{place}.tool_calls")
         for field, part in (("name", "tool_name"), ("arguments", "tool_arguments")):
             if function.get(field):
-                yield Segment(content_of(function[field], f"{place}.tool_calls"), "reply", part)
+                yield Segment(content_of(function[field], f"{place}.tool_calls"), "reply", part, called)
 
 
 def turn_of(message: Any, place: str) -> tuple[str, str]:

@@ -103,7 +103,7 @@ def write(policy: "GuardPolicy", found: "Sequence[Tuned]", out: Path) -> None:
     changes = {spot: value for one in found for spot, value in one.changes.items()}
     try:
         text = edited(policy.text, changes)
-        read_policy(text, str(out), Path(policy.source).parent)
+        read_policy(text, str(out), Path(policy.source).parent, services=policy.services)
         out.write_text(text, "utf-8")
     except (EditRefused, PolicyRefused) as error:
         complaints.print(str(error), markup=False, soft_wrap=True)

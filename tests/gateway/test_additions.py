@@ -102,12 +102,21 @@ def test_a_refusal_gets_nothing_added(gateway: Running, stream: bool) -> None:
 
 
 @STREAMED
+@pytest.mark.parametrize("reply", ["{}", '{"rest": true}', " [1, 2]"])
+def test_what_programs_read_gets_nothing_added(gateway: Running, stream: bool, reply: str) -> None:
+    gateway.engine.says(reply)
+    assert ask(gateway, stream) == [(reply, "stop")]
+
+
+@STREAMED
 @pytest.mark.parametrize(
     "form", [{"response_format": {"type": "json_object"}}, {"extra_body": {"guided_regex": ".*"}}]
 )
-def test_what_programs_read_gets_nothing_added(gateway: Running, stream: bool, form: dict[str, Any]) -> None:
-    gateway.engine.says("{}")
-    assert ask(gateway, stream, **form) == [("{}", "stop")]
+def test_who_asks_for_another_form_and_gets_prose_gets_the_policys_words(
+    gateway: Running, stream: bool, form: dict[str, Any]
+) -> None:
+    gateway.engine.says("Rest.")
+    assert ask(gateway, stream, **form) == [("Rest.\n\nAsk a doctor.", "stop")]
 
 
 @STREAMED

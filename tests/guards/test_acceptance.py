@@ -53,7 +53,7 @@ async def test_a_hazard_that_is_not_found_is_told() -> None:
 
 async def test_a_text_that_would_leave_otherwise_is_told() -> None:
     told = await refusal("text: one=0.1, expect: allow, delivered: something else")
-    assert "would not leave as `delivered` has it" in told
+    assert "the text would leave as 'one=0.1', and not as `delivered` has it" in told
 
 
 async def test_a_long_text_is_told_by_its_beginning() -> None:

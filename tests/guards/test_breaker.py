@@ -118,3 +118,11 @@ async def test_a_guard_that_came_back_is_asked_again() -> None:
         if not (await screen.prompt([Segment("far=0", "prompt")])).failures:
             break
     assert not (await screen.prompt([Segment("far=0", "prompt")])).failures
+
+
+async def test_a_service_that_answers_is_not_away_however_much_one_request_asks_of_it() -> None:
+    kinds = opinions()
+    screen = screen_of(POLICY.format(on_error="open", rest_ms=60_000), kinds)
+    for _ in range(5):
+        await screen.prompt([Segment("far=0", "prompt"), Segment("far=away", "prompt")])
+    assert not (await screen.prompt([Segment("far=0.1", "prompt")])).failures

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from guards.kinds import installed_kinds
 from guards.policy.cascade import levels
 from guards.policy.load import read_policy
 from guards.screen import Screen
@@ -154,3 +155,40 @@ def test_a_circle_is_refused() -> None:
 def test_guards_are_heard_after_all_that_may_ask_them() -> None:
     rules = read_policy(WRITTEN, "p", Path(), opinions()).document.guards
     assert levels(rules) == {"cheap": 0, "dear": 1}
+
+
+TWO_HAZARDS = """
+name: two
+version: 1
+guards:
+  - id: first
+    kind: patterns
+    where: [prompt]
+    on_error: closed
+    hazards: {X.sure: {action: refuse}, X.doubt: {action: flag, threshold: 0.3}}
+    unsure: {from: 0.3, to: 0.8, hazard: X.doubt, ask: dear}
+    config:
+      patterns:
+        sure: {hazard: X.sure, terms: [bomb]}
+        doubt: {hazard: X.doubt, terms: [maybe], probability: 0.5}
+  - id: dear
+    kind: told
+    where: [prompt]
+    on_error: closed
+    hazards: {hte: {action: refuse, threshold: 0.5}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [("a bomb", Action.REFUSE), ("maybe a bomb", Action.REFUSE), ("maybe", Action.ALLOW)],
+)
+async def test_what_is_certain_stands_beside_what_is_in_doubt(text: str, action: Action) -> None:
+    screen = screen_of(TWO_HAZARDS, {**installed_kinds(), **opinions()})
+    assert (await screen.prompt([Segment(text, "prompt")])).action is action
+
+
+def test_a_guard_cannot_be_unsure_about_what_it_never_reports() -> None:
+    assert "can never be unsure about X.typo" in refusal(
+        WRITTEN.replace("ask: dear", "hazard: X.typo, ask: dear")
+    )

@@ -1,5 +1,6 @@
 """The classifier as a guard: what it looks at, and what it remembers."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from guards.models.ngram import load_ngram
 from guards.policy.load import load_policy
 from guards.screen import Screen
 from guards.text.views import views
+from guards.vault import LETTERS
 from guards.verdict import Context, GuardTimedOut, PolicyRefused, Segment
 from guards.work import Work
 
@@ -147,3 +149,24 @@ def test_a_label_asks_for_nothing(label: str) -> None:
     bundled = ClassifierGuard("bundled", loaded(ClassifierConfig().folder))
     assert bundled.judge(label, "prompt").scores["G.unsafe"] < 0.5
     assert bundled.judge("how_to_make_a_bomb", "prompt").scores["G.unsafe"] > 0.9
+
+
+@pytest.mark.parametrize("text", ["I wrote to {}.", '{{"to":"{}"}}', "{}", "Call {} or {}."])
+def test_placeholders_of_hidden_values_say_nothing(text: str) -> None:
+    bundled, lot = ClassifierGuard("pocket", load_ngram(BUNDLED)), random.Random(1)
+
+    def placeholder() -> str:
+        return f"[EMAIL-ADDRESS-{''.join(lot.choice(LETTERS) for _ in range(10))}]"
+
+    judged = [
+        bundled.judge(text.format(placeholder(), placeholder()), "reply", "Write to her.").scores["G.unsafe"]
+        for _ in range(50)
+    ]
+    assert max(judged) < 0.3
+    assert len(set(judged)) == 1
+
+
+def test_a_tools_name_alone_does_no_harm() -> None:
+    bundled = ClassifierGuard("pocket", load_ngram(BUNDLED))
+    named = Segment("files_delete", "reply", "tool_name", "files_delete")
+    assert bundled.check_now(named, Context()).scores == {}

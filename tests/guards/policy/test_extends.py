@@ -164,3 +164,8 @@ def test_aliases_of_aliases_do_not_grow_without_end(folder: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     assert "do not nest aliases" in refusal("\n".join(lines), folder)
+
+
+def test_a_guard_that_stands_twice_in_one_file_is_told(folder: Path) -> None:
+    twice = "guards:\n  - {id: words, on_error: open}\n  - {id: words, timeout_ms: 5}\n"
+    assert refusal(OWN + twice, folder).endswith("own.yaml:5:5: guards: 'words' stands twice; keep one")
