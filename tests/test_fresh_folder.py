@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from finetune.cli import app as finetune
+from gateway.policies.cli import app as policy
 from gateway.serving.cli import app as gateway
 from gateway.tenants.cli import app as keys
 from guards.cli import app as guards
@@ -30,8 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (finetune, "run", 1, "start `trimtab up`"),
         (finetune, "run --dry-run", 1, "start `trimtab up`"),
         (guards, "check hello", 0, "action: allow"),
-        (guards, "policy show", 0, "harmful"),
-        (guards, "policy lint nowhere.yaml", 1, "cannot be read"),
+        (policy, "show", 0, "harmful"),
+        (policy, "lint nowhere.yaml", 1, "cannot be read"),
+        (policy, "list", 1, "say --admin URL"),
+        (policy, "backtest default", 1, "there is no ledger"),
         (gateway, "serve", 2, "say --engine"),
         (gateway, "check", 0, "are sound"),
     ],

@@ -192,4 +192,4 @@ def test_a_category_has_the_largest_probability_of_all_parts(bundled: Running, o
     with bundled.sdk() as sdk:
         (alone,) = sdk.moderations.create(input=harm).results
         (together,) = sdk.moderations.create(input=parts).results  # type: ignore[arg-type]
-    assert together.category_scores.illicit == alone.category_scores.illicit > 0.9
+    assert together.category_scores.illicit == alone.category_scores.illicit > 0.4
