@@ -15,6 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from guards.acceptance import Outcome
     from guards.policy.load import GuardPolicy
+    from guards.policy.rule import Response, Rule
     from guards.services import Services
 
 app = typer.Typer(
@@ -135,7 +136,9 @@ def diff(
     else:
         table = Table("place", "before", "after", box=None, padding=(0, 2, 0, 0))
         for one in found:
-            table.add_row(one.place, brief(one.before), brief(one.after))
+            table.add_row(
+                *(Text(told, overflow="fold") for told in (one.place, worded(one.before), worded(one.after)))
+            )
         out.print(table)
     raise typer.Exit(1 if found else 0)
 
@@ -149,12 +152,35 @@ def schema() -> None:
     typer.echo(json.dumps(schema_of(installed_kinds()), indent=1, ensure_ascii=False))
 
 
-def brief(value: object) -> Text:
-    """A value in a table's cell: absent, short, or as JSON."""
-    if value is None:
-        return Text("—")
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def brief(shown: str) -> Text:
+    """A text in a table's cell, short."""
     return Text(shown if len(shown) <= LONGEST_CELL else shown[:LONGEST_CELL] + "…")
+
+
+def worded(value: object) -> str:
+    """A value of a policy in words: absent, responses as one would say them, else as JSON."""
+    if value is None:
+        return "—"
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(one, dict) and "threshold" in one for one in value)
+    ):
+        return ", ".join(f"{one['action']} from {one['threshold']:g}" for one in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def response_told(response: "Response") -> str:
+    """What follows, from which probability on."""
+    kept = ", put back for the client" if response.reversible else ""
+    return f"{response.action} from {response.threshold:g}{kept}"
+
+
+def band_told(asker: "Rule") -> str:
+    """Where a guard is unsure."""
+    assert asker.unsure is not None
+    about = f" of {asker.unsure.hazard}" if asker.unsure.hazard else ""
+    return f"{asker.unsure.low:g} to {asker.unsure.high:g}{about}"
 
 
 def case_told(one: "Outcome") -> dict[str, object]:
@@ -209,6 +235,7 @@ def opened(file: Path | None, services: "Services | None" = None) -> "GuardPolic
 def show_policy(policy: "GuardPolicy") -> None:
     """Name, hash, bounds, and a table of guards."""
     from guards.hazards import HAZARDS
+    from guards.policy.cascade import asked_by
 
     out.print(f"{policy.name} version {policy.version}  hash {policy.hash}", markup=False)
     stream, bounds = policy.stream, policy.bounds
@@ -216,12 +243,20 @@ def show_policy(policy: "GuardPolicy") -> None:
     own = policy.document.unscanned.model_dump(exclude_none=True)
     unread = ", ".join(f"{kind}: {word}" for kind, word in own.items())
     out.print(f"parts that no guard reads: {unread}", markup=False)
+    refusal, additions = policy.refusal, policy.document.additions
+    spoken = f"; also in {', '.join(refusal.texts)}" if refusal.texts else ""
+    out.print(f"what is refused ({refusal.shape}): {refusal.text}{spoken}", markup=False)
+    for one in additions:
+        out.print(f"added to replies: {one.text}", markup=False)
+    asking = asked_by(policy.document.guards)
     table = Table("guard", "kind", "where", "on error", "hazard", "then", box=None, padding=(0, 2, 0, 0))
     for plan in policy.plans:
         rule = plan.rule
         head = [rule.id, rule.kind, ", ".join(rule.where), rule.on_error]
         for hazard, responses in rule.hazards.items():
-            said = ", ".join(f"{one.action} from {one.threshold:g}" for one in responses)
+            said = ", ".join(map(response_told, responses))
             table.add_row(*head, f"{hazard} ({HAZARDS.get(hazard, 'your own')})", said)
             head = ["", "", "", ""]
+        for asker in asking.get(rule.id, ()):
+            table.add_row(*head, "", f"heard where {asker.id} is unsure: {band_told(asker)}")
     out.print(table)

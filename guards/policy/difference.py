@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from guards.policy.load import GuardPolicy
+from guards.policy.load import UNENFORCED, GuardPolicy
 
 ABSENT = object()
 
@@ -30,7 +30,7 @@ def differences(before: GuardPolicy, after: GuardPolicy) -> list[Difference]:
 
 def said_by(policy: GuardPolicy) -> dict[str, Any]:
     """The document as plain data, its guards by their ids."""
-    said = policy.document.model_dump(mode="json", by_alias=True, exclude={"extends", "without"})
+    said = policy.document.model_dump(mode="json", by_alias=True, exclude=UNENFORCED)
     return {**said, "guards": {guard["id"]: guard for guard in said["guards"]}}
 
 

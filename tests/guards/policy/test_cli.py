@@ -105,3 +105,18 @@ def test_two_policies_are_compared(policy: str, tmp_path: Path) -> None:
 
 def test_the_schema_is_printed(policy: str) -> None:
     assert json.loads(run("schema")[1])["title"] == "Trimtab guard policy"
+
+
+def test_what_a_guard_waits_for_and_what_is_added_is_shown(policy: str, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "name: own\nversion: 1\nextends: small.yaml\nadditions: [{text: Ask a doctor.}]\n"
+        "refusal: {texts: {de: Nein.}}\nguards:\n"
+        "  - {id: words, unsure: {from: 0.2, to: 0.8, ask: second}}\n"
+        "  - {id: second, kind: classifier, where: [prompt, reply], on_error: open, "
+        "hazards: {G.unsafe: {action: flag}}}\n"
+    )
+    shown = " ".join(run("show", "--policy", str(own))[1].split())
+    assert "added to replies: Ask a doctor." in shown
+    assert "also in de" in shown
+    assert "0.2 to 0.8" in shown
