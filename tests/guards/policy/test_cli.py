@@ -113,7 +113,7 @@ def test_what_a_guard_waits_for_and_what_is_added_is_shown(policy: str, tmp_path
         "name: own\nversion: 1\nextends: small.yaml\nadditions: [{text: Ask a doctor.}]\n"
         "refusal: {texts: {de: Nein.}}\nguards:\n"
         "  - {id: words, unsure: {from: 0.2, to: 0.8, ask: second}}\n"
-        "  - {id: second, kind: classifier, where: [prompt, reply], on_error: open, "
+        "  - {id: second, kind: classifier, where: [prompt, reply], turns: all, on_error: open, "
         "hazards: {G.unsafe: {action: flag}}}\n"
     )
     shown = " ".join(run("show", "--policy", str(own))[1].split())
