@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from gateway.ledger.evidence import verdicts_of
 from guards.hindsight.record import Heard, Record
-from guards.verdict import Action, Segment, Where
+from guards.verdict import Action, Segment, Span, Verdict, Where
 
 FAILED = "failed"  # stands where a hazard would, for a guard that could not decide
 
@@ -34,6 +34,8 @@ NOTHING_FOUND = Outcome(Action.ALLOW)
 
 def outcome_then(said: Mapping[str, Any]) -> Outcome:
     """What was done at the time."""
+    if "d" not in said and said["a"] == Action.ALLOW:
+        return NOTHING_FOUND
     found = [Found(guard, hazard, Action(action), part) for guard, hazard, action, part in said.get("d", ())]
     found += [Found(guard, FAILED, Action(action)) for guard, action in said.get("f", ())]
     return Outcome(Action(said["a"]), tuple(found))
@@ -45,11 +47,25 @@ def segments_of(said: Mapping[str, Any], where: Where) -> list[Segment]:
     return [Segment("", where, part, turns_ago=age) for part, age in zip(said["s"], ages, strict=True)]
 
 
+def verdict_of(told: Sequence[Any], names: Sequence[str]) -> Verdict:
+    """A verdict of the evidence; how long it took does not matter any more."""
+    name = names[told[0]]
+    if len(told) < 3:
+        return silent(name)
+    return Verdict(name, told[2], tuple(Span(*span) for span in told[3]) if len(told) > 3 else ())
+
+
+@cache
+def silent(name: str) -> Verdict:
+    """The verdict of a guard that had nothing to say, as most have not."""
+    return Verdict(name, {})
+
+
 def record_of(
     said: Mapping[str, Any], where: Where, panel: Mapping[str, str], known: Sequence[Segment | None] = ()
 ) -> Record:
     """The record of a screening; `known` are its first segments, where their texts are to be had."""
-    verdicts = iter(verdicts_of(said))
+    verdicts = (verdict_of(each, said["b"]) for each in said["v"])
     segments = []
     for place, (segment, share) in enumerate(zip(segments_of(said, where), said["n"], strict=True)):
         own = {each.guard: each for each in (next(verdicts) for _ in range(share))}

@@ -46,10 +46,10 @@ class Side:
 
     def outcome(self, said: Evidence, where: Where) -> Outcome:
         """The decision on a screening, from its evidence alone; raises Wanting."""
-        if not is_placed(said):
-            raise Wanting
         if self._swift.passes(said, where):
             return NOTHING_FOUND
+        if not is_placed(said):
+            raise Wanting
         decision = self.decider.decide(record_of(said, where, self._panels.get(said["g"], {})))
         if not decision.want.nothing:
             raise Wanting

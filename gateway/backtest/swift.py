@@ -36,7 +36,7 @@ class Swift:
 
     def passes(self, said: Evidence, where: Where) -> bool:
         """Whether the policy surely finds nothing; False is no answer."""
-        if said.get("f") or said.get("u"):
+        if not said["s"] or "u" in said or said.get("f"):
             return False
         verdicts = said["v"]
         ages = said.get("t", ())
@@ -49,6 +49,8 @@ class Swift:
 
     def _bars(self, said: Evidence, where: Where) -> tuple[Bar, ...] | None:
         """The bars of a screening whose verdicts stand like this; None where a guard has not spoken."""
+        if sum(said["n"]) != len(said["v"]):
+            return None  # whose verdict is whose, nobody knows
         panel, names = self._panels.get(said["g"], {}), said["b"]
         bars: list[Bar] = []
         begin = 0

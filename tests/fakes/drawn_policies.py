@@ -55,6 +55,7 @@ def documents(draw):
             }
         )
     guards[1]["turns"] = draw(st.sampled_from(["last", "all"]))
+    guards[2]["turns"] = "all"  # whoever is asked must read what those who ask it read
     if draw(st.booleans()):
         low = draw(st.floats(0, 0.9))
         guards[0]["unsure"] = {"ask": "third", "from": low, "to": draw(st.floats(low + 0.05, 1))}

@@ -42,8 +42,10 @@ async def test_deciding_again_is_screening_again(then, now, where, unread, given
             assert all(name not in record.segments[place].verdicts for place in places)
         return
     screened = await new.screen(segments, Context(), unread)
-    failed_alike = {one.guard for one in screened.failures} == {one.guard for one in decision.failures}
-    assert failed_alike
+    failing, replayed = ({one.guard for one in told.failures} for told in (screened, decision))
+    assert failing <= replayed <= failing | record.failed
+    if failing != replayed:  # it failed on a text that it need not read now, and nobody knows of the others
+        return
     assert decision.action == screened.action
     assert sorted(map(repr, decision.findings)) == sorted(map(repr, screened.findings))
     assert [[(cut.start, cut.end) for cut in cuts] for cuts in decision.redactions] == [
