@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from finetune.pocket.figures import ANSWERS, answer, bundled, policy_figures, re
 from finetune.pocket.policy import SHIPPED, TINY, Recipe, train_policy
 from finetune.progress import Progress
 from finetune.train.memory import memory_kept
+from guards.lessons import Written
 
 SEED = 7
 
@@ -32,10 +33,11 @@ class Scale:
     held_pairs: int = 2_000
     exam_prompts: int | None = None
     recipe: Recipe = SHIPPED
+    written: Written = field(default_factory=Written)  # what the guard learns from beside the corpus and public sets
 
 
 FULL = Scale()
-MINIATURE = Scale(2_000, 400, 16, 1_500, 100, 16, TINY)
+MINIATURE = Scale(2_000, 400, 16, 1_500, 100, 16, TINY, Written(1_500, 300, 300, 200, 300, 200))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def build_reward(folders: Folders, progress: Progress, seed: int, scale: Scale) 
 
 def build_guard(folders: Folders, progress: Progress, seed: int, scale: Scale, data: Path | None) -> None:
     """The guard classifier, from the corpus and such public sets as are found and may be used."""
-    from guards.train import train  # noqa: PLC0415 - needed for this step only
+    from guards.train import Recipe as GuardRecipe  # noqa: PLC0415 - needed for this step only
+    from guards.train import train  # noqa: PLC0415
 
     progress.began("guard")
     told = train(
@@ -107,6 +110,7 @@ def build_guard(folders: Folders, progress: Progress, seed: int, scale: Scale, d
         seed=seed,
         progress=progress.advanced,
         extra=data,
+        recipe=GuardRecipe(written=scale.written),
     )
     progress.ended("guard", json.dumps(told, default=str))
 
