@@ -140,6 +140,8 @@ class Metrics:
             "Times that limits could not be kept where they should: redis or database.",
             "what",
         )
+        for what in ("redis", "database"):  # told from the start: a rate needs a zero to rise from
+            self.limits_failures.labels(what)
 
     def _screening(self) -> None:
         self.flagged = Labelled(

@@ -33,7 +33,9 @@ class Scale:
     held_pairs: int = 2_000
     exam_prompts: int | None = None
     recipe: Recipe = SHIPPED
-    written: Written = field(default_factory=Written)  # what the guard learns from beside the corpus and public sets
+    written: Written = field(
+        default_factory=Written
+    )  # what the guard learns from beside the corpus and public sets
 
 
 FULL = Scale()
