@@ -60,9 +60,7 @@ async def screen_prompt(trip: Trip, tools: Tools) -> None:
     trip.context = parts.turns(trip.body)
     with trip.stage("screen_prompt"):
         trip.prompt = await trip.screen.prompt([part.segment for part in found], trip.context, unread)
-    if (
-        trip.ask.strategy != EMBEDDING
-    ):  # nobody answers with a vector's values, and the same text is the same vector
+    if trip.ask.strategy != EMBEDDING:  # a vector puts nothing back, and is the same for the same text
         trip.prompt = trip.vault.hide(trip.prompt, [part.segment for part in found])
     trip.body = parts.put_back(trip.body, found, trip.prompt.segments)
     if trip.vault:

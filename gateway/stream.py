@@ -35,9 +35,8 @@ Json = dict[str, Any]
 
 async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
     """The chunks of one chat completion, those at once that may leave at once; raises ApiError, at any time."""
-    if (
-        STRATEGIES[trip.ask.strategy].ranks or trip.screen.policy.revises_streams
-    ):  # nothing can leave before all is heard
+    # Where one wins, or may have to be revised, nothing can leave before all is heard.
+    if STRATEGIES[trip.ask.strategy].ranks or trip.screen.policy.revises_streams:
         ending = chunks_of(trip, await answer(trip, tools))
     else:
         async with Remembered(trip, tools):

@@ -7,15 +7,15 @@ from guards.policy.document import Case
 from guards.policy.load import GuardPolicy
 from guards.policy.source import Mark, mark_of
 from guards.screen import Screen
-from guards.verdict import Context, Direction, PolicyRefused, Screening, Segment, Where
+from guards.verdict import (
+    PART_OF_DIRECTION,
+    SIDE_OF_DIRECTION,
+    Context,
+    PolicyRefused,
+    Screening,
+    Segment,
+)
 
-SEGMENT_OF_DIRECTION: dict[Direction, tuple[Where, str]] = {
-    "prompt": ("prompt", "content"),
-    "tool_result": ("prompt", "tool_result"),
-    "reply": ("reply", "content"),
-    "tool_call": ("reply", "tool_arguments"),
-    "reasoning": ("reply", "reasoning"),
-}
 SHOWN_CHARS = 60
 
 
@@ -36,7 +36,7 @@ class Outcome:
 
 def segments_of(case: Case) -> list[Segment]:
     """A case's text as a segment of its direction; a tool call's after the name of what is called."""
-    where, part = SEGMENT_OF_DIRECTION[case.where]
+    where, part = SIDE_OF_DIRECTION[case.where], PART_OF_DIRECTION[case.where]
     named = [Segment(case.tool, where, "tool_name", case.tool)] if case.tool else []
     return [*named, Segment(case.text, where, part, case.tool)]
 

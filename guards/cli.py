@@ -84,6 +84,8 @@ def spans(
 
 def told(screening: "Screening") -> dict[str, Any]:
     """A screening as JSON has it."""
+    from guards.scoring.told import spans_told
+
     return {
         "action": screening.action.word,
         "text": screening.text,
@@ -105,16 +107,7 @@ def told(screening: "Screening") -> dict[str, Any]:
             {
                 "guard": one.guard,
                 "scores": dict(one.scores),
-                "spans": [
-                    {
-                        "start": span.start,
-                        "end": span.end,
-                        "hazard": span.hazard,
-                        "label": span.label,
-                        "view": span.view,
-                    }
-                    for span in one.spans
-                ],
+                "spans": spans_told(one),
                 "latency_seconds": one.latency_seconds,
             }
             for one in screening.verdicts

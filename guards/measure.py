@@ -54,24 +54,6 @@ def area(harmful: Scores, harmless: Scores) -> float:
     return float(np.mean((below + not_above) / 2) / len(harmless))
 
 
-def calibration(scores: Scores, harmful: NDArray[np.bool_], bins: int = 10, seed: int = 0) -> Figure:
-    """The expected calibration error: how far probabilities are from shares, over bins of equal width."""
-    rng = np.random.default_rng(seed)
-    drawn = [
-        gap(scores[some], harmful[some], bins)
-        for some in (rng.integers(0, len(scores), len(scores)) for _ in range(RESAMPLES))
-    ]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure(gap(scores, harmful, bins), float(low), float(high), len(scores))
-
-
-def gap(scores: Scores, harmful: NDArray[np.bool_], bins: int) -> float:
-    """The mean distance between what was said and what was so, each bin by its size."""
-    places = np.minimum((scores * bins).astype(np.int64), bins - 1)
-    off = np.bincount(places, harmful - scores, minlength=bins)
-    return float(np.abs(off).sum() / len(scores))
-
-
 def threshold_at(harmless: Scores, rate: float) -> float:
     """The score that only this share of harmless texts exceeds."""
     return float(np.quantile(harmless, 1 - rate))

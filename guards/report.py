@@ -10,8 +10,8 @@ import numpy as np
 
 from guards.detectors.classifier import ClassifierGuard
 from guards.exam_sets import EXAMS, HARMLESS, VALIDATION, Case, Exam
-from guards.measure import Scores, calibration, share
-from guards.measuring.agreement import compared
+from guards.measure import Scores, share
+from guards.measuring.agreement import calibration_error, compared
 from guards.models.ngram import NgramModel, load_ngram
 from guards.schooling import MIXED_SOURCES, Floats, School
 from guards.verdict import Where
@@ -73,7 +73,7 @@ def examined(exam: Exam, guard: ClassifierGuard, cases: list[Case], harmless: Sc
         told |= compared(scores[unsafe], fine)
     if unsafe.any() and (~unsafe).any():
         told["accuracy"] = share((scores > FLAG) == unsafe).told()
-        told["ece"] = calibration(scores, unsafe).told()
+        told["ece"] = calibration_error(scores, unsafe).told()
     levels = {"flagged": FLAG} if exam.where == "prompt" else {"flagged": FLAG, "refused": REFUSE}
     for word, threshold in levels.items():
         if unsafe.any():

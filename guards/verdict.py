@@ -27,6 +27,14 @@ SIDE_OF_DIRECTION: Mapping[Direction, Where] = {
     "tool_call": "reply",
     "reasoning": "reply",
 }
+# What a text of a direction is a part of, where nothing more particular is known.
+PART_OF_DIRECTION: Mapping[Direction, str] = {
+    "prompt": "content",
+    "tool_result": "tool_result",
+    "reply": "content",
+    "tool_call": "tool_arguments",
+    "reasoning": "reasoning",
+}
 # Parts that are a direction of their own; all other parts belong to their side alone.
 DIRECTION_OF_PART: Mapping[tuple[Where, str], Direction] = {
     ("prompt", "tool_result"): "tool_result",
@@ -190,6 +198,15 @@ class Screening:
     def flagged(self) -> bool:
         """Whether the exchange must be kept: anything found, or anything that could not be checked."""
         return bool(self.findings or self.failures)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The highest probability of each hazard that any guard gave."""
+        highest: dict[str, float] = {}
+        for verdict in self.verdicts:
+            for hazard, score in verdict.scores.items():
+                highest[hazard] = max(score, highest.get(hazard, 0.0))
+        return highest
 
     @property
     def withheld(self) -> bool:

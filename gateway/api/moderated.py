@@ -21,7 +21,7 @@ LIKELY = 0.5
 
 def result_of(screening: Screening, policy: GuardPolicy) -> Json:
     """The result; what no guard of the policy judges applies to no input type, and its score of 0 says nothing."""
-    found, scores, judged = found_in(screening), scores_of(screening), judged_by(policy, screening)
+    found, scores, judged = found_in(screening), screening.scores, judged_by(policy, screening)
     told = verdicts_of(screening) or {}
     return {
         "flagged": screening.flagged,
@@ -34,15 +34,6 @@ def result_of(screening: Screening, policy: GuardPolicy) -> Json:
         "findings": told["findings"],
         "failures": told["failures"],
     }
-
-
-def scores_of(screening: Screening) -> dict[str, float]:
-    """Every hazard that any guard scored, with the largest probability."""
-    scores: dict[str, float] = {}
-    for verdict in screening.verdicts:
-        for hazard, probability in verdict.scores.items():
-            scores[hazard] = max(probability, scores.get(hazard, 0.0))
-    return scores
 
 
 def found_in(screening: Screening) -> set[str]:

@@ -82,7 +82,7 @@ def counted(job: Job, pieces: Iterable[Piece], jobs: int) -> Iterator[Tally]:
         try:
             yield from in_order(pieces, count_here, pool, jobs)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 HERE: list[Desk] = []  # the desk of a process beside: made once, when it begins

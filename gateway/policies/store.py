@@ -1,4 +1,4 @@
-"""Guard policies in the ledger: immutable, known by content, numbered; and the places where they stand.
+"""Guard policies in the ledger: known by what they decide, which never changes, numbered; and where they stand.
 
 A policy is in force for all, or stands at a place: `alias:NAME` for the requests of one alias, `shadow` beside all.
 """

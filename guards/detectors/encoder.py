@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from guards.detectors.batches import Batches
+from guards.batches import Batches
 from guards.detectors.hazard_names import NamedHazard
 from guards.kinds import Reach
 from guards.models.encoder import Encoder as Model

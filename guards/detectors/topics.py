@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from guards.batches import Batches
 from guards.kinds import Reach
 from guards.policy.beside import beside
 from guards.policy.strict import Hazard, Strict
+from guards.vectors import Vectors
 from guards.verdict import Context, GuardFailed, GuardUnavailable, Segment, Verdict, Where
 
 Floats = NDArray[np.float32]
@@ -122,7 +122,7 @@ class Topics:
 
     def build(self, name: str, config: TopicsConfig) -> "TopicsGuard":
         """The guard, its model loaded."""
-        return TopicsGuard(name, config, Batches(sentences().load_sentences(config.folder).embed))
+        return TopicsGuard(name, config, Vectors(sentences().load_sentences(config.folder).embed))
 
 
 class Embedding(Protocol):

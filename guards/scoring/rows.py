@@ -12,13 +12,8 @@ from typing import Any, get_args
 
 import orjson
 
-from guards.verdict import SIDE_OF_DIRECTION, Context, Direction, Segment
+from guards.verdict import PART_OF_DIRECTION, SIDE_OF_DIRECTION, Context, Direction, Segment
 
-PART_OF_DIRECTION: Mapping[str, str] = {
-    "tool_result": "tool_result",
-    "tool_call": "tool_arguments",
-    "reasoning": "reasoning",
-}
 PART_OF_ROLE: Mapping[str, str] = {
     "user": "content",
     "system": "system",
@@ -98,7 +93,7 @@ def of_text(told: Mapping[str, Any]) -> tuple[tuple[Segment, ...], Context]:
     direction = direction_of(told) or "prompt"
     if asked and SIDE_OF_DIRECTION[direction] == "prompt":
         raise BadRow("asked", "is for replies, tool calls and reasoning: what they answer")
-    part = PART_OF_DIRECTION.get(direction, "content")
+    part = PART_OF_DIRECTION[direction]
     turns = (("user", asked),) if asked else ()
     tool = string(told, "tool") if told.get("tool") is not None else ""
     if tool and direction != "tool_call":

@@ -93,7 +93,9 @@ def scored(
         try:
             yield in_order(source, score_here, pool, jobs)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(
+                cancel_futures=True
+            )  # and wait: left to the interpreter's end, it races with itself
 
 
 HERE: list[Scorer] = []  # the scorer of a process beside: made once, when it begins

@@ -29,7 +29,7 @@ def told(row: Row, screening: Screening) -> Told:
             for one in screening.findings
         ],
         "verdicts": verdicts_told(screening),
-        "scores": scores_of(screening),
+        "scores": screening.scores,
         "failures": [
             {
                 "guard": one.guard,
@@ -65,15 +65,6 @@ def spans_told(verdict: Verdict) -> list[Told]:
         {"start": span.start, "end": span.end, "hazard": span.hazard, "label": span.label, "view": span.view}
         for span in verdict.spans
     ]
-
-
-def scores_of(screening: Screening) -> dict[str, float]:
-    """The highest probability of each hazard, whoever gave it."""
-    highest: dict[str, float] = {}
-    for verdict in screening.verdicts:
-        for hazard, score in verdict.scores.items():
-            highest[hazard] = max(score, highest.get(hazard, 0.0))
-    return highest
 
 
 def told_badly(error: BadRow, number: int) -> Told:

@@ -24,7 +24,7 @@ MOST_SEGMENTED = 800  # letters of one text
 LONGEST_WORD = 16
 SHORTEST_WORDS = "ai"
 FEWEST_PIECES, MOST_UNKNOWN, MOST_SHORT = 4, 0.15, 0.6
-UNKNOWN = 14.0  # what a letter of no known word costs; a known word, the logarithm of its place
+UNKNOWN = 14.0  # what a letter of no known word costs; a known word costs the more the rarer it is
 LISTED_SIEVE = Sieve(r"(?m:(?:^[0-9]{1,3}[.)] +\S+ *\n){3})")
 LISTED = re.compile(r"^[0-9]{1,3}[.)] +(?=\S)", re.MULTILINE)
 ASSIGNED_SIEVE = Sieve(r"(?s:[A-Za-z] ?= ?[\"'].{1,400}?[\"']\s.{0,20}[A-Za-z] ?= ?[\"'])")
@@ -95,7 +95,7 @@ def words_in(letters: str) -> list[int]:
 
 @cache
 def known_words() -> dict[str, float]:
-    """What each common word of English costs: the rarer, the more."""
+    """What each word costs that is common in the project's own texts: the rarer, the more."""
     words = (files("guards.text") / "words.txt").read_text("utf-8").split()
     return {word: 1.0 + 0.9 * at**0.25 for at, word in enumerate(words, 1)}
 

@@ -1,10 +1,27 @@
-"""A guard classifier made within seconds, from written contrasts alone."""
+"""A small policy, and a guard classifier made within seconds from written contrasts alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+SMALL_POLICY = """
+name: small
+version: 1
+guards:
+  - id: words
+    kind: patterns
+    where: [prompt, reply]
+    on_error: closed
+    hazards:
+      X.secret: {action: redact, threshold: 0.5}
+      X.banned: {action: refuse, threshold: 0.5}
+    config:
+      patterns:
+        codename: {hazard: X.secret, terms: [Blue Heron]}
+        banned: {hazard: X.banned, terms: [forbidden]}
+"""
 
 
 @dataclass(frozen=True)
@@ -42,3 +59,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         recipe=Recipe(1 << 13, 1 << 12, width=8, hidden=16, epochs=5, written=Written(1500, 0, 0, 0, 0, 0)),
     )
     return folder
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    """The file of the small policy."""
+    (tmp_path / "small.yaml").write_text(SMALL_POLICY)
+    return str(tmp_path / "small.yaml")

@@ -1,84 +1,84 @@
-"""Texts of many requests read together: each gets its own vector, and a failure reaches all who wait for it."""
+"""Batches: whoever comes while one is computed shares the next; whoever leaves is left out."""
 
 import asyncio
 import threading
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
-from guards.batches import Batches, Floats
+from guards.batches import Batches
 
 
-class Model:
-    """Says a text's length; it waits at a gate, so that others can gather behind it."""
+class Doubling:
+    """Doubles numbers; held until it is let go."""
 
     def __init__(self) -> None:
-        self.read: list[list[str]] = []
-        self.gate = threading.Event()
-        self.begun = threading.Event()
-        self.gate.set()
+        self.batches: list[list[int]] = []
+        self.go = threading.Event()
+        self.busy = threading.Event()
 
-    def __call__(self, texts: Sequence[str]) -> Floats:
-        self.read.append(list(texts))
-        self.begun.set()
-        self.gate.wait(30)
-        if "bad" in texts:
-            raise ValueError("cannot be read")
-        return np.array([[len(text)] for text in texts], np.float32)
-
-
-async def started(model: Model) -> None:
-    await asyncio.to_thread(model.begun.wait, 30)
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        self.busy.set()
+        assert self.go.wait(10)
+        if -1 in items:
+            raise ValueError("not that one")
+        return [2 * item for item in items]
 
 
-async def test_what_comes_while_the_model_reads_is_read_together() -> None:
-    model = Model()
-    batches = Batches(model, most=3)
-    model.gate.clear()
-    first = asyncio.create_task(batches.embed(["a"]))
-    await started(model)
-    rest = [asyncio.create_task(batches.embed(["b" * n])) for n in range(2, 6)]
+async def until_busy(doubling: Doubling) -> None:
+    while not doubling.busy.is_set():
+        await asyncio.sleep(0.001)
+
+
+async def test_those_who_come_meanwhile_share_the_next_batch() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, 4)
+    first = asyncio.create_task(batches.ask([1]))
+    await until_busy(doubling)
+    others = [asyncio.create_task(batches.ask([number])) for number in (2, 3, 4)]
     await asyncio.sleep(0)
-    model.gate.set()
-    assert [float(each[0, 0]) for each in await asyncio.gather(first, *rest)] == [1, 2, 3, 4, 5]
-    assert [len(each) for each in model.read] == [1, 3, 1]
+    doubling.go.set()
+    assert await asyncio.gather(first, *others) == [[2], [4], [6], [8]]
+    assert doubling.batches == [[1], [2, 3, 4]]
 
 
-async def test_a_known_text_is_not_read_again() -> None:
-    model = Model()
-    batches = Batches(model)
-    assert (
-        (await batches.embed(["a", "bb"])).tolist()
-        == (await batches.embed(["a", "bb"])).tolist()
-        == [[1], [2]]
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 9])
+async def test_many_items_are_computed_in_several_batches(count: int) -> None:
+    doubling = Doubling()
+    doubling.go.set()
+    assert await Batches(doubling, 4).ask(range(count)) == [2 * number for number in range(count)]
+    assert all(len(batch) <= 4 for batch in doubling.batches)
+
+
+async def test_what_nobody_waits_for_is_not_computed() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, 4)
+    first = asyncio.create_task(batches.ask([1]))
+    await until_busy(doubling)
+    leaving, staying = (
+        asyncio.create_task(batches.ask(range(100, 150))),
+        asyncio.create_task(batches.ask([2])),
     )
-    assert sum(map(len, model.read)) == 2
-
-
-async def test_a_failure_reaches_who_waits_and_spoils_nothing_after() -> None:
-    batches = Batches(Model())
-    with pytest.raises(ValueError, match="cannot be read"):
-        await batches.embed(["bad"])
-    assert (await batches.embed(["fine"])).tolist() == [[4]]
-
-
-async def test_a_text_that_nobody_waits_for_is_not_read() -> None:
-    model = Model()
-    batches = Batches(model)
-    model.gate.clear()
-    first = asyncio.create_task(batches.embed(["a"]))
-    await started(model)
-    left = asyncio.create_task(batches.embed(["left"]))
     await asyncio.sleep(0)
-    left.cancel()
-    await asyncio.wait([left])
-    model.gate.set()
-    await first
-    await batches.embed(["after"])
-    assert ["left"] not in model.read
+    leaving.cancel()
+    await asyncio.sleep(0)
+    doubling.go.set()
+    assert (await first, await staying) == ([2], [4])
+    assert doubling.batches == [[1], [2]]
 
 
-def test_it_serves_one_event_loop_after_another() -> None:
-    batches = Batches(Model())
-    assert [asyncio.run(batches.embed(["a" * n]))[0, 0] for n in (1, 2)] == [1, 2]
+async def test_a_failure_reaches_whoever_shared_the_batch_and_nobody_after() -> None:
+    doubling = Doubling()
+    doubling.go.set()
+    batches = Batches(doubling, 4)
+    with pytest.raises(ValueError, match="not that one"):
+        await batches.ask([-1])
+    assert await batches.ask([3]) == [6]
+
+
+def test_each_event_loop_may_ask() -> None:
+    doubling = Doubling()
+    doubling.go.set()
+    batches = Batches(doubling, 4)
+    assert [asyncio.run(batches.ask([number])) for number in (1, 2)] == [[2], [4]]

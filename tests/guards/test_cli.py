@@ -3,34 +3,10 @@
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from guards.cli import app
 from tests.fakes.service import completion, service_apart
-
-POLICY = """
-name: small
-version: 1
-guards:
-  - id: words
-    kind: patterns
-    where: [prompt, reply]
-    on_error: closed
-    hazards:
-      X.secret: {action: redact, threshold: 0.5}
-      X.banned: {action: refuse, threshold: 0.5}
-    config:
-      patterns:
-        codename: {hazard: X.secret, terms: [Blue Heron]}
-        banned: {hazard: X.banned, terms: [forbidden]}
-"""
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> str:
-    (tmp_path / "small.yaml").write_text(POLICY)
-    return str(tmp_path / "small.yaml")
 
 
 def run(*args: str, text: str | None = None) -> tuple[int, str]:

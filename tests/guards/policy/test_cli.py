@@ -3,33 +3,10 @@
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from guards.policy.cli import app
-
-POLICY = """
-name: small
-version: 1
-guards:
-  - id: words
-    kind: patterns
-    where: [prompt, reply]
-    on_error: closed
-    hazards:
-      X.secret: {action: redact, threshold: 0.5}
-      X.banned: {action: refuse, threshold: 0.5}
-    config:
-      patterns:
-        codename: {hazard: X.secret, terms: [Blue Heron]}
-        banned: {hazard: X.banned, terms: [forbidden]}
-"""
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> str:
-    (tmp_path / "small.yaml").write_text(POLICY)
-    return str(tmp_path / "small.yaml")
+from tests.guards.conftest import SMALL_POLICY
 
 
 def run(*args: str) -> tuple[int, str]:
@@ -45,7 +22,7 @@ def test_a_good_policy_is_fine(policy: str) -> None:
 
 def test_a_broken_policy_is_refused_line_by_line(policy: str) -> None:
     Path(policy).write_text(
-        POLICY.replace("on_error: closed", "").replace("terms: [forbidden]", "regex: '('")
+        SMALL_POLICY.replace("on_error: closed", "").replace("terms: [forbidden]", "regex: '('")
     )
     code, shown = run("lint", policy)
     assert code == 1
@@ -59,13 +36,14 @@ def test_the_policy_is_shown_with_its_hash(policy: str) -> None:
 
 
 def test_what_a_policy_says_of_parts_that_no_guard_reads_is_shown(policy: str) -> None:
-    Path(policy).write_text(POLICY + "unscanned: {image: flag}\n")
+    Path(policy).write_text(SMALL_POLICY + "unscanned: {image: flag}\n")
     assert "no guard reads: default: refuse, image: flag" in run("show", "--policy", policy)[1]
 
 
 def test_a_policys_cases_are_tried_one_by_one(policy: str) -> None:
     Path(policy).write_text(
-        POLICY + "cases:\n  - {text: forbidden, expect: refuse}\n  - {text: Blue Heron, expect: allow}\n"
+        SMALL_POLICY
+        + "cases:\n  - {text: forbidden, expect: refuse}\n  - {text: Blue Heron, expect: allow}\n"
     )
     code, shown = run("test", policy, "--json")
     assert code == 1
@@ -80,7 +58,7 @@ def test_a_policy_without_cases_is_told_how_to_write_some(policy: str) -> None:
 
 
 def test_a_policy_whose_cases_do_not_hold_is_refused(policy: str) -> None:
-    Path(policy).write_text(POLICY + "cases:\n  - {text: forbidden, expect: allow}\n")
+    Path(policy).write_text(SMALL_POLICY + "cases:\n  - {text: forbidden, expect: allow}\n")
     code, shown = run("lint", policy)
     assert (code, "cases[0]: 'forbidden': expected allow, and the policy says refuse" in shown) == (1, True)
 
@@ -96,7 +74,7 @@ def test_the_whole_policy_in_effect_can_be_read_and_used_again(policy: str, tmp_
 
 def test_two_policies_are_compared(policy: str, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
-    other.write_text(POLICY.replace("threshold: 0.5}", "threshold: 0.7}", 1))
+    other.write_text(SMALL_POLICY.replace("threshold: 0.5}", "threshold: 0.7}", 1))
     code, shown = run("diff", policy, str(other), "--json")
     assert code == 1
     assert [one["place"] for one in json.loads(shown)] == ["guards.words.hazards.X.secret"]

@@ -12,29 +12,7 @@ from guards.screen import Screen
 from guards.verdict import Segment
 
 COMMAND = [sys.executable, "-c", "from guards.cli import app; app()", "score"]
-POLICY = """
-name: small
-version: 1
-guards:
-  - id: words
-    kind: patterns
-    where: [prompt, reply]
-    on_error: closed
-    hazards:
-      X.secret: {action: redact, threshold: 0.5}
-      X.banned: {action: refuse, threshold: 0.5}
-    config:
-      patterns:
-        codename: {hazard: X.secret, terms: [Blue Heron]}
-        banned: {hazard: X.banned, terms: [forbidden]}
-"""
 ROWS = [{"id": "a", "text": "Blue Heron"}, {"id": "b", "text": "forbidden"}, {"id": "c", "text": "fine"}]
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> str:
-    (tmp_path / "small.yaml").write_text(POLICY)
-    return str(tmp_path / "small.yaml")
 
 
 def lines(*rows: Any) -> str:
