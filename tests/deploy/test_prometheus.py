@@ -44,6 +44,7 @@ QUIET = {
     "panel Limits of keys A",
     "panel Limits of keys B",
     "panel Asked elsewhere A",
+    "panel What the shadow would have done A",
     "annotation Failed swaps",
     "annotation Critical alerts",
 }
