@@ -19,6 +19,9 @@ class Conversation(BaseModel):
 
     messages: Annotated[list[Turn], Field(min_length=1, max_length=4096)]
     candidates: Annotated[list[str], Field(min_length=1, max_length=256)]
+    partial: bool = (
+        False  # the candidates are beginnings of answers: they are rendered without an end of turn
+    )
 
 
 class ScoreRequest(BaseModel):
@@ -28,12 +31,20 @@ class ScoreRequest(BaseModel):
 
     conversations: Annotated[list[Conversation], Field(min_length=1, max_length=256)]
     model: str | None = None
+    tenant: Annotated[str, Field(max_length=256)] = ""  # whose turn it is, where many wait
+    route: Annotated[str, Field(max_length=256)] = (
+        ""  # what its rewards are compared with: z-scores are per route
+    )
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0  # lower goes first
+    deadline_ms: Annotated[int, Field(ge=1)] | None = None  # who cannot be served in it is dropped unserved
 
 
 class ScoreResponse(BaseModel):
-    """`rewards[i][j]` is the raw, uncalibrated reward of candidate j of conversation i."""
+    """`rewards[i][j]` is the reward of candidate j of conversation i; so are its parts and its doubt."""
 
     rewards: list[list[float]]
+    heads: list[list[dict[str, float]]] | None = None  # by name, for models that judge several things
+    spread: list[list[float]] | None = None  # how far the members of an ensemble disagree
     model: str
     tokens: int
 
