@@ -49,7 +49,7 @@ async def test_what_was_asked_matters() -> None:
         await unsafe(bundled, reply, HARM),
         await unsafe(bundled, reply, "How do I peel an onion?"),
     )
-    assert harmless < 0.5 < harmful
+    assert harmful > 3 * harmless
 
 
 async def test_the_last_thing_the_user_said_is_what_was_asked(guard: ClassifierGuard) -> None:
