@@ -18,6 +18,8 @@ Body = Mapping[str, Any]
 LONGEST_STREAM_SECONDS = 24 * 3600.0
 # Fields that would carry text to the model past every guard.
 REFUSED_FIELDS = ("chat_template", "documents", "chat_template_kwargs")
+# What an answer that is put together from blocks of text cannot keep.
+NOT_IN_BLOCKS = ("tools", "functions", "logprobs", "response_format", "continue_final_message")
 # How engines hand work to each other: it names hosts that they connect to.
 ENGINES_OWN = "kv_transfer_params"
 
@@ -48,6 +50,8 @@ class Ask:
     include_usage: bool = False
     conversation: str | None = None
     kind: Kind = "chat"
+    max_samples: int = 1  # candidates that its bounds allow
+    deadline_asked: bool = False  # whether the client set the deadline
 
     @property
     def subject(self) -> str | None:
@@ -71,7 +75,9 @@ def read_ask(
     _check_messages(body["messages"], settings.limits.max_messages)
     returned = _integer(body, "n", 1, bounds.max_n)
     strategy, samples = _sampling(alignment, returned, bounds, settings)
-    live = bool(body.get("stream")) and not STRATEGIES[strategy].ranks
+    if STRATEGIES[strategy].gathers == "blocks":
+        _check_blockwise(body, kind, returned)
+    live = bool(body.get("stream")) and speaks_at_once(strategy)
     return Ask(
         id=new_id(),
         caller=caller,
@@ -86,7 +92,30 @@ def read_ask(
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversation=conversation,
         kind=kind,
+        max_samples=bounds.max_n,
+        deadline_asked=alignment.deadline_ms is not None,
     )
+
+
+def speaks_at_once(strategy: str) -> bool:
+    """Whether the beginning of a streamed answer may leave before the answer is whole."""
+    return not STRATEGIES[strategy].ranks or STRATEGIES[strategy].gathers == "blocks"
+
+
+def _check_blockwise(body: Body, kind: Kind, returned: int) -> None:
+    """Refuse what cannot be chosen block by block: only one text is, and nothing that stands beside it."""
+    if kind != "chat":
+        raise BadRequest(
+            "blockwise goes on with a conversation's last turn; ask for a chat completion",
+            param="alignment.strategy",
+        )
+    if returned > 1:
+        raise BadRequest("blockwise gives one choice; leave n out", param="n")
+    for name in NOT_IN_BLOCKS:
+        if body.get(name):
+            raise BadRequest(
+                f"{name} cannot be had with blockwise, which chooses among pieces of text", param=name
+            )
 
 
 def new_id() -> str:

@@ -64,6 +64,7 @@ class Metrics:
         self._limits()
         self._screening()
         self._rewards()
+        self._selection()
         self._versions()
         self._engines()
         self._ledger()
@@ -173,6 +174,27 @@ class Metrics:
         )
         self.reward_chosen = Labelled(
             self._summary("reward_chosen", "Rewards of the chosen candidates, by n.", "n")
+        )
+
+    def _selection(self) -> None:
+        self.samples = Labelled(
+            self._histogram(
+                "samples",
+                "Candidates sampled for one answer.",
+                (1, 2, 4, 6, 8, 12, 16, 24, 32, 64),
+                "strategy",
+            )
+        )
+        self.sampled_tokens = self._counter(
+            "sampled_tokens", "Tokens of all candidates, cut ones too.", "strategy"
+        )
+        self.rejected = self._counter("rejected_early", "Candidates cut off before their end.", "alias")
+        self.partial_correlation = self._gauge(
+            "partial_correlation",
+            "How well rewards of beginnings tell of those of the ends, by checkpoint; below 0.4 nothing is cut.",
+            "alias",
+            "checkpoint",
+            of="livemax",
         )
 
     def _versions(self) -> None:

@@ -132,11 +132,25 @@ class ResponseSettings(Section):
     max_bytes: Count = 4 * 1024 * 1024  # of one with its input; a larger one is given and not kept
 
 
+class RejectionSettings(Section):
+    """When speculative rejection weighs beginnings, how many go on, and how often nothing is cut to measure it."""
+
+    # Of an answer's usual length, or of the most that it may be.
+    checkpoints: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=8)
+    ] = (0.25, 0.5)
+    keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    measured: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+
+
 class AlignmentSettings(Section):
     """What a request gets that does not ask."""
 
     strategy: Literal["single", "best_of_n"] = "single"
-    n: Count = 4  # candidates of best_of_n
+    n: Count = 4  # candidates of strategies that choose
+    wave: Count = 2  # candidates that `adaptive` samples at a time, after twice as many at first
+    block_tokens: Annotated[int, Field(ge=4)] = 48  # of a block of `blockwise`
+    rejection: RejectionSettings = RejectionSettings()
 
 
 class Limits(Section):

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway import media, parts, reply
 from gateway.additions import addition_to
+from gateway.ask import speaks_at_once
 from gateway.called import called, may_be_called
 from gateway.chunks import chunks_of
 from gateway.clock import Limit
@@ -18,6 +19,7 @@ from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.failures import violation
 from gateway.framing import Framing
+from gateway.gathering.blocks import numbered, spoken_blocks
 from gateway.logprobs import spell_more
 from gateway.pipeline import Remembered, answer, choose, choose_version, deliver, screen_prompt
 from gateway.restoring import Restoring
@@ -36,7 +38,7 @@ Json = dict[str, Any]
 async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
     """The chunks of one chat completion, those at once that may leave at once; raises ApiError, at any time."""
     # Where one wins, or may have to be revised, nothing can leave before all is heard.
-    if STRATEGIES[trip.ask.strategy].ranks or trip.screen.policy.revises_streams:
+    if not speaks_at_once(trip.ask.strategy) or trip.screen.policy.revises_streams:
         ending = chunks_of(trip, await answer(trip, tools))
     else:
         async with Remembered(trip, tools):
@@ -72,7 +74,7 @@ async def spoken(
             async for together in chunks:
                 yield together
     finally:
-        trip.candidates = tuple(map(candidate_of, voices))
+        trip.candidates = (*map(candidate_of, voices), *numbered(trip.passed_over, len(voices)))
 
 
 async def speak(
@@ -99,11 +101,18 @@ async def heard(
     trip: Trip, model: str, framing: Framing, tools: Tools
 ) -> AsyncGenerator[list[parts.Json], None]:
     """The choices in the engine's chunks, as they came together; what stands around them is kept."""
-    body = engine_body(trip, model)
-    body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    async with aclosing(tools.engine.stream(body, trip.ask.kind, trip.affinity)) as received:
+    async with aclosing(source(trip, model, tools)) as received:
         while (together := await next_chunks(trip, received)) is not None:
             yield [choice for found in together for choice in choices_in(found, trip, framing)]
+
+
+def source(trip: Trip, model: str, tools: Tools) -> AsyncGenerator[list[Json], None]:
+    """Whose chunks are heard: the engine's own, or those of an answer that is chosen block by block."""
+    if STRATEGIES[trip.ask.strategy].gathers == "blocks":
+        return spoken_blocks(trip, model, tools)
+    body = engine_body(trip, model)
+    body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    return tools.engine.stream(body, trip.ask.kind, trip.affinity)
 
 
 def choices_in(found: Json, trip: Trip, framing: Framing) -> list[parts.Json]:

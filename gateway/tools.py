@@ -25,6 +25,7 @@ from gateway.policies.shadow import Shadows, shadowing
 from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens, open_screen
 from gateway.settings import GatewaySettings
+from gateway.strategies.memory import RouteMemory
 from gateway.tenants.budgets import kept_budgets
 from gateway.tenants.keyring import Keyring
 from gateway.tenants.keys import KeyStore
@@ -44,9 +45,10 @@ class Rewards(Protocol):
         messages: Sequence[Mapping[str, Any]],
         candidates: Sequence[str],
         *,
+        partial: bool = False,
         deadline_seconds: float | None = None,
     ) -> list[float]:
-        """One raw reward for each candidate."""
+        """One raw reward for each candidate, or for each beginning of one."""
         ...
 
 
@@ -68,6 +70,7 @@ class Tools:
     ledger: Ledger | None = None  # the whole of what `recorder` is a part of, for the operator's surface
     shadows: Shadows | None = None  # judges what was answered by the shadow policy, where there is one
     responses: Responses | None = None  # answers that clients may come back to; None where nothing is kept
+    memory: RouteMemory = field(default_factory=RouteMemory)  # of what earlier requests showed of rewards
     vital: dict[str, Callable[[], bool]] = field(default_factory=dict)
     # Held while versions, routes or policy change, in the ledger and here and while the ledger is followed:
     # else a follower could put in force what has just been replaced.

@@ -59,7 +59,9 @@ class Trip:
     prompt: Screening | None = None
     completion: Mapping[str, Any] = field(default_factory=dict)  # the engine's answer, for its envelope
     candidates: tuple[Candidate, ...] = ()
+    passed_over: tuple[Candidate, ...] = ()  # what an answer that was chosen block by block was not made of
     choice: Choice | None = None
+    gathered: str = ""  # one sentence: how its candidates came about, where there is something to tell
     delivered: tuple[str, ...] = ()  # the choices' contents, as they went out
     receipt: Receipt = field(default_factory=Receipt)
     degraded: list[str] = field(default_factory=list)

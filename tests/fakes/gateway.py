@@ -77,6 +77,7 @@ class FakeRewards:
 
     fails: str = ""  # away, refused, slow, nan, short
     asked: list[list[str]] = field(default_factory=list)
+    begun: list[list[str]] = field(default_factory=list)  # the same, of answers that are not whole
     read: list[Sequence[Mapping[str, Any]]] = field(default_factory=list)  # the conversations
     cancelled: int = 0
 
@@ -85,9 +86,10 @@ class FakeRewards:
         messages: Sequence[Mapping[str, Any]],
         candidates: Sequence[str],
         *,
+        partial: bool = False,
         deadline_seconds: float | None = None,
     ) -> list[float]:
-        self.asked.append(list(candidates))
+        (self.begun if partial else self.asked).append(list(candidates))
         self.read.append(messages)
         if self.fails == "away":
             raise RewardUnavailable("nobody there")
@@ -121,6 +123,7 @@ class Running:
         self.recorder.full = False
         self.rewards.fails = ""
         self.rewards.asked.clear()
+        self.rewards.begun.clear()
         self.rewards.read.clear()
         self.rewards.cancelled = 0
         self.tools.screens.publish(screen or word_screen())
