@@ -42,7 +42,7 @@ def reason_to_stop(trip: Trip, known: Known, slowest: float) -> str:
     rewards = rewards_of(trip.candidates)
     if safe and not rewards:
         return "there are no rewards to go on by" if len(trip.candidates) >= trip.ask.samples else ""
-    if len(safe) >= trip.ask.returned and enough(rewards, trip.ask.samples, known.moments.prior):
+    if len(safe) >= trip.ask.returned and enough(rewards, trip.ask.samples, known.moments.route):
         return f"as good as the best of {trip.ask.samples} on average"
     if safe and trip.seconds_left < PATIENCE * slowest:
         trip.degraded.append(f"deadline: {len(trip.candidates)} candidates sampled")

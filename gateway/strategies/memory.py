@@ -9,45 +9,54 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.strategies.adaptive import Prior
+import numpy as np
+
+from gateway.strategies.adaptive import Route
 
 ROUTES = 256
 RECENT = 512  # pairs of a beginning's reward and its end's, for each checkpoint
 FORGETS = 0.98  # of what was known, at each request
-FEWEST = 8  # requests before a prior is worth more than none
-Route = tuple[str, str]  # alias and version
+GROUPS = 256  # requests whose rewards are kept
+FEWEST = 8  # of them before they are worth more than nothing
+Name = tuple[str, str]  # alias and version
 
 
 @dataclass(slots=True)
 class Moments:
-    """Rewards of many requests, each with several candidates, as sums that fade."""
+    """Rewards of recent requests, each with several candidates that nobody had chosen among."""
 
-    weight: float = 0.0
-    means: float = 0.0
-    squares: float = 0.0  # of means
-    within: float = 0.0  # summed variances
-    seen: int = 0
+    groups: deque[tuple[float, ...]] = field(default_factory=lambda: deque(maxlen=GROUPS))
+    _known: Route | None = None
 
     def learn(self, rewards: Sequence[float]) -> None:
-        """One request's rewards, unselected."""
-        if len(rewards) < 2:
-            return
-        mean = sum(rewards) / len(rewards)
-        variance = sum((reward - mean) ** 2 for reward in rewards) / (len(rewards) - 1)
-        self.weight = FORGETS * self.weight + 1
-        self.means = FORGETS * self.means + mean
-        self.squares = FORGETS * self.squares + mean**2 - variance / len(rewards)
-        self.within = FORGETS * self.within + variance
-        self.seen += 1
+        """One request's rewards, those of draws that would have been made however good they were."""
+        if len(rewards) >= 2:
+            self.groups.append(tuple(rewards))
+            self._known = None
 
     @property
-    def prior(self) -> Prior | None:
+    def route(self) -> Route | None:
         """What to expect of the next request; None while too little is known."""
-        if self.seen < FEWEST:
-            return None
-        mean = self.means / self.weight
-        between = max(0.0, self.squares / self.weight - mean**2)
-        return Prior(mean, math.sqrt(between), math.sqrt(self.within / self.weight))
+        if self._known is None and len(self.groups) >= FEWEST:
+            self._known = route_of(self.groups)
+        return self._known
+
+
+def route_of(groups: Sequence[Sequence[float]]) -> Route:
+    """All rewards as if they had had one prompt, and how prompts differ (one-way analysis of variance)."""
+    means = np.array([np.mean(group) for group in groups])
+    within = float(np.mean([np.var(group, ddof=1) for group in groups]))
+    error = within * float(np.mean([1 / len(group) for group in groups]))  # of a group's mean, by chance
+    between = max(0.0, float(np.var(means, ddof=1)) - error)
+    mean = float(means.mean())
+    share = between / (between + within) if between + within > 0 else 0.0
+    of_prompts = share * between / (between + error) if between else 0.0  # a group's own mean is half chance
+    rewards = [
+        reward - of_prompts * (centre - mean)
+        for group, centre in zip(groups, means, strict=True)
+        for reward in group
+    ]
+    return Route(np.sort(np.array(rewards)), mean, math.sqrt(between), math.sqrt(within))
 
 
 @dataclass(slots=True)
@@ -95,9 +104,9 @@ class RouteMemory:
     """The routes in use, those longest out of use forgotten first."""
 
     def __init__(self) -> None:
-        self._routes: OrderedDict[Route, Known] = OrderedDict()
+        self._routes: OrderedDict[Name, Known] = OrderedDict()
 
-    def of(self, route: Route) -> Known:
+    def of(self, route: Name) -> Known:
         """What is known of a route, nothing at first."""
         known = self._routes.pop(route, None) or Known()
         self._routes[route] = known

@@ -55,14 +55,14 @@ def test_it_draws_as_many_as_it_may_while_none_is(gateway: Running, http: httpx.
     gateway.engine.says("aaaa", "aaaa", "aaaa", "aaaa", "aaaa", "aaaa", "aaaa", "aaaa")
     told = ask(http, n=8).json()
     assert len(told["alignment"]["candidates"]) == 8
-    assert [request.body.get("n") for request in gateway.engine.requests] == [4, 2, 2]
+    assert [request.body.get("n") for request in gateway.engine.requests] == [2, 2, 2, 2]
 
 
 def test_every_wave_has_a_seed_of_its_own(gateway: Running, http: httpx.Client) -> None:
     learn(gateway, http)
     gateway.engine.says(*["aaaa"] * 8)
     ask(http, n=8)
-    assert [request.body["seed"] for request in gateway.engine.requests] == [0, 4, 6]
+    assert [request.body["seed"] for request in gateway.engine.requests] == [0, 2, 4, 6]
 
 
 def test_what_guards_withhold_is_neither_scored_nor_enough(gateway: Running, http: httpx.Client) -> None:
