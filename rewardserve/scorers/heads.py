@@ -1,4 +1,4 @@
-"""From token ids to one raw logit per row, whatever the padding: two kinds of classification head."""
+"""From token ids to raw logits, whatever the padding: two kinds of classification head."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ class Head(Protocol):
     causal: bool
 
     def score(self, texts: Sequence[Ids], segments: Sequence[Ids | None]) -> torch.Tensor:
-        """One logit per text, in one padded forward pass."""
+        """The logits of each text, (texts, labels), in one padded forward pass."""
         ...
 
 
@@ -43,11 +43,10 @@ class LastTokenHead:
         self.config = checkpoint.config
         self.body: Any = checkpoint.model.base_model
         self._score: Any = checkpoint.model.score
-        self._label = checkpoint.label_index
         self._pad: int | None = checkpoint.config.pad_token_id
 
     def score(self, texts: Sequence[Ids], segments: Sequence[Ids | None]) -> torch.Tensor:
-        """One logit per text; decoders have no segments."""
+        """The logits of each text; decoders have no segments."""
         ids, mask = padded(texts, max(self._pad or 0, 0), self.device)
         hidden = self.body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         return self.logits(hidden, [self.pooled_token(text) for text in texts])
@@ -57,10 +56,11 @@ class LastTokenHead:
         return next((place for place in range(len(text) - 1, -1, -1) if text[place] != self._pad), 0)
 
     def logits(self, hidden: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
-        """The head applied to one place of each row."""
+        """The head applied to one place of each row: (rows, labels)."""
         rows = torch.arange(len(places), device=hidden.device)
         pooled = hidden[rows, torch.tensor(places, device=hidden.device)]
-        return self._score(pooled)[:, self._label]
+        logits: torch.Tensor = self._score(pooled)
+        return logits
 
 
 class WholeModelHead:
@@ -71,17 +71,17 @@ class WholeModelHead:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.device = checkpoint.device
         self._model: Any = checkpoint.model
-        self._label = checkpoint.label_index
         self._pad = int(checkpoint.config.pad_token_id or 0)
 
     def score(self, texts: Sequence[Ids], segments: Sequence[Ids | None]) -> torch.Tensor:
-        """One logit per text."""
+        """The logits of each text."""
         ids, mask = padded(texts, self._pad, self.device)
         inputs = {"input_ids": ids, "attention_mask": mask}
         known = [segment for segment in segments if segment is not None]
         if len(known) == len(texts):
             inputs["token_type_ids"] = padded(known, 0, self.device)[0]
-        return self._model(**inputs).logits[:, self._label]
+        logits: torch.Tensor = self._model(**inputs).logits
+        return logits
 
 
 def padded(texts: Sequence[Ids], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
