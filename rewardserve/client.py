@@ -139,7 +139,7 @@ class RewardClient:
 def body_of(conversations: Sequence[Asked], how: How, seconds: float) -> dict[str, Any]:
     """The request; what is not said keeps the server's default."""
     partial = how.get("partial", False)
-    said: dict[str, Any] = {name: how[name] for name in ("tenant", "route", "priority") if name in how}  # type: ignore[literal-required]
+    said: dict[str, Any] = {name: how[name] for name in ("tenant", "route", "priority") if name in how}
     return {
         "conversations": [
             {"messages": turns, "candidates": answers, "partial": partial} for turns, answers in conversations

@@ -1,6 +1,6 @@
 """Any Hugging Face sequence-classification reward model, in this process: raw logits, never a sigmoid."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,12 @@ from jinja2 import TemplateError
 from transformers.utils.logging import disable_progress_bar
 
 from rewardserve.errors import BadInput, TooLong
+from rewardserve.packing import Packing, pack
 from rewardserve.render import Disarm, chat_of, pair_of, plain_of, turns_of
-from rewardserve.scorer import Message, ModelCard, ModelSpec
+from rewardserve.scorer import Message, ModelCard, ModelSpec, Spent
 from rewardserve.scorers.checkpoint import Checkpoint, load_checkpoint
-from rewardserve.scorers.heads import Head, head_of
-from rewardserve.scorers.prefix import PrefixSharing, groups_of
+from rewardserve.scorers.heads import Head, head_of, in_order, most_on
+from rewardserve.scorers.prefix import PrefixSharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ class TransformersScorer:
         self._tokenizer = checkpoint.tokenizer
         self._head: Head = head_of(checkpoint)
         self._reading = checkpoint.reading
-        self._sharing = PrefixSharing.proven(self._head) if spec.prefix_sharing else None
+        self._most = most_on(checkpoint.device, spec.batch_padded_tokens)
+        self._sharing = PrefixSharing.proven(self._head, self._most) if spec.prefix_sharing else None
+        self.spent = Spent(0, 0, 0)
         self._disarm = Disarm(special_tokens(checkpoint.tokenizer))
         self._system: Literal["keep", "drop"] = spec.system_messages
         self.card = ModelCard(
@@ -98,6 +101,8 @@ class TransformersScorer:
         ids = tuple(out["input_ids"])
         if partial and not chat:
             ids = without_end(ids, self._tokenizer.eos_token_id)
+        if not ids:
+            raise BadInput("nothing is left of this conversation when it is rendered", param="messages")
         return Encoded(ids, None, conversation, beginning_of(out, text, candidate))
 
     def _rendered(self, turns: list[Message], candidate: str, *, partial: bool) -> str:
@@ -129,25 +134,46 @@ class TransformersScorer:
 
     @torch.inference_mode()
     def score(self, items: Sequence[Encoded]) -> list[float]:
-        """One raw reward per item: shared beginnings are run once where that is proven equal and pays."""
-        rewards = [0.0] * len(items)
-        alone: list[int] = []
-        for rows in groups_of(items):
-            texts = [items[row].ids for row in rows]
+        """One raw reward per item: equal items once, and shared beginnings once where that is proven equal and pays."""
+        rewards: dict[Encoded, float] = {}
+        alone: list[Encoded] = []
+        packings: list[Packing] = []
+        for group in groups_of(dict.fromkeys(items)):
+            texts = [item.ids for item in group]
             if self._sharing is not None and self._sharing.pays(texts):
-                self._fill(rewards, rows, self._sharing.score(texts))
+                packings.append(self._sharing.packing(texts))
+                logits = self._sharing.score(texts, packings[-1])
+                rewards.update(zip(group, self._reading.rewards(logits), strict=True))
             else:
-                alone.extend(rows)
+                alone.extend(group)
         if alone:
-            logits = self._head.score(
-                [items[row].ids for row in alone], [items[row].segments for row in alone]
-            )
-            self._fill(rewards, alone, logits)
-        return rewards
+            packings.append(pack([item.tokens for item in alone], self._most, overhead=self._head.overhead))
+            rewards.update(zip(alone, self._reading.rewards(self._plain(alone, packings[-1])), strict=True))
+        self.spent = spent_on(items, packings)
+        return [rewards[item] for item in items]
 
-    def _fill(self, rewards: list[float], rows: Sequence[int], logits: torch.Tensor) -> None:
-        for row, reward in zip(rows, self._reading.rewards(logits), strict=True):
-            rewards[row] = reward
+    def _plain(self, items: Sequence[Encoded], packing: Packing) -> torch.Tensor:
+        """The logits of whole texts, those of like length together."""
+        logits = [
+            self._head.score([items[row].ids for row in rows], [items[row].segments for row in rows])
+            for rows in packing.passes
+        ]
+        return in_order(logits, packing.passes)
+
+
+def groups_of(items: Iterable[Encoded]) -> list[list[Encoded]]:
+    """The items of each conversation, in order of first appearance."""
+    groups: dict[int, list[Encoded]] = {}
+    for item in items:
+        groups.setdefault(item.conversation, []).append(item)
+    return list(groups.values())
+
+
+def spent_on(items: Sequence[Encoded], packings: Sequence[Packing]) -> Spent:
+    """What scoring the items cost."""
+    read = sum(packing.read for packing in packings)
+    asked = sum(item.tokens for item in items)
+    return Spent(read, sum(packing.padded for packing in packings), asked - read)
 
 
 def spoken(turns: Sequence[Message], candidate: str) -> str:
