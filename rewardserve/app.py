@@ -42,7 +42,9 @@ def create_app(scorer: Scorer[Measured], settings: RewardSettings) -> FastAPI:
     app.add_exception_handler(ScoringError, told)
     app.add_exception_handler(ClientLeft, left)
     app.add_exception_handler(HTTPException, told_of_route)
-    app.add_api_route("/v1/score", score, methods=["POST"], openapi_extra=BODY)
+    app.add_api_route(
+        "/v1/score", score, methods=["POST"], openapi_extra=BODY, response_model_exclude_none=True
+    )
     app.add_api_route("/v1/model", model, methods=["GET"])
     app.add_api_route("/health", health, methods=["GET"])
     app.add_api_route("/metrics", prometheus, methods=["GET"])

@@ -60,6 +60,7 @@ class ModelInfo(BaseModel):
     dtype: str
     prefix_sharing: bool
     input: str
+    heads: list[str] = []
 
 
 class Health(BaseModel):

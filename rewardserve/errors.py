@@ -5,7 +5,9 @@ ScoringError                  status, type, code, param, message
 │   └── TooLong         400   more tokens than the model reads; nothing is ever cut silently
 ├── UnknownModel        404   this server has another model
 ├── TooLarge            413   the body, or the number of candidates
+├── AdminRefused        401   the admin key is missing or wrong, or this server has none
 ├── ScoringFailed       500   the model raised, or gave no finite reward
+├── DeadlineMissed      504   it could not be served within the request's `deadline_ms`
 └── TryAgain                  not now; `retry_after_seconds`
     ├── Overloaded      429   the queue is full
     └── BatcherClosed   503   shutting down, or the batcher has died
@@ -50,6 +52,14 @@ class TooLong(BadInput):
     code = "context_length_exceeded"
 
 
+class AdminRefused(ScoringError):
+    """The admin key is missing or wrong, or this server has none."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "admin_key"
+
+
 class UnknownModel(ScoringError):
     """This server has another model."""
 
@@ -70,6 +80,14 @@ class ScoringFailed(ScoringError):
     """The model raised, or gave no finite reward."""
 
     code = "scoring_failed"
+
+
+class DeadlineMissed(ScoringError):
+    """It could not be served within the request's deadline; what had not begun has cost nothing."""
+
+    status = 504
+    type = "timeout_error"
+    code = "deadline"
 
 
 class TryAgain(ScoringError):

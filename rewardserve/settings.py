@@ -35,6 +35,8 @@ class RewardSettings(BaseSettings):
     chat_template: Path | None = None
     system_messages: Literal["keep", "drop"] = "keep"
     prefix_sharing: bool = True
+    heads: dict[str, Annotated[int, Field(ge=0)]] | Literal["config"] = {}  # a JSON object in the environment
+    weights: dict[str, float] = {}
     trust_remote_code: bool = False
 
     host: str = "127.0.0.1"
@@ -47,7 +49,7 @@ class RewardSettings(BaseSettings):
     @property
     def spec(self) -> ModelSpec:
         """The model to load, and how."""
-        names = ModelSpec.__dataclass_fields__
+        names = ModelSpec.__dataclass_fields__.keys() & RewardSettings.model_fields.keys()
         return ModelSpec(**{name: getattr(self, name) for name in names})
 
     @property

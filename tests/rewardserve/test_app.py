@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from rewardserve.app import create_app
+from rewardserve.reward import Reward
 from rewardserve.settings import RewardSettings
 from tests.fakes.scorer import FakeScorer
 from tests.serving import Serving, serving_opened
@@ -101,6 +102,23 @@ async def test_it_scores_every_candidate_of_every_conversation(http: aiohttp.Cli
     status, answer = await post(http, two)
     assert status == 200
     assert answer == {"rewards": [[3.0, 1.0], [4.0]], "model": "fake", "tokens": 9}
+
+
+async def test_a_partial_candidate_is_read_as_one(http: aiohttp.ClientSession) -> None:
+    begun = {"messages": TURNS, "candidates": ["abc"], "partial": True}
+    assert (await post(http, {"conversations": [begun, *ASK["conversations"]]}))[1]["rewards"] == [
+        [4.0],
+        [3.0, 1.0],
+    ]
+
+
+async def test_parts_and_doubt_are_told_where_there_are_any(
+    own: aiohttp.ClientSession, scorer: FakeScorer
+) -> None:
+    scorer.rule = lambda text: Reward(len(text), {"safety": 2.0}, 0.5)
+    _, answer = await post(own, ASK)
+    assert (answer["rewards"], answer["spread"]) == ([[3.0, 1.0]], [[0.5, 0.5]])
+    assert answer["heads"] == [[{"safety": 2.0}] * 2]
 
 
 async def test_text_parts_are_read_and_extra_fields_ignored(http: aiohttp.ClientSession) -> None:
