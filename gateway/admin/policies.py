@@ -74,10 +74,10 @@ async def checked(document: str, tools: Tools) -> Screen:
 
 
 async def kept(reference: str, store: PolicyStore) -> Json:
-    """A policy of the ledger by number or hash; raises NotFound."""
+    """A policy of the ledger by number, name or hash; raises NotFound."""
     found = await store.find(reference)
     if found is None:
-        told = f"no policy is known as {reference[:64]!r}; `trimtab policy list` shows numbers and hashes"
+        told = f"no policy is known as {reference[:64]!r}; `trimtab policy list` shows numbers, names, hashes"
         raise NotFound(told, code="policy_not_found")
     return found
 

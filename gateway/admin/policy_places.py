@@ -28,7 +28,7 @@ class Choice(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    policy: Annotated[str, Field(min_length=1, max_length=64)]  # its number, or its hash
+    policy: Annotated[str, Field(min_length=1, max_length=64)]  # its number, name or hash
     place: Place | None = None
     cause: Cause
 

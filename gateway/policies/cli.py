@@ -36,7 +36,9 @@ AdminKey = Annotated[
 ]
 Home = Annotated[Path, typer.Option(help="Where `trimtab up` keeps its keys.")]
 Cause = Annotated[str, typer.Option("--cause", help="Why; it is written into the audit trail.")]
-Reference = Annotated[str, typer.Argument(help="A kept policy: its number or hash in `trimtab policy list`.")]
+Reference = Annotated[
+    str, typer.Argument(help="A kept policy: its number, name or hash in `trimtab policy list`.")
+]
 Alias = Annotated[str | None, typer.Option(help="For requests of this model alone, not for all.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Only to look on: it judges the same traffic.")]
 HOME = Path(".trimtab")
