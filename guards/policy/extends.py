@@ -5,7 +5,7 @@
     extends: [default, ./eu.yaml]   several; each says more than the one before
 
 A mapping is merged key by key, the guards by their ids; anything else is replaced. Name, version, description and cases
-speak of one document alone, and are never taken over.
+speak of one document alone, and are never taken over. The files that a base names are those beside it.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from guards.policy.beside import seen_from
 from guards.policy.source import Mark, Node, flattened, read
 from guards.verdict import PolicyRefused
 
@@ -67,7 +68,7 @@ class Library:
                 way = " → ".join(Path(step).name for step in (*trail, str(file)))
                 raise PolicyRefused(f"{reference.mark}: extends: goes round in a circle: {way}")
             taken = self._composed(read(text_of(file), file.name), file.parent, (*trail, str(file)))
-            taken = taken_over(taken)
+            taken = seen_from(folder, taken_over(taken), file.parent)
             base = taken if base is None else merged(base, taken)
         assert base is not None
         return merged(without(base, own), own)
