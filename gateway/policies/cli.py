@@ -161,15 +161,20 @@ def place_of(alias: str | None, shadow: bool) -> str | None:
 
 
 def told(policy: Json, place: str | None, as_json: bool) -> None:
-    """Say what stands where now."""
+    """Say what stands where now, and what its operator should look after."""
+    warnings = policy.get("warnings", [])
     if as_json:
-        typer.echo(json.dumps({"name": policy["name"], "hash": policy["hash"], "place": place}))
+        shown = {"name": policy["name"], "hash": policy["hash"], "place": place, "warnings": warnings}
+        typer.echo(json.dumps(shown))
     else:
         where = "in force" if place is None else f"at {place}"
         out.print(
             f"{policy['name']} version {policy['version']}, hash {policy['hash'][:12]}, is {where}",
             markup=False,
         )
+    for warning in warnings:
+        told = f"warning: {warning}; guards that ask it fail, as their on_error says, until it is there"
+        complaints.print(told, markup=False, soft_wrap=True)
 
 
 def asked(

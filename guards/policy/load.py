@@ -69,6 +69,12 @@ class GuardPolicy:
         return self.document.revision is not None and self.document.revision.streams == "whole"
 
     @property
+    def asks(self) -> tuple[Service, ...]:
+        """The services that its guards ask."""
+        named = (value for plan in self.plans for value in vars(plan.config).values())
+        return tuple({one.name: one for one in named if isinstance(one, Service)}.values())
+
+    @property
     def deadline_seconds(self) -> float:
         """How long one screening may take before its unfinished guards count as failed."""
         return self.document.deadline_ms / 1000
