@@ -7,6 +7,7 @@ from pydantic import ValidationInfo
 
 from guards.policy.source import Node
 
+LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes
 NAMING_FILES = ("files", "model")  # what kinds call them in their config
 
 
@@ -15,6 +16,8 @@ def beside(path: Path, info: ValidationInfo) -> Path:
     context = info.context or {}
     folder: Path = context.get("folder", Path())
     found = folder / path
+    if not can_be(found):
+        raise ValueError("is no name that a file can have")
     if context.get("confined") and not found.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{path} is not in the folder of the configured policy, the only one it may read")
     return found
@@ -48,14 +51,20 @@ def renamed(named: Node, folder: Path, own: Path) -> Node:
     """One name, or each of several."""
     if isinstance(named.value, list):
         return Node([renamed(each, folder, own) for each in named.value], named.mark)
-    if not isinstance(named.value, str) or not is_there(own / named.value):
+    if not isinstance(named.value, str) or not named.value:
         return named
-    return Node(os.path.relpath(own / named.value, folder), named.mark)
+    file = own / named.value
+    return Node(os.path.relpath(file, folder), named.mark) if can_be(file) and file.exists() else named
 
 
-def is_there(path: Path) -> bool:
-    """Whether there is such a file; a text that can be no path names none."""
+def can_be(path: Path) -> bool:
+    """Whether a file could be called so, here as on other systems."""
     try:
-        return path.exists()
-    except (OSError, ValueError):
+        sizes = [len(os.fsencode(part)) for part in path.parts]
+    except UnicodeEncodeError:
         return False
+    return (
+        max(sizes, default=0) <= LONGEST_NAME
+        and sum(sizes) + len(sizes) <= LONGEST_PATH
+        and "\0" not in str(path)
+    )

@@ -15,6 +15,7 @@ from guards.policy.document import Bounds, Document, Refusal, Stream
 from guards.policy.extends import Library, bundled, text_of
 from guards.policy.feasible import Plan, impossibilities
 from guards.policy.rule import Rule
+from guards.policy.shown import shown
 from guards.policy.source import Mark, Marks, Place, flattened, mark_of
 from guards.services import Service
 from guards.verdict import PolicyRefused
@@ -192,7 +193,7 @@ def at(place: Place, marks: Marks, name: str, message: str) -> str:
     place = written(place, marks)
     mark = mark_of(place, marks) or Mark(name, 1, 1)
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
-    return f"{mark}: {field or 'document'}: {message}"
+    return f"{mark}: {shown(field) or 'document'}: {shown(message)}"
 
 
 def written(place: Place, marks: Marks) -> Place:
