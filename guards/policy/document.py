@@ -6,19 +6,34 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     Field,
+    WithJsonSchema,
     field_validator,
 )
 
 from guards.expression import compiled
+from guards.language import known_languages
 from guards.policy.rule import ActionWord, Rule
 from guards.policy.strict import Hazard, Sentence, Strict
 from guards.vault import told_apart
 from guards.verdict import Action, Direction
 
 UnscannedWord = Literal["refuse", "flag", "allow"]
-LANGUAGE = re.compile(r"^[a-z]{2}$")  # ISO 639-1
 
 
+def told_language(code: str) -> str:
+    """The ISO 639-1 code of a language that requests can be told to be in."""
+    known = known_languages()
+    if code in known:
+        return code
+    raise ValueError(
+        "is not the ISO 639-1 code, such as de, of a language in which a request can be told to be, so its text would "
+        f"never be used; those are {', '.join(sorted(known))}"
+    )
+
+
+Language = Annotated[
+    str, AfterValidator(told_language), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2}$"})
+]
 Template = Annotated[str, Field(max_length=60), AfterValidator(told_apart)]
 
 
@@ -28,7 +43,7 @@ class Refusal(Strict):
     # refuse: 200 and a polite message; error: 400 in OpenAI's shape
     shape: Annotated[Literal["refuse", "error"], Field(alias="as")] = "refuse"
     text: Sentence = "I can't help with that."
-    texts: dict[Annotated[str, Field(pattern=LANGUAGE.pattern)], Sentence] = Field(default_factory=dict)
+    texts: dict[Language, Sentence] = Field(default_factory=dict)
 
     def text_in(self, language: str | None) -> str:
         """The text in a language by its ISO 639-1 code, or the one for all others."""
