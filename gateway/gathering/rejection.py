@@ -17,11 +17,12 @@ from gateway.sampling import engine_body
 from gateway.scoring import Unscored, rewards_for, score
 from gateway.settings import RejectionSettings
 from gateway.strategies.memory import Known
-from gateway.strategies.speculative_rejection import places, survivors, trusted
+from gateway.strategies.speculative_rejection import LEAST_PAIRS, places, survivors, trusted
 from gateway.tools import Tools
 from gateway.trip import Trip
 
 FEWEST = 4  # candidates: of fewer there is nothing to cut
+NEVER: frozenset[float] = frozenset()
 UNKNOWN_LENGTH = 128  # tokens of an answer, before any was seen
 
 
@@ -29,7 +30,7 @@ UNKNOWN_LENGTH = 128  # tokens of an answer, before any was seen
 class Course:
     """How one request is gathered, and what came of it."""
 
-    measures: bool  # nothing is cut, so that all beginnings can be held against their ends
+    cuts_at: frozenset[float]  # checkpoints; at none, all beginnings can be held against their ends
     partial: dict[float, dict[int, float]] = field(
         default_factory=dict
     )  # rewards by checkpoint and candidate
@@ -62,14 +63,18 @@ async def rejection(trip: Trip, model: str, tools: Tools) -> None:
 def course_of(known: Known, how: RejectionSettings) -> Course:
     """Whether this request cuts or measures."""
     known.requests += 1
-    first = known.at(how.checkpoints[0])
-    if not trusted(first.correlation, len(first.pairs)):
-        told = first.correlation
-        why = "too little is known yet" if told is None else f"beginnings tell too little, {told:.2f}"
-        return Course(measures=True, why=f"nothing was cut: {why}")
+    telling = {share: known.at(share) for share in how.checkpoints}
+    cuts_at = frozenset(
+        share for share, each in telling.items() if trusted(each.correlation, len(each.pairs))
+    )
+    if not cuts_at:
+        found = max(each.correlation or 0.0 for each in telling.values())
+        enough = all(len(each.pairs) >= LEAST_PAIRS for each in telling.values())
+        why = f"beginnings tell too little, {found:.2f}" if enough else "too little is known yet"
+        return Course(NEVER, why=f"nothing was cut: {why}")
     if known.requests % max(2, round(1 / how.measured)) == 0:
-        return Course(measures=True, why="nothing was cut, to measure what beginnings tell")
-    return Course(measures=False)
+        return Course(NEVER, why="nothing was cut, to measure what beginnings tell")
+    return Course(cuts_at)
 
 
 def checkpoints(known: Known, trip: Trip, how: RejectionSettings) -> list[tuple[float, int]]:
@@ -107,7 +112,7 @@ async def weigh(
         return False
     partial = dict(zip(weighed, rewards, strict=True))
     course.partial[share] = partial
-    if not course.measures:
+    if share in course.cuts_at:
         going = set(survivors(partial, ended, trip.ask.returned, keep_share))
         losers = [index for index in running if index not in going]
         course.cut |= {index: partial[index] for index in losers}
@@ -129,7 +134,7 @@ def learn(known: Known, course: Course, trip: Trip) -> None:
     ended = [each for each in trip.candidates if not each.cut]
     known.heard([each.tokens for each in ended if each.tokens])
     final = {each.index: each.reward for each in ended if each.reward is not None}
-    if not course.measures or len(final) < 2:
+    if course.cuts_at or len(final) < 2:
         return
     known.moments.learn(list(final.values()))
     for share, partial in course.partial.items():
