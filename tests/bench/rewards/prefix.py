@@ -47,7 +47,7 @@ BILLION: dict[str, Any] = {
     "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
     "num_key_value_heads": 8,
 }  # fmt: skip
-# Of the billion, those that every token is multiplied with: attention (with a quarter of the keys) and the three of the MLP.
+# Of the billion, those that every token meets: of attention, with a quarter of the keys, and the three of the MLP.
 MULTIPLIED = 16 * (2048 * 2048 * 2 + 2048 * 512 * 2 + 3 * 2048 * 8192)
 Way = Callable[[], Any]
 
@@ -132,7 +132,7 @@ def best(rewards: Sequence[float]) -> int:
 
 def against_vllm(folder: Path, python: str) -> list[Figure]:
     """Pairs per second beside vLLM's own server with its prefix cache, one thread each, in turns."""
-    from tests.vllm.conftest import free_port, served  # noqa: PLC0415 - needs pytest, which a bench does not
+    from tests.vllm.conftest import free_port, served
 
     model = folder / "large"
     shared = load(ModelSpec(str(model), cpu_threads=1))
@@ -165,8 +165,8 @@ def each(generator: Iterator[str]) -> Iterator[str]:
 def classify(url: str, items: Sequence[Encoded]) -> list[float]:
     """One question to vLLM for all candidates, as token ids, answered with raw logits."""
     body = {"model": "reward", "input": [item.ids for item in items], "use_activation": False}
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - our own server
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return [row["probs"][0] for row in json.loads(answer.read())["data"]]
 
 
