@@ -101,17 +101,26 @@ class Batcher(Generic[ItemT]):
     async def score(self, items: Sequence[ItemT], terms: Terms = NO_TERMS) -> list[float]:
         """The rewards of `items`, all or none; the first failure takes its siblings off the queue."""
         self.admit(len(items))
+        try:
+            async with asyncio.timeout(seconds_until(terms.deadline)):
+                return await asyncio.gather(*self._queued(items, terms))
+        except TimeoutError as error:
+            self._on_late(len(items))
+            raise DeadlineMissed("the reward model had no time for it before the deadline") from error
+        except DeadlineMissed:
+            self._on_late(len(items))
+            raise
+
+    def _queued(self, items: Sequence[ItemT], terms: Terms) -> list[asyncio.Future[float]]:
+        """The items' futures, once they wait in the line; none of them if it is too late already."""
+        if terms.deadline <= monotonic():
+            raise DeadlineMissed("the deadline was over before it could wait for the reward model")
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[float]] = [loop.create_future() for _ in items]
         for item, future in zip(items, futures, strict=True):
             self._line.put(Waiting(item, future, futures, terms))
         self._arrival.set()
-        try:
-            async with asyncio.timeout(seconds_until(terms.deadline)):
-                return await asyncio.gather(*futures)
-        except TimeoutError as error:
-            self._on_late(len(items))
-            raise DeadlineMissed("the reward model had no time for it before the deadline") from error
+        return futures
 
     def admit(self, count: int) -> None:
         """Raise unless `count` more items may wait."""
@@ -143,10 +152,8 @@ class Batcher(Generic[ItemT]):
         batch = take_batch(self._line, self._limits, monotonic(), self._pace)
         for one in batch.late:
             refuse(one, DeadlineMissed("dropped unserved: the reward model needs longer than the deadline"))
-        if batch.late:
-            self._on_late(len(batch.late))
-            if not batch.taken:
-                self._pace.forget()
+        if batch.late and not batch.taken:
+            self._pace.forget()
         return batch.taken, batch.tokens
 
     async def _answer(

@@ -249,6 +249,15 @@ async def test_a_deadline_is_told_as_soon_as_it_has_passed() -> None:
     assert scorer.batches == [["first"]]
 
 
+async def test_who_comes_too_late_does_not_wait_at_all() -> None:
+    scorer, late = FakeScorer(), list[int]()
+    async with Batcher([scorer], LIMITS, lambda _: None, on_late=late.append) as batcher:
+        with pytest.raises(DeadlineMissed, match="was over before"):
+            await batcher.score([item("a"), item("b")], soon(0))
+        assert batcher.depth == 0
+    assert (late, scorer.batches) == ([2], [])
+
+
 async def test_who_cannot_make_it_is_dropped_before_it_costs() -> None:
     scorer, late = FakeScorer(), list[int]()
     async with Batcher([scorer], LIMITS, lambda _: None, on_late=late.append) as batcher:
