@@ -45,7 +45,8 @@ class Scoring:
         groups = [await self._prepare(*numbered) for numbered in enumerate(ask.conversations)]
         items = [item for group in groups for item in group]
         rewards = iter(await self._batcher.score(items, terms))
-        return answer_of([[next(rewards) for _ in group] for group in groups], name, items)
+        told = [alike(c.candidates, [next(rewards) for _ in c.candidates]) for c in ask.conversations]
+        return answer_of(told, name, items)
 
     async def _prepare(self, number: int, conversation: Conversation) -> list[Measured]:
         loop = asyncio.get_running_loop()
@@ -61,6 +62,14 @@ def terms_of(ask: ScoreRequest) -> Terms:
     """Whose turn it is in, and when it is too late."""
     seconds = math.inf if ask.deadline_ms is None else ask.deadline_ms / 1000
     return Terms(ask.tenant, ask.priority, monotonic() + seconds)
+
+
+def alike(candidates: Sequence[str], rewards: Sequence[float]) -> list[float]:
+    """The rewards, equal for equal candidates: in two batches they may differ by the last bit, and break a tie."""
+    first: dict[str, float] = {}
+    return [
+        first.setdefault(candidate, reward) for candidate, reward in zip(candidates, rewards, strict=True)
+    ]
 
 
 def answer_of(rewards: list[list[float]], name: str, items: Sequence[Measured]) -> ScoreResponse:

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from itertools import count
 from threading import Event
 from typing import Any
 
@@ -115,6 +116,15 @@ async def test_a_partial_candidate_is_read_as_one(http: aiohttp.ClientSession) -
         [4.0],
         [3.0, 1.0],
     ]
+
+
+async def test_equal_candidates_tie_even_where_the_model_wavers(
+    own: aiohttp.ClientSession, scorer: FakeScorer
+) -> None:
+    wavering = count(1)
+    scorer.rule = lambda _: next(wavering)
+    body = {"conversations": [{"messages": TURNS, "candidates": ["a", "b", "a"]}]}
+    assert (await post(own, body))[1]["rewards"] == [[1.0, 2.0, 1.0]]
 
 
 async def test_parts_and_doubt_are_told_where_there_are_any(

@@ -24,7 +24,7 @@ from tests.bench.rewards.prefix import POCKET
 from tests.fakes.tiny_reward import make_tiny_reward
 from tests.serving import serving_opened
 
-CLIENTS, EACH, ROUNDS = 64, 3, 5
+CLIENTS, EACH, ROUNDS = 64, 2, 3
 WORDS = (
     "Take",
     "flour,",
@@ -48,10 +48,10 @@ def measure(tell: Callable[[str], None]) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         scorer = load(ModelSpec(str(make_tiny_reward(Path(folder), **POCKET)), cpu_threads=1))
         tell(f"{CLIENTS} clients with {EACH} questions each, {ROUNDS} rounds, beside one at a time")
-        return asyncio.run(compare(scorer))
+        return asyncio.run(compare(scorer, tell))
 
 
-async def compare(scorer: TransformersScorer) -> list[Figure]:
+async def compare(scorer: TransformersScorer, tell: Callable[[str], None]) -> list[Figure]:
     """Both ways in turns."""
     asked = questions()
     gains, waits, padding = [], [], []
@@ -61,6 +61,7 @@ async def compare(scorer: TransformersScorer) -> list[Figure]:
         gains.append(one_by_one.busy / crowd.busy)
         waits.append(percentile(crowd.waits, 0.99) / ideal(scorer, asked))
         padding.append(crowd.padding)
+        tell(f"speed {gains[-1]:.2f} ×, p99 {waits[-1]:.2f} of the ideal, padding {padding[-1]:.1%}")
     return [*figures(gains, waits, padding)]
 
 
