@@ -1,5 +1,6 @@
 """`trimtab reward`: serve a reward model, or score a few answers from the terminal."""
 
+import math
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -45,11 +46,11 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     """Serve POST /v1/score, with /health and /metrics.
 
     Every option is also a variable, TRIMTAB_REWARDSERVE_PORT and so on; the command line wins. Only variables
-    are BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING,
-    SERVED_NAME, BACKEND, TRUST_REMOTE_CODE.
+    are BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING, HEADS, WEIGHTS,
+    SERVED_NAME, BACKEND, TRUST_REMOTE_CODE, WORKERS, DRAIN_SECONDS, ADMIN_KEY.
     """
     settings = settings_or_exit(**locals())
-    scorer = loaded_or_exit(settings)
+    scorers = loaded_or_exit(settings)
     import uvicorn
 
     from rewardserve.app import create_app
@@ -57,12 +58,14 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     with listener_or_exit(settings) as listener:
         address, port = listener.getsockname()[:2]
         say.print(f"listening on http://{address}:{port}", highlight=False)
+        app = create_app(scorers[0], settings, others=scorers[1:])
+        scorers.clear()  # the app alone holds them, so that a reload can free them
         config = uvicorn.Config(
-            create_app(scorer, settings),
+            app,
             log_level="warning",
             lifespan="on",
             timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
-            timeout_graceful_shutdown=30,
+            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
         )
         uvicorn.Server(config).run(sockets=[listener])
 
@@ -82,8 +85,8 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
     from rewardserve.errors import ScoringError
     from rewardserve.scorer import Message
 
-    scorer = loaded_or_exit(
-        settings_or_exit(model=model, label_index=label_index, chat_template=chat_template)
+    [scorer] = loaded_or_exit(
+        settings_or_exit(model=model, label_index=label_index, chat_template=chat_template, workers=1)
     )
     messages = [Message("system", system)] if system else []
     try:
@@ -108,17 +111,17 @@ def settings_or_exit(**given: Any) -> "RewardSettings":
         give_up(str(error))
 
 
-def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
-    """The model, with a word on how loading goes; or a message that says why it cannot be used."""
+def loaded_or_exit(settings: "RewardSettings") -> "list[Scorer[Measured]]":
+    """The model, once for each worker, told while it loads; or a message that says why it cannot be used."""
     from rewardserve.errors import ModelUnusable
-    from rewardserve.scorer import load_scorer
+    from rewardserve.front import load_scorers
 
     try:
         with say.status(f"loading {settings.model} …"):
-            scorer = load_scorer(settings.backend, settings.spec)
+            scorers = [*load_scorers(settings, settings.spec)]
     except ModelUnusable as error:
         give_up(str(error))
-    card = scorer.card
+    card = scorers[0].card
     say.print(
         f"{card.name}: {card.architecture}, {card.parameters / 1e6:.1f} M parameters, "
         f"{card.dtype} on {card.device}, "
@@ -127,7 +130,7 @@ def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
         highlight=False,
         soft_wrap=True,
     )
-    return scorer
+    return scorers
 
 
 def listener_or_exit(settings: "RewardSettings") -> socket.socket:

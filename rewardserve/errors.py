@@ -3,9 +3,11 @@
 ScoringError                  status, type, code, param, message
 ├── BadInput            400   what was asked cannot be scored; `param` names the field
 │   └── TooLong         400   more tokens than the model reads; nothing is ever cut silently
-├── UnknownModel        404   this server has another model
-├── TooLarge            413   the body, or the number of candidates
 ├── AdminRefused        401   the admin key is missing or wrong, or this server has none
+├── UnknownModel        404   this server has another model
+├── ReloadBusy          409   another reload is under way
+├── TooLarge            413   the body, or the number of candidates
+├── ReloadRefused       422   the model that was to be loaded cannot be used; the old one stays
 ├── ScoringFailed       500   the model raised, or gave no finite reward
 ├── DeadlineMissed      504   it could not be served within the request's `deadline_ms`
 └── TryAgain                  not now; `retry_after_seconds`
@@ -66,6 +68,22 @@ class UnknownModel(ScoringError):
     status = 404
     type = "invalid_request_error"
     code = "model_not_found"
+
+
+class ReloadBusy(ScoringError):
+    """Another reload is under way."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "reload_under_way"
+
+
+class ReloadRefused(ScoringError):
+    """The model that was to be loaded cannot be used; the old one stays."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "model_unusable"
 
 
 class TooLarge(ScoringError):

@@ -44,6 +44,7 @@ def load_checkpoint(spec: ModelSpec) -> Checkpoint:
             trust_remote_code=spec.trust_remote_code,
             output_loading_info=True,
         )
+        model.to(device)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelUnusable(f"{spec.model} cannot be loaded: {first_line(error)}") from error
     refuse_untrained(spec.model, report)
@@ -51,7 +52,7 @@ def load_checkpoint(spec: ModelSpec) -> Checkpoint:
         tokenizer.chat_template = template_of(spec.chat_template)
     text_config = config.get_text_config()
     limit = limit_of(text_config, tokenizer, spec.max_tokens)
-    return Checkpoint(model.to(device).eval(), tokenizer, text_config, device, reading, limit)
+    return Checkpoint(model.eval(), tokenizer, text_config, device, reading, limit)
 
 
 def refuse_odd_folder(model: str) -> None:

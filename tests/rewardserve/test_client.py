@@ -137,7 +137,7 @@ async def test_a_full_server_is_unavailable_and_says_for_how_long(
     running = asyncio.create_task(client.score(TURNS, ["a"]))
     await until(scorer.busy.is_set)
     waiting = asyncio.create_task(client.score(TURNS, ["b", "c"]))
-    batcher: Any = server.app.state.batcher  # type: ignore[attr-defined]
+    batcher: Any = server.app.state.front.served.batcher  # type: ignore[attr-defined]
     await until(lambda: batcher.depth == 2)
     with pytest.raises(RewardUnavailable) as full:
         await client.score(TURNS, ["d"])
@@ -164,7 +164,7 @@ async def test_who_cancels_hangs_up(server: Serving, client: RewardClient, score
     running = asyncio.create_task(client.score(TURNS, ["first"]))
     await until(scorer.busy.is_set)
     leaver = asyncio.create_task(client.score(TURNS, ["never mind"]))
-    batcher: Any = server.app.state.batcher  # type: ignore[attr-defined]
+    batcher: Any = server.app.state.front.served.batcher  # type: ignore[attr-defined]
     await until(lambda: batcher.depth == 1)
     leaver.cancel()
     gone = server.app.state.metrics.requests.labels("left")._value  # type: ignore[attr-defined]

@@ -31,6 +31,9 @@ def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DTYPE", "int3"),
         ("BATCH_ITEMS", "0"),
         ("SYSTEM_MESSAGES", "shout"),
+        ("WORKERS", "0"),
+        ("DRAIN_SECONDS", "-1"),
+        ("ADMIN_KEY", "short"),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -68,3 +71,8 @@ def test_heads_of_another_kind_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TRIMTAB_REWARDSERVE_HEADS", '{"safety": -1}')
     with pytest.raises(SettingsRefused, match="TRIMTAB_REWARDSERVE_HEADS: "):
         read_settings()
+
+
+def test_the_admin_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_REWARDSERVE_ADMIN_KEY", "a key of some length")
+    assert "some length" not in repr(read_settings())
