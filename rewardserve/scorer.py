@@ -3,11 +3,11 @@
 A backend is a function `load(spec) -> Scorer`, declared under the entry point group `trimtab.scorers`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from rewardserve.errors import ModelUnusable
 
@@ -38,6 +38,12 @@ class ModelSpec:
     system_messages: Literal["keep", "drop"] = "keep"
     prefix_sharing: bool = True
     trust_remote_code: bool = False
+    url: str | None = None  # of the engine that runs it, for backends that ask one
+    api_key: str | None = field(default=None, repr=False)
+    timeout_seconds: float = 30.0  # for one answer of that engine
+    options: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the backend's own; each refuses what it does not know
 
 
 @dataclass(frozen=True, slots=True)
