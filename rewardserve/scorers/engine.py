@@ -44,9 +44,14 @@ class Engine:
         """A question whose answer is waited for later."""
         return self._threads.submit(self.ask, path, body)
 
-    def ask_all(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """The answers in order; the first failure is raised, and what has not begun is not asked."""
-        return answers_of([self.begin(path, body) for body in bodies])
+    def ask_each(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The answers in order, with a ScoringFailed where one question was refused; raises TryAgain."""
+        asked = [self.begin(path, body) for body in bodies]
+        try:
+            return [outcome_of(one) for one in asked]
+        finally:
+            for one in asked:
+                one.cancel()
 
     def models(self) -> list[Mapping[str, Any]]:
         """What the engine says it serves; raises ModelUnusable."""
@@ -88,6 +93,14 @@ def answers_of(asked: Sequence[Future[Any]]) -> list[Any]:
     finally:
         for one in asked:
             one.cancel()
+
+
+def outcome_of(asked: Future[Any]) -> Any:
+    """The answer, or the ScoringFailed that came instead."""
+    try:
+        return asked.result()
+    except ScoringFailed as error:
+        return error
 
 
 def reason_of(body: bytes) -> str:

@@ -26,11 +26,11 @@ class FakePooling:
     @property
     def app(self) -> FastAPI:
         app = FastAPI()
-        app.add_api_route("/v1/models", self.list, methods=["GET"])
+        app.add_api_route("/v1/models", self.listed, methods=["GET"])
         app.add_api_route("/classify", self.classify, methods=["POST"])
         return app
 
-    async def list(self) -> dict[str, Any]:
+    async def listed(self) -> dict[str, Any]:
         return {"data": [{"id": name, "max_model_len": self.max_model_len} for name in self.models]}
 
     async def classify(self, request: Request) -> JSONResponse:

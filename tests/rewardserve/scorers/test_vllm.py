@@ -100,9 +100,9 @@ def test_a_label_is_chosen(tiny: Path) -> None:
 
 @pytest.mark.parametrize("label", [None, 2])
 def test_labels_that_do_not_fit_are_told(tiny: Path, label: int | None) -> None:
-    with behind(tiny, FakePooling(lambda ids: [0.0, 7.0]), label_index=label) as scorer:
-        with pytest.raises(ScoringFailed, match="label"):
-            scorer.score(scorer.prepare(ASKED, ["a"]))
+    fake = FakePooling(lambda ids: [0.0, 7.0])
+    with behind(tiny, fake, label_index=label) as scorer, pytest.raises(ScoringFailed, match="label"):
+        scorer.score(scorer.prepare(ASKED, ["a"]))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_an_answer_that_is_none_is_a_failure(tiny: Path, answer: Any) -> None:
 
 
 def test_a_slow_server_times_out(tiny: Path) -> None:
-    with behind(tiny, FakePooling(last_id, seconds=2.0), timeout_seconds=0.3) as scorer:
-        with pytest.raises(EngineTimedOut):
-            scorer.score(scorer.prepare(ASKED, ["a"]))
+    slow = FakePooling(last_id, seconds=2.0)
+    with behind(tiny, slow, timeout_seconds=0.3) as scorer, pytest.raises(EngineTimedOut):
+        scorer.score(scorer.prepare(ASKED, ["a"]))
 
 
 def test_a_server_that_has_gone_is_away(tiny: Path) -> None:
