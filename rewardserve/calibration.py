@@ -93,11 +93,10 @@ def pooled(level: Values, weight: Values) -> Values:
     for value, mass in zip(level.tolist(), weight.tolist(), strict=True):
         blocks.append([value, mass, 1])
         while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
-            value, mass, count = blocks.pop()
-            before = blocks[-1]
-            before[0] = (before[0] * before[1] + value * mass) / (before[1] + mass)
-            before[1] += mass
-            before[2] += count
+            last, before = blocks.pop(), blocks[-1]
+            before[0] = (before[0] * before[1] + last[0] * last[1]) / (before[1] + last[1])
+            before[1] += last[1]
+            before[2] += last[2]
     return np.repeat([block[0] for block in blocks], [int(block[2]) for block in blocks])
 
 
