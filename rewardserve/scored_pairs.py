@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rewardserve.errors import BadInput
 from rewardserve.pairs import LabelledPair
-from rewardserve.scorer import Measured, Message, Scorer
+from rewardserve.scorer import ItemT, Message, Scorer
 
 AT_ONCE = 16  # pairs for one call of the model
 Progress = Callable[[int, int], None]  # done, of how many
@@ -34,7 +34,7 @@ class ScoredPairs:
 
 
 def score_pairs(
-    scorer: Scorer[Measured], pairs: Sequence[LabelledPair], progress: Progress = lambda *_: None
+    scorer: Scorer[ItemT], pairs: Sequence[LabelledPair], progress: Progress = lambda *_: None
 ) -> ScoredPairs:
     """Both rewards of each pair; raises ScoringError for all but pairs that the model cannot read."""
     found: list[ScoredPair] = []
@@ -50,7 +50,7 @@ def score_pairs(
     return ScoredPairs(found, len(pairs) - len(found))
 
 
-def prepared(scorer: Scorer[Measured], pair: LabelledPair) -> Sequence[Measured] | None:
+def prepared(scorer: Scorer[ItemT], pair: LabelledPair) -> Sequence[ItemT] | None:
     """Both answers as the model reads them; None where it cannot."""
     try:
         return scorer.prepare([Message(**turn) for turn in pair.messages], [pair.chosen, pair.rejected])

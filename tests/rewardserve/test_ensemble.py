@@ -182,3 +182,16 @@ def test_real_members_score_as_they_do_alone(tiny: Path, tmp_path: Path) -> None
     assert found.heads["first"] == found.heads["second"] == pytest.approx(raw, abs=1e-5)
     assert found.spread == pytest.approx(0.0, abs=1e-6)
     ensemble.close()
+
+
+def test_members_that_fail_are_counted_in_the_metrics(ensembled: Any) -> None:
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    from rewardserve.watched import Watched
+
+    ensemble, registry = ensembled({**RULES, "vowels": broken}, members_needed=1), CollectorRegistry()
+    Watched(ensemble, registry)
+    rewards(ensemble, ["a"])
+    text = generate_latest(registry).decode()
+    assert 'trimtab_reward_member_failures_total{member="vowels"} 1.0' in text
+    assert 'trimtab_reward_member_failures_total{member="letters"} 0.0' in text
