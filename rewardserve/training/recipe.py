@@ -87,7 +87,8 @@ def card_of(made: Made, recipe: Recipe) -> str:
     return f"""# Reward model
 
 Trained by `trimtab reward train` from `{Path(recipe.base).name}` ({how}), with TRL's RewardTrainer:
-Bradley–Terry loss on pairs. It gives one raw logit to a conversation with an answer, as its chat template renders it; there is no activation.
+Bradley–Terry loss on pairs. It gives one raw logit to a conversation with an answer, as its chat template renders it;
+there is no activation.
 
 * accuracy: {accuracy}
 * pairs: {made.trained_on}, and {made.too_long} left out for more than {recipe.max_tokens} tokens
