@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from rewardserve.body_limit import BodyLimit
 from rewardserve.contract import Health, ModelInfo, ReloadRequest, ScoreRequest, ScoreResponse
 from rewardserve.errors import AdminRefused, BadInput, ReloadRefused, ScoringError, TryAgain
-from rewardserve.front import Front, Load, load_scorers
+from rewardserve.front import Front, Load
+from rewardserve.loading import load_served
 from rewardserve.metrics import Metrics
 from rewardserve.scorer import Measured, ModelCard, Scorer
 from rewardserve.scoring import ClientLeft, unless_gone
@@ -28,7 +29,7 @@ def create_app(
     settings: RewardSettings,
     *,
     others: Sequence[Scorer[Measured]] = (),
-    load: Load = load_scorers,
+    load: Load = load_served,
 ) -> FastAPI:
     """The application around a loaded model, `others` being the same for further workers.
 

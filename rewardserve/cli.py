@@ -3,31 +3,45 @@
 import math
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from rewardserve.commands.calibrate import calibrate
+from rewardserve.commands.probe import probe
+from rewardserve.commands.report import report
+from rewardserve.commands.terminal import (
+    Backend,
+    ChatTemplate,
+    CpuThreads,
+    Device,
+    Dtype,
+    EnsembleFile,
+    LabelIndex,
+    MaxTokens,
+    Model,
+    Url,
+    all_loaded_or_exit,
+    give_up,
+    loaded_or_exit,
+    say,
+    settings_or_exit,
+)
+from rewardserve.commands.train import train
+
 if TYPE_CHECKING:
-    from rewardserve.scorer import Measured, Scorer
     from rewardserve.settings import RewardSettings
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Serve a reward model, or score answers with one."
 )
-say = Console(stderr=True)
-
-Model = Annotated[
-    str | None, typer.Option(help="Folder or Hugging Face name of a reward model. Default: the packaged one.")
-]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
-Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")]
-LabelIndex = Annotated[int | None, typer.Option(help="Which logit is the reward, if the model has several.")]
-MaxTokens = Annotated[int | None, typer.Option(help="Refuse longer texts. Default: what the model reads.")]
-CpuThreads = Annotated[int | None, typer.Option(help="Threads for a model on the CPU.")]
-Template = Annotated[Path | None, typer.Option(help="A Jinja chat template, if the model's own is missing.")]
+app.command()(train)
+app.command()(report)
+app.command()(calibrate)
+app.command()(probe)
 
 
 @app.command()
@@ -41,16 +55,23 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     cpu_threads: CpuThreads = None,
     label_index: LabelIndex = None,
     max_tokens: MaxTokens = None,
-    chat_template: Template = None,
+    chat_template: ChatTemplate = None,
+    backend: Backend = None,
+    url: Url = None,
+    ensemble: EnsembleFile = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="What `trimtab reward calibrate` wrote of this model.")
+    ] = None,
 ) -> None:
     """Serve POST /v1/score, with /health and /metrics.
 
     Every option is also a variable, TRIMTAB_REWARDSERVE_PORT and so on; the command line wins. Only variables
     are BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING, HEADS, WEIGHTS,
-    SERVED_NAME, BACKEND, TRUST_REMOTE_CODE, WORKERS, DRAIN_SECONDS, ADMIN_KEY.
+    SERVED_NAME, TRUST_REMOTE_CODE, WORKERS, DRAIN_SECONDS, ADMIN_KEY, API_KEY, TIMEOUT_SECONDS, OPTIONS, PROBE,
+    PROBE_SECONDS.
     """
     settings = settings_or_exit(**locals())
-    scorers = loaded_or_exit(settings)
+    scorers = all_loaded_or_exit(settings)
     import uvicorn
 
     from rewardserve.app import create_app
@@ -78,14 +99,14 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
     system: Annotated[str | None, typer.Option(help="A system message before it.")] = None,
     model: Model = None,
     label_index: LabelIndex = None,
-    chat_template: Template = None,
+    chat_template: ChatTemplate = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Score answers to a prompt, best first."""
     from rewardserve.errors import ScoringError
     from rewardserve.scorer import Message
 
-    [scorer] = loaded_or_exit(
+    scorer = loaded_or_exit(
         settings_or_exit(model=model, label_index=label_index, chat_template=chat_template, workers=1)
     )
     messages = [Message("system", system)] if system else []
@@ -99,38 +120,6 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
         typer.echo(orjson.dumps({"model": scorer.card.name, "ranked": rows}))
     else:
         Console().print(table_of(ranked, scorer.card.name))
-
-
-def settings_or_exit(**given: Any) -> "RewardSettings":
-    """The settings, or a message that names what is wrong with them."""
-    from rewardserve.settings import SettingsRefused, read_settings
-
-    try:
-        return read_settings(**given)
-    except SettingsRefused as error:
-        give_up(str(error))
-
-
-def loaded_or_exit(settings: "RewardSettings") -> "list[Scorer[Measured]]":
-    """The model, once for each worker, told while it loads; or a message that says why it cannot be used."""
-    from rewardserve.errors import ModelUnusable
-    from rewardserve.front import load_scorers
-
-    try:
-        with say.status(f"loading {settings.model} …"):
-            scorers = [*load_scorers(settings, settings.spec)]
-    except ModelUnusable as error:
-        give_up(str(error))
-    card = scorers[0].card
-    say.print(
-        f"{card.name}: {card.architecture}, {card.parameters / 1e6:.1f} M parameters, "
-        f"{card.dtype} on {card.device}, "
-        f"reads {card.max_tokens} tokens as {card.input}, "
-        f"prefix sharing {'on' if card.prefix_sharing else 'off'}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return scorers
 
 
 def listener_or_exit(settings: "RewardSettings") -> socket.socket:
@@ -150,9 +139,3 @@ def table_of(ranked: list[tuple[float, str]], name: str) -> Table:
     for reward, candidate in ranked:
         table.add_row(f"{reward:+.3f}", candidate)
     return table
-
-
-def give_up(message: str) -> NoReturn:
-    """Say why on stderr and exit 2."""
-    say.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(2)

@@ -11,6 +11,8 @@ ScoringError                  status, type, code, param, message
 ├── ScoringFailed       500   the model raised, or gave no finite reward
 ├── DeadlineMissed      504   it could not be served within the request's `deadline_ms`
 └── TryAgain                  not now; `retry_after_seconds`
+    ├── EngineAway      503   the engine behind this server cannot be reached, or is full
+    ├── EngineTimedOut  504   it did not answer in time
     ├── Overloaded      429   the queue is full
     └── BatcherClosed   503   shutting down, or the batcher has died
 
@@ -112,6 +114,22 @@ class TryAgain(ScoringError):
     """Not now."""
 
     retry_after_seconds: ClassVar[int] = 1
+
+
+class EngineAway(TryAgain):
+    """The engine behind this server cannot be reached, or is full."""
+
+    status = 503
+    type = "service_unavailable"
+    code = "engine_unavailable"
+
+
+class EngineTimedOut(TryAgain):
+    """The engine behind this server did not answer in time."""
+
+    status = 504
+    type = "service_unavailable"
+    code = "engine_timed_out"
 
 
 class Overloaded(TryAgain):

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -12,19 +11,14 @@ from rewardserve.batcher import Batcher, not_finite
 from rewardserve.contract import ScoreRequest, ScoreResponse
 from rewardserve.errors import BatcherClosed, ModelUnusable, ReloadBusy, ReloadRefused
 from rewardserve.metrics import Metrics
-from rewardserve.scorer import Closing, Measured, Message, ModelCard, ModelSpec, Scorer, load_scorer
+from rewardserve.scorer import Closing, Measured, Message, ModelCard, Scorer
 from rewardserve.scoring import Scoring
 from rewardserve.settings import RewardSettings
 
 log = logging.getLogger(__name__)
 PROBE = [Message("user", "Is this thing on?")]
 Scorers = Sequence[Scorer[Measured]]
-Load = Callable[[RewardSettings, ModelSpec], Scorers]
-
-
-def load_scorers(settings: RewardSettings, spec: ModelSpec) -> Scorers:
-    """The model, loaded once for each worker; raises ModelUnusable."""
-    return [load_scorer(settings.backend, replace(spec, worker=number)) for number in range(settings.workers)]
+Load = Callable[[RewardSettings, str], Scorers]
 
 
 class Served:
@@ -91,17 +85,17 @@ class Front:
         if self._reloading.locked():
             raise ReloadBusy("another reload is under way")
         async with self._reloading:
-            scorers = await asyncio.to_thread(self._loaded, replace(self._settings.spec, model=model))
+            scorers = await asyncio.to_thread(self._loaded, model)
             new, old = Served(scorers, self._settings, self._metrics), self.served
             await new.open(self._text_thread)
             self.served = new
             await old.close()
         return new.card
 
-    def _loaded(self, spec: ModelSpec) -> Scorers:
+    def _loaded(self, model: str) -> Scorers:
         """The model, which has answered once; raises ReloadRefused."""
         try:
-            scorers = self._load(self._settings, spec)
+            scorers = self._load(self._settings, model)
             for scorer in scorers:
                 prove(scorer)
         except ModelUnusable as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from rewardserve.errors import ModelUnusable
 
@@ -45,6 +45,12 @@ class ModelSpec:
     )  # of the heads in the reward; empty: their mean
     batch_padded_tokens: int = 16_384  # the most that one forward pass may hold, a shared cache included
     worker: int = 0  # which of several that load the same model: each takes an accelerator of its own
+    url: str | None = None  # of the engine that runs it, for backends that ask one
+    api_key: str | None = field(default=None, repr=False)
+    timeout_seconds: float = 30.0  # for one answer of that engine
+    options: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the backend's own; each refuses what it does not know
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,14 @@ class RewardSettings(BaseSettings):
     heads: dict[str, Annotated[int, Field(ge=0)]] | Literal["config"] = {}  # a JSON object in the environment
     weights: dict[str, float] = {}
     trust_remote_code: bool = False
+    url: str | None = None
+    api_key: str | None = Field(default=None, repr=False)
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    options: dict[str, Any] = {}  # a JSON object in the environment
+    ensemble: Path | None = None  # its document; then `model` and `backend` are those of its members
+    calibration: Path | None = None
+    probe: Path | None = None  # a recorded one
+    probe_seconds: Annotated[float, Field(gt=0)] = 3600.0
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8083

@@ -22,6 +22,7 @@ TORCH_ROOMS = (
     "gateway/engines/pocket/sampling.py",
     "rewardserve/scorers/",
     "rewardserve/train.py",
+    "rewardserve/training/",
     "guards/nets.py",
     "guards/train.py",
     "guards/models/encoder.py",
@@ -49,6 +50,7 @@ LABELLERS = (
     "finetune.pocket.reward",
     "guards.train",
     "rewardserve.train",
+    "rewardserve.training.trl",
 )
 JOURNEYS = {"gateway/pipeline.py", "finetune/retrain.py"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40

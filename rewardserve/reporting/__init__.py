@@ -1,0 +1,1 @@
+"""How well a reward model tells better answers from worse ones, on labelled pairs."""
