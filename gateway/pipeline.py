@@ -1,6 +1,7 @@
 """The journey of a chat completion, top to bottom; its key was authenticated and its body bounded before.
 
-    screen the prompt → choose a version → sample → screen every candidate → revise → score → choose → deliver → record
+    screen the prompt → choose a version → sample → screen every candidate → revise → score → choose
+      → read the choices on from one another → deliver → record
 
 A streamed answer takes the same way until it is sampled, and goes on in stream.py.
 """
@@ -27,7 +28,7 @@ from gateway.receipt import Receipt
 from gateway.restoring import restored_body
 from gateway.revision import revise, revised
 from gateway.sampling import candidates_in, engine_body, usage_in
-from gateway.screening import note_failed_guards, screened
+from gateway.screening import note_failed_guards, read_choices_on, screened
 from gateway.strategies import STRATEGIES
 from gateway.tools import Rewards, Tools
 from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
@@ -49,6 +50,7 @@ async def answer(trip: Trip, tools: Tools) -> Json:
                 await revise(trip, model, tools)
             await score(trip, tools)
             choose(trip)
+            await read_choices_on(trip)
         choices = deliver(trip)
     return restored_body(trip.vault, reply.body_of(trip, choices))
 
