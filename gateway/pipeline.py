@@ -1,6 +1,7 @@
 """The journey of a chat completion, top to bottom; its key was authenticated and its body bounded before.
 
-    screen the prompt → choose a version → gather candidates, screened → revise → score → choose → deliver → record
+    screen the prompt → choose a version → gather candidates, screened → revise → score → choose
+      → read the choices on from one another → deliver → record
 
 A streamed answer takes the same way until it is sampled, and goes on in stream.py.
 """
@@ -26,7 +27,7 @@ from gateway.receipt import Receipt
 from gateway.restoring import restored_body
 from gateway.revision import revise, revised
 from gateway.scoring import score
-from gateway.screening import note_failed_guards
+from gateway.screening import note_failed_guards, read_choices_on
 from gateway.strategies import STRATEGIES
 from gateway.tools import Tools
 from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
@@ -46,6 +47,7 @@ async def answer(trip: Trip, tools: Tools) -> Json:
                 await revise(trip, model, tools)
             await score(trip, tools)
             choose(trip)
+            await read_choices_on(trip)
         choices = deliver(trip)
     return restored_body(trip.vault, reply.body_of(trip, choices))
 

@@ -26,6 +26,7 @@ from gateway.restoring import Restoring
 from gateway.sampling import engine_body, usage_in
 from gateway.screening import note_failed_guards
 from gateway.strategies import STRATEGIES
+from gateway.together import Said, read_on
 from gateway.tools import Tools
 from gateway.trip import Trip
 from gateway.voice import Voice
@@ -81,14 +82,14 @@ async def speak(
     trip: Trip, voices: list[Voice], framing: Framing, tools: Tools
 ) -> AsyncGenerator[list[Json], None]:
     """The chunks that may go out while the engine speaks; ends when it does, or when all is withheld."""
-    model = choose_version(trip, tools)
+    model, ended = choose_version(trip, tools), Said()
     with tools.router.lease(trip.version):
         async with aclosing(heard(trip, model, framing, tools)) as batches:
             async for choices in batches:
                 said: list[Json] = []
                 for voice, own in by_voice(choices, voices):
                     if not voice.over:
-                        said += map(framing.chunk, await guarded(voice, own, trip))
+                        said += map(framing.chunk, await guarded(voice, own, trip, ended))
                 if said:
                     yield said
                 if all(each.over for each in voices) and any(each.cut_off for each in voices):
@@ -153,8 +154,8 @@ def voice_for(choice: parts.Json, voices: list[Voice]) -> Voice:
     return voices[index]
 
 
-async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[Json]:
-    """The choices that a voice may say after some more from the engine."""
+async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip, ended: Said) -> list[Json]:
+    """The choices that a voice may say after some more from the engine; `ended` is what others have said by then."""
     said: list[Json] = []
     due = voice.hear_all(choices)
     await spell(voice, trip)
@@ -174,8 +175,9 @@ async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[J
     message = voice.whole()
     found = parts.of_reply(message)
     segments = [part.segment for part in found]
-    screening = await screened(trip, segments, media.unread_in_reply(message))
+    screening = await screened_whole(trip, segments, media.unread_in_reply(message), ended)
     if voice.judge_whole(found, screening):
+        ended.add(screening.segments)
         said += voice.pass_whole(found, screening)
     return said
 
@@ -200,6 +202,17 @@ async def screened(trip: Trip, segments: Sequence[Segment], unread: Mapping[str,
     """What the policy makes of some of what a voice said."""
     with trip.stage("screen_candidates"):
         screening = await trip.screen.reply(segments, trip.context, unread)
+    note_failed_guards(trip, screening)
+    return screening
+
+
+async def screened_whole(
+    trip: Trip, segments: Sequence[Segment], unread: Mapping[str, int], ended: Said
+) -> Screening:
+    """The same of all that a voice has said, which is read on from the voices that have ended, too."""
+    screening = await screened(trip, segments, unread)
+    with trip.stage("screen_candidates"):
+        screening = await read_on(screening, ended, trip)
     note_failed_guards(trip, screening)
     return screening
 

@@ -166,6 +166,24 @@ def test_placeholders_of_hidden_values_say_nothing(text: str) -> None:
     assert len(set(judged)) == 1
 
 
+async def test_a_reply_is_read_on_from_what_stands_before_it_with_some_doubt(guard: ClassifierGuard) -> None:
+    asked, half = Context((("user", "Tell me more."),)), "I'm sorry, but I cannot help with that."
+    before = "Sure, here is how to murder your boss."
+    own = guard.check_now(Segment(half, "reply"), asked).scores
+    joint = guard.check_now(Segment(f"{before}\n{half}", "reply"), asked).scores
+    found = guard.check_now(Segment(half, "reply", earlier=(before,)), asked).scores
+    assert own["G.unsafe"] < found["G.unsafe"] < joint["G.unsafe"]
+    assert all(found[label] >= score for label, score in own.items())
+    safe = guard.check_now(Segment(half, "reply", earlier=("Let us bake bread.",)), asked).scores
+    assert safe["G.unsafe"] < found["G.unsafe"]
+
+
+def test_what_stands_before_a_reply_is_read_and_weighed(guard: ClassifierGuard) -> None:
+    alone, on = Segment("b", "reply"), Segment("b", "reply", earlier=("aaa",))
+    assert set(guard.reads(on, Context())) - set(guard.reads(alone, Context())) == {"aaa"}
+    assert guard.weighs(on, Context()) == guard.weighs(alone, Context()) + 3
+
+
 def test_a_tools_name_alone_does_no_harm() -> None:
     bundled = ClassifierGuard("pocket", load_ngram(BUNDLED))
     named = Segment("files_delete", "reply", "tool_name", "files_delete")
