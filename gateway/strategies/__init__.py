@@ -1,7 +1,20 @@
 """How candidates are sampled and chosen, one file for each strategy; pure."""
 
 from gateway.strategies.best_of_n import BestOfN
+from gateway.strategies.best_of_poisson import BestOfPoisson
 from gateway.strategies.contract import Strategy
+from gateway.strategies.majority import Majority
+from gateway.strategies.pessimism import Pessimism
+from gateway.strategies.self_certainty import SelfCertainty
 from gateway.strategies.single import Single
+from gateway.strategies.soft_best_of_n import SoftBestOfN
 
-STRATEGIES: dict[str, Strategy] = {"single": Single(), "best_of_n": BestOfN()}
+STRATEGIES: dict[str, Strategy] = {
+    "single": Single(),
+    "best_of_n": BestOfN(),
+    "soft_best_of_n": SoftBestOfN(),
+    "best_of_poisson": BestOfPoisson(),
+    "pessimism": Pessimism(),
+    "majority": Majority(),
+    "self_certainty": SelfCertainty(),
+}
