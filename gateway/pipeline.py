@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from gateway import media, parts, reply
+from gateway import certainty, media, parts, reply
 from gateway.accounts import account
 from gateway.additions import with_additions
 from gateway.ask import Ask
@@ -28,9 +28,11 @@ from gateway.restoring import restored_body
 from gateway.revision import revise, revised
 from gateway.sampling import candidates_in, engine_body, usage_in
 from gateway.screening import note_failed_guards, screened
+from gateway.sizing import size_by_risk
 from gateway.strategies import STRATEGIES
 from gateway.tools import Rewards, Tools
 from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
+from gateway.unrewarded import note_missing_heads, without_rewards
 from guards.verdict import Screening
 from rewardserve.client import RewardFailed, RewardRefused
 
@@ -42,6 +44,7 @@ async def answer(trip: Trip, tools: Tools) -> Json:
     async with Remembered(trip, tools):
         await screen_prompt(trip, tools)
         if not trip.refused:
+            size_by_risk(trip, tools)
             model = choose_version(trip, tools)
             with tools.router.lease(trip.version):
                 await sample(trip, model, tools)
@@ -103,11 +106,13 @@ async def sample(trip: Trip, model: str, tools: Tools) -> None:
     with trip.stage("engine"):
         try:
             with Limit(trip.seconds_left):
-                trip.completion = await tools.engine.complete(body, trip.ask.kind, trip.affinity)
+                trip.completion = await certainty.completed(trip, body, tools)
         except TimeoutError:
             raise EngineTimedOut("the engine did not answer within the request's deadline") from None
     trip.usage = usage_in(trip.completion)
     trip.candidates = candidates_in(trip.completion, trip.ask.samples)
+    if certainty.wanted(trip.ask.strategy, tools.settings.reward.fallback):
+        certainty.weigh(trip)
 
 
 async def screen_candidates(trip: Trip) -> None:
@@ -122,24 +127,23 @@ async def screen_candidates(trip: Trip) -> None:
 
 
 async def score(trip: Trip, tools: Tools) -> None:
-    """Ask for the rewards of all safe candidates where the strategy ranks; without them, say so and go on."""
+    """Ask for the rewards of all safe candidates where the strategy uses any; without them, say so and go on."""
     safe = [candidate for candidate in trip.candidates if candidate.safe]
-    if not safe or tools.rewards is None or not STRATEGIES[trip.ask.strategy].ranks:
-        return
+    if not safe or tools.rewards is None or STRATEGIES[trip.ask.strategy].rewarded == "unused":
+        return None
+    told = tools.settings.reward
     with trip.stage("reward"):
         try:
-            rewards = await rewards_of(safe, trip, tools.rewards, tools.settings.reward.timeout_seconds)
+            rewards = await rewards_of(safe, trip, tools.rewards, told.timeout_seconds)
         except RewardRefused:
-            trip.degraded.append("reward: refused; first safe candidate")
-            return
+            return without_rewards(trip, "refused", told.fallback)
         except (RewardFailed, TimeoutError):
-            trip.degraded.append("reward: unavailable; first safe candidate")
-            return
+            return without_rewards(trip, "unavailable", told.fallback)
     if len(rewards) != len(safe) or not all(map(math.isfinite, rewards)):
-        trip.degraded.append("reward: garbage; first safe candidate")
-        return
+        return without_rewards(trip, "garbage", told.fallback)
     scored = {each.index: reward for each, reward in zip(safe, rewards, strict=True)}
     trip.candidates = tuple(replace(each, reward=scored.get(each.index)) for each in trip.candidates)
+    return note_missing_heads(trip)
 
 
 async def rewards_of(
@@ -162,7 +166,8 @@ def text_to_score(candidate: Candidate) -> str:
 
 def choose(trip: Trip) -> None:
     """Let the strategy name the winners among what may be delivered."""
-    trip.choice = revised(STRATEGIES[trip.ask.strategy].choose(trip.candidates, trip.ask.returned), trip)
+    strategy = STRATEGIES[trip.instead or trip.ask.strategy]
+    trip.choice = revised(strategy.choose(trip.candidates, trip.ask.returned, trip.ask.knobs), trip)
 
 
 def deliver(trip: Trip) -> list[Json]:

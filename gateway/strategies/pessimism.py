@@ -16,7 +16,7 @@ from gateway.strategies.ranking import best_first, safe_of
 
 
 class Pessimism:
-    """Draws among the safe candidates with the highest rewards; without rewards it is best-of-n."""
+    """Draws among the safe candidates with the highest rewards; without rewards, or at β = 0, it is best-of-n."""
 
     ranks = True
     rewarded: Rewarded = "needed"
@@ -27,9 +27,9 @@ class Pessimism:
         """The drawn one first, then the others by reward."""
         safe, worth = safe_of(candidates), worths(candidates, knobs)
         scored = [position for position in safe if worth[position] > UNRANKED]
-        if not scored:
+        if not scored or knobs.temperature <= 0.0:
             return BestOfN().choose(candidates, returned, knobs)
-        chance = pessimistic([worth[position] for position in scored], knobs.beta)
+        chance = pessimistic([worth[position] for position in scored], knobs.temperature)
         winner = drawn(scored, chance, knobs.chance("pessimism"))
         ranked = best_first(
             safe, candidates, lambda position: float("inf") if position == winner else worth[position]

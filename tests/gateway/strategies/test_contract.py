@@ -33,7 +33,6 @@ def some_candidates(draw: st.DrawFn) -> list[Candidate]:
 KNOBS = st.builds(
     Knobs,
     temperature=st.floats(0, 100),
-    beta=st.floats(0.01, 100),
     dial=st.dictionaries(st.sampled_from(["reward", "brevity", "safety"]), st.floats(0, 1)),
     seed=st.text(max_size=8),
 )

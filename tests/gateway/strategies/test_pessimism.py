@@ -45,6 +45,6 @@ def test_a_draw_lands_where_the_chance_says(chance: float) -> None:
 def test_the_drawn_one_comes_first_and_the_others_by_reward() -> None:
     candidates = [candidate(index, float(index)) for index in range(4)]
     seeds = [str(number) for number in range(50)]
-    found = {Pessimism().choose(candidates, 4, Knobs(beta=10.0, seed=seed)).winners for seed in seeds}
+    found = {Pessimism().choose(candidates, 4, Knobs(temperature=10.0, seed=seed)).winners for seed in seeds}
     assert {winners[0] for winners in found} == {0, 1, 2, 3}
     assert all(list(winners[1:]) == sorted(winners[1:], reverse=True) for winners in found)
