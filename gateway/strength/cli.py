@@ -12,8 +12,8 @@ app = typer.Typer(
     help="Find how strong selection may be before it chooses what only the reward model likes.\n\n"
     'A row of the data is {"prompt": ID, "proxy": [...], "gold": [...]}: of answers that the policy alone gave to one '
     "prompt, the rewards of the model that selects and those of one that is trusted more.",
-    epilog="Try: trimtab strength fit --data answers.jsonl --out strength.json, then trimtab strength show strength.json, then "
-    "alignment.strength: {assistant: strength.json} in trimtab.yaml.",
+    epilog="Try: trimtab strength fit --data answers.jsonl --out strength.json, trimtab strength show strength.json, "
+    "and alignment.strength: {assistant: strength.json} in trimtab.yaml.",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 

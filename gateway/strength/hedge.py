@@ -75,12 +75,10 @@ def peak(slopes: Slopes, low: float, high: float) -> Peak:
 
 
 def _bisected(slopes: Slopes, on_grid: Floats, grid: Floats) -> float | None:
-    at = _first_turn(on_grid)
-    if at is None:
-        return None
-    if at == 0:
-        return float(grid[0])
-    low, high = np.log(grid[at - 1]), np.log(grid[at])
+    at = _highest(on_grid, grid)
+    if at in (0, len(grid) - 1):
+        return None if at else float(grid[0])
+    low, high = np.log(grid[at - 1]), np.log(grid[at + 1])
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
         low, high = (middle, high) if slopes(float(np.exp(middle))).mean() > 0 else (low, middle)
@@ -88,16 +86,14 @@ def _bisected(slopes: Slopes, on_grid: Floats, grid: Floats) -> float | None:
 
 
 def _turn(on_grid: Floats, grid: Floats) -> float:
-    at = _first_turn(on_grid)
-    return float("nan") if at is None else float(grid[at])
+    at = _highest(on_grid, grid)
+    return float("nan") if at == len(grid) - 1 else float(grid[at])
 
 
-def _first_turn(on_grid: Floats) -> int | None:
-    """The place from which on the slope stays below 0; 0 where it never was above; None where it ends above."""
-    above = np.flatnonzero(on_grid > 0)
-    if not len(above):
-        return 0
-    return int(above[-1]) + 1 if above[-1] + 1 < len(on_grid) else None
+def _highest(on_grid: Floats, grid: Floats) -> int:
+    """Where the slopes have added up to most: noise makes more turns than the one that counts."""
+    rises = (on_grid[1:] + on_grid[:-1]) / 2.0 * np.diff(grid)
+    return int(np.argmax(np.concatenate([[0.0], np.cumsum(rises)])))
 
 
 def _slope(prompt: Ranked, rises: Callable[[Floats], Floats]) -> float:
