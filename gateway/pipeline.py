@@ -28,6 +28,7 @@ from gateway.restoring import restored_body
 from gateway.revision import revise, revised
 from gateway.scoring import score
 from gateway.screening import note_failed_guards, read_choices_on
+from gateway.sizing import size_by_risk
 from gateway.strategies import STRATEGIES
 from gateway.tools import Tools
 from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
@@ -41,6 +42,7 @@ async def answer(trip: Trip, tools: Tools) -> Json:
     async with Remembered(trip, tools):
         await screen_prompt(trip, tools)
         if not trip.refused:
+            size_by_risk(trip, tools)
             model = choose_version(trip, tools)
             with tools.router.lease(trip.version):
                 await gather(trip, model, tools)
@@ -96,7 +98,8 @@ def sticky_key(ask: Ask) -> str:
 
 def choose(trip: Trip) -> None:
     """Let the strategy name the winners among what may be delivered."""
-    choice = STRATEGIES[trip.ask.strategy].choose(trip.candidates, trip.ask.returned)
+    strategy = STRATEGIES[trip.instead or trip.ask.strategy]
+    choice = strategy.choose(trip.candidates, trip.ask.returned, trip.ask.knobs)
     if trip.gathered:
         choice = replace(choice, why=f"{choice.why} {trip.gathered}")
     trip.choice = revised(choice, trip)

@@ -10,7 +10,9 @@ from gateway.exchange import Candidate
 from gateway.strategies import STRATEGIES
 from gateway.tools import Tools
 from gateway.trip import Trip
+from gateway.unrewarded import note_missing_heads, without_rewards
 from rewardserve.client import RewardFailed, RewardRefused
+from rewardserve.reward import Reward
 
 REFUSED, UNAVAILABLE, GARBAGE = "refused", "unavailable", "garbage"
 
@@ -22,23 +24,27 @@ class Unscored(Exception):
 async def score(trip: Trip, tools: Tools) -> None:
     """Ask for the rewards of all safe candidates that have none, where the strategy ranks; without them, say so."""
     waiting = [candidate for candidate in trip.candidates if candidate.safe and candidate.reward is None]
-    if not waiting or tools.rewards is None or not STRATEGIES[trip.ask.strategy].ranks:
+    if not waiting or tools.rewards is None or STRATEGIES[trip.ask.strategy].rewarded == "unused":
         return
     try:
         rewards = await rewards_for([text_to_score(each) for each in waiting], trip, tools)
     except Unscored as why:
-        trip.degraded.append(f"reward: {why}; first safe candidate")
+        without_rewards(trip, str(why), tools.settings.reward.fallback)
         trip.candidates = tuple(replace(each, reward=None) for each in trip.candidates)
         return
     scored = {each.index: reward for each, reward in zip(waiting, rewards, strict=True)}
     trip.candidates = tuple(
-        replace(each, reward=scored[each.index]) if each.index in scored else each for each in trip.candidates
+        replace(each, reward=float(scored[each.index]), heads=scored[each.index].heads)
+        if each.index in scored
+        else each
+        for each in trip.candidates
     )
+    note_missing_heads(trip)
 
 
 async def rewards_for(
     texts: Sequence[str], trip: Trip, tools: Tools, *, partial: bool = False
-) -> list[float]:
+) -> list[Reward]:
     """One finite reward for each answer to the trip's conversation, or beginning of one; raises Unscored."""
     if tools.rewards is None:
         raise Unscored(UNAVAILABLE)
@@ -47,8 +53,13 @@ async def rewards_for(
     with trip.stage("reward"):
         try:
             with Limit(seconds):
-                rewards = await tools.rewards.score(
-                    messages, texts, partial=partial, deadline_seconds=max(seconds, 0.001)
+                rewards = await tools.rewards.rewards(
+                    messages,
+                    texts,
+                    partial=partial,
+                    tenant=trip.ask.caller.id,
+                    route=trip.ask.alias,
+                    deadline_seconds=max(seconds, 0.001),
                 )
         except RewardRefused:
             raise Unscored(REFUSED) from None

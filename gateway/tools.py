@@ -33,6 +33,7 @@ from gateway.tenants.quotas import Quotas
 from gateway.tenants.shared import shared_rates
 from guards.settings import services_of
 from rewardserve.client import RewardClient
+from rewardserve.reward import Reward
 
 BASE_VERSION = "base"  # the policy model as the engine came with it
 
@@ -40,15 +41,17 @@ BASE_VERSION = "base"  # the policy model as the engine came with it
 class Rewards(Protocol):
     """Scores candidates; raises rewardserve's RewardFailed when it cannot."""
 
-    async def score(
+    async def rewards(
         self,
         messages: Sequence[Mapping[str, Any]],
         candidates: Sequence[str],
         *,
         partial: bool = False,
-        deadline_seconds: float | None = None,
-    ) -> list[float]:
-        """One raw reward for each candidate, or for each beginning of one."""
+        tenant: str = "",
+        route: str = "",
+        deadline_seconds: float = 0.0,
+    ) -> list[Reward]:
+        """One reward for each candidate, or for each beginning of one; a tenant waits behind its own requests first."""
         ...
 
 

@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.alignment_settings import RejectionSettings
 from gateway.gathering.envelope import keep_choices
 from gateway.gathering.listening import Streams
 from gateway.gathering.screening import screen_candidates
 from gateway.sampling import engine_body
 from gateway.scoring import Unscored, rewards_for, score
-from gateway.settings import RejectionSettings
 from gateway.strategies.memory import Known
 from gateway.strategies.speculative_rejection import LEAST_PAIRS, places, survivors, trusted
 from gateway.tools import Tools
@@ -110,7 +110,7 @@ async def weigh(
     except Unscored as why:
         trip.degraded.append(f"reward: {why}; nothing cut early")
         return False
-    partial = dict(zip(weighed, rewards, strict=True))
+    partial: dict[int, float] = dict(zip(weighed, rewards, strict=True))
     course.partial[share] = partial
     if share in course.cuts_at:
         going = set(survivors(partial, ended, trip.ask.returned, keep_share))

@@ -2,6 +2,7 @@
 
 import math
 
+from gateway import certainty
 from gateway.clock import Limit
 from gateway.engines.contract import EngineTimedOut
 from gateway.gathering.envelope import keep_choices
@@ -37,16 +38,21 @@ async def sample(trip: Trip, model: str, tools: Tools) -> None:
     with trip.stage("engine"):
         try:
             with Limit(trip.seconds_left):
-                trip.completion = await tools.engine.complete(body, trip.ask.kind, trip.affinity)
+                trip.completion = await certainty.completed(trip, body, tools)
         except TimeoutError:
             raise EngineTimedOut("the engine did not answer within the request's deadline") from None
     trip.usage = usage_in(trip.completion)
     trip.candidates = candidates_in(trip.completion, trip.ask.samples)
+    if certainty.wanted(trip.ask.strategy, tools.settings.reward.fallback):
+        certainty.weigh(trip)
 
 
 async def those_in_time(trip: Trip, model: str, tools: Tools) -> None:
     """One stream of n choices, closed shortly before the deadline; those that are whole by then are the candidates."""
-    body = {**engine_body(trip, model), "stream": True}
+    extra = (
+        certainty.wanted(trip.ask.strategy, tools.settings.reward.fallback) if trip.ask.kind == "chat" else {}
+    )
+    body = {**certainty.asking(engine_body(trip, model), extra), "stream": True}
     body["stream_options"] = {"include_usage": True}
     seconds = trip.seconds_left - min(RESERVED * trip.seconds_left, LONGEST_RESERVE_SECONDS)
     async with Streams([body], trip, tools, choices=trip.ask.samples) as streams:
@@ -61,3 +67,5 @@ async def those_in_time(trip: Trip, model: str, tools: Tools) -> None:
     if len(whole) < trip.ask.samples:
         trip.degraded.append(f"deadline: {len(whole)} of {trip.ask.samples} candidates were whole in time")
     keep_choices(trip, [heard.choice() for heard in whole], streams.spent())
+    if extra:
+        certainty.weigh(trip)

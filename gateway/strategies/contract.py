@@ -34,9 +34,9 @@ class Reference:
 class Knobs:
     """What a request, or the configuration in its place, chose of a strategy; chance comes from the exchange's id."""
 
-    temperature: float = 0.0  # λ of soft best-of-n, in units of the reward; 0 is best-of-n
+    # λ of soft best-of-n, β of pessimism, in units of the reward (of a dial: standard deviations); 0 is best-of-n.
+    temperature: float = 0.0
     mu: float = 0.0  # μ of best-of-Poisson: how many samples are drawn beside the first, in the mean
-    beta: float = 1.0  # β of pessimism, in units of the reward
     dial: Mapping[str, float] = field(default_factory=dict)  # weights by reward head; empty: the plain reward
     references: Mapping[str, Reference] = field(default_factory=dict)  # by reward head, where there are any
     seed: str = ""  # the exchange's id

@@ -17,6 +17,18 @@ from guards.policy.strict import Hazard, Sentence, Strict
 from guards.vault import told_apart
 from guards.verdict import Action, Direction
 
+StrategyName = Literal[
+    "single",
+    "best_of_n",
+    "soft_best_of_n",
+    "best_of_poisson",
+    "pessimism",
+    "majority",
+    "self_certainty",
+    "adaptive",
+    "speculative_rejection",
+    "blockwise",
+]
 UnscannedWord = Literal["refuse", "flag", "allow"]
 
 
@@ -71,11 +83,32 @@ class Unscanned(Strict):
         return Action[(getattr(self, kind, None) or self.default).upper()]
 
 
+Weight = Annotated[float, Field(ge=0.0, le=1.0)]
+Head = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+def _rising(weights: tuple[float, float]) -> tuple[float, float]:
+    if weights[0] > weights[1]:
+        raise ValueError("must be the least and the most that it may weigh, in this order")
+    return weights
+
+
+WeightRange = Annotated[tuple[Weight, Weight], AfterValidator(_rising)]
+
+
 class Bounds(Strict):
     """What a key under this policy may ask for in the `alignment` request field."""
 
     max_n: Annotated[int, Field(ge=1, le=256)] = 16
     max_deadline_ms: Annotated[int, Field(ge=1)] = 30_000
+    strategies: Annotated[tuple[StrategyName, ...], Field(min_length=1)] | None = None  # None: every one
+    # The least and the most that a dial may weigh a reward head, of those that the reward model has; any other
+    # may weigh 0 to 1. One that a dial leaves out weighs the least.
+    dial: dict[Head, WeightRange] = Field(default_factory=lambda: {"safety": (0.5, 1.0)})
+
+    def weights(self, head: str) -> tuple[float, float]:
+        """The least and the most that a head may weigh."""
+        return self.dial.get(head, (0.0, 1.0))
 
 
 class Revision(Strict):

@@ -27,6 +27,7 @@ from gateway.tenants.quotas import Quotas
 from gateway.tenants.terms import NO_TERMS, Terms
 from gateway.tools import Tools, embedder_of, first_routes, keeping, pool_of
 from rewardserve.client import RewardRefused, RewardUnavailable
+from rewardserve.reward import Reward
 from tests.fakes.engine import FakeEngine, fake_engine
 from tests.fakes.guards import word_screen
 from tests.serving import Serving, serving_opened
@@ -81,14 +82,16 @@ class FakeRewards:
     read: list[Sequence[Mapping[str, Any]]] = field(default_factory=list)  # the conversations
     cancelled: int = 0
 
-    async def score(
+    async def rewards(
         self,
         messages: Sequence[Mapping[str, Any]],
         candidates: Sequence[str],
         *,
         partial: bool = False,
-        deadline_seconds: float | None = None,
-    ) -> list[float]:
+        tenant: str = "",
+        route: str = "",
+        deadline_seconds: float = 0.0,
+    ) -> list[Reward]:
         (self.begun if partial else self.asked).append(list(candidates))
         self.read.append(messages)
         if self.fails == "away":
@@ -102,8 +105,8 @@ class FakeRewards:
                 self.cancelled += 1
                 raise
         if self.fails == "nan":
-            return [math.nan] * len(candidates)
-        return [float(len(text)) for text in candidates][: 0 if self.fails == "short" else None]
+            return [Reward(math.nan)] * len(candidates)
+        return [Reward(len(text)) for text in candidates][: 0 if self.fails == "short" else None]
 
 
 @dataclass
