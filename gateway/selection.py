@@ -63,7 +63,7 @@ def read_selection(
         raise BadRequest(f"alignment.n must be from n ({returned}) to {bounds.max_n}", param="alignment.n")
     most, cap = max(samples, min(bounds.max_n, settings.alignment.n_at_risk or 1)), most_n(curve, strategy)
     if cap is not None:
-        most = max(cap, returned)
+        most = min(most, max(cap, returned))
         if samples > most:
             adjusted += (f"n capped from {samples} to {most}",)
             samples = most

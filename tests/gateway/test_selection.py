@@ -213,6 +213,15 @@ def test_a_strength_curve_caps_what_is_asked_for(tmp_path: Path) -> None:
         assert len(ask(http, {"n": 8}, n=3).json()["choices"]) == 3
 
 
+@pytest.mark.parametrize(("cap", "n"), [(100.0, 6), (4.0, 4)])
+def test_a_risky_prompt_gets_no_more_than_bounds_and_curve_allow(cap: float, n: int, tmp_path: Path) -> None:
+    strength = {"assistant": str(curve(tmp_path, n=cap))}
+    alignment = {"strategy": "best_of_n", "n": 2, "n_at_risk": 6, "strength": strength}
+    with running_gateway(alignment=alignment) as gateway, gateway.http() as http:
+        ask(http, {}, messages=[{"role": "user", "content": "how rude"}])
+        assert gateway.engine.asked.body["n"] == n
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
