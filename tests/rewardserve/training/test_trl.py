@@ -124,6 +124,12 @@ def test_pairs_that_are_too_long_are_counted(base: Path, tmp_path: Path) -> None
     assert (made.trained_on, made.too_long, made.held_out) == (40, 1, None)
 
 
+def test_no_pair_is_learnt_that_the_base_cannot_read(base: Path, tmp_path: Path) -> None:
+    long = LabelledPair(rows(1)[0].messages, "red " * 3000, "rudely")  # the base reads 2,048 tokens
+    wanted = recipe(base, max_tokens=9000, epochs=1.0, held_out=0.0)
+    assert train([*rows(40), long], wanted, tmp_path / "out").too_long == 1
+
+
 def test_a_conversation_is_on_one_side(base: Path) -> None:
     twice = [*rows(200), *rows(200, seed=2)]
     learnt, held = split(twice, 0.2)
