@@ -31,6 +31,7 @@ from rewardserve.commands.terminal import (
 from rewardserve.commands.train import train
 
 if TYPE_CHECKING:
+    from rewardserve.scorer import Measured, Scorer
     from rewardserve.settings import RewardSettings
 
 app = typer.Typer(
@@ -69,21 +70,7 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     """
     settings = settings_or_exit(**locals())
     scorer = loaded_or_exit(settings)
-    import uvicorn
-
-    from rewardserve.app import create_app
-
-    with listener_or_exit(settings) as listener:
-        address, port = listener.getsockname()[:2]
-        say.print(f"listening on http://{address}:{port}", highlight=False)
-        config = uvicorn.Config(
-            create_app(scorer, settings),
-            log_level="warning",
-            lifespan="on",
-            timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
-            timeout_graceful_shutdown=30,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+    listen(scorer, settings)
 
 
 @app.command()
@@ -115,6 +102,25 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
         typer.echo(orjson.dumps({"model": scorer.card.name, "ranked": rows}))
     else:
         Console().print(table_of(ranked, scorer.card.name))
+
+
+def listen(scorer: "Scorer[Measured]", settings: "RewardSettings") -> None:
+    """Serve until told to stop."""
+    import uvicorn
+
+    from rewardserve.app import create_app
+
+    with listener_or_exit(settings) as listener:
+        address, port = listener.getsockname()[:2]
+        say.print(f"listening on http://{address}:{port}", highlight=False)
+        config = uvicorn.Config(
+            create_app(scorer, settings),
+            log_level="warning",
+            lifespan="on",
+            timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
+            timeout_graceful_shutdown=30,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def listener_or_exit(settings: "RewardSettings") -> socket.socket:
