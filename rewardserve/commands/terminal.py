@@ -52,7 +52,7 @@ def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
 
     try:
         with say.status(f"loading {settings.ensemble or settings.model} …"):
-            scorer = load_served(settings)
+            scorer = load_served(settings, settings.spec)
     except ModelUnusable as error:
         give_up(str(error))
     card = scorer.card
