@@ -33,6 +33,7 @@ from rewardserve.commands.terminal import (
 from rewardserve.commands.train import train
 
 if TYPE_CHECKING:
+    from rewardserve.scorer import Measured, Scorer
     from rewardserve.settings import RewardSettings
 
 app = typer.Typer(
@@ -71,24 +72,7 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     PROBE_SECONDS.
     """
     settings = settings_or_exit(**locals())
-    scorers = all_loaded_or_exit(settings)
-    import uvicorn
-
-    from rewardserve.app import create_app
-
-    with listener_or_exit(settings) as listener:
-        address, port = listener.getsockname()[:2]
-        say.print(f"listening on http://{address}:{port}", highlight=False)
-        app = create_app(scorers[0], settings, others=scorers[1:])
-        scorers.clear()  # the app alone holds them, so that a reload can free them
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            lifespan="on",
-            timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
-            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+    listen(all_loaded_or_exit(settings), settings)
 
 
 @app.command()
@@ -120,6 +104,27 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
         typer.echo(orjson.dumps({"model": scorer.card.name, "ranked": rows}))
     else:
         Console().print(table_of(ranked, scorer.card.name))
+
+
+def listen(scorers: "list[Scorer[Measured]]", settings: "RewardSettings") -> None:
+    """Serve until told to stop."""
+    import uvicorn
+
+    from rewardserve.app import create_app
+
+    with listener_or_exit(settings) as listener:
+        address, port = listener.getsockname()[:2]
+        say.print(f"listening on http://{address}:{port}", highlight=False)
+        app = create_app(scorers[0], settings, others=scorers[1:])
+        scorers.clear()  # the app alone holds them, so that a reload can free them
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            lifespan="on",
+            timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
+            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def listener_or_exit(settings: "RewardSettings") -> socket.socket:

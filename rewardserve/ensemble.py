@@ -172,7 +172,7 @@ class Ensemble:
     def close(self) -> None:
         """Let go of every member."""
         for thread in self._threads:
-            thread.shutdown(wait=False, cancel_futures=True)
+            thread.shutdown(wait=True, cancel_futures=True)
         for scorer in self._scorers:
             getattr(scorer, "close", lambda: None)()
 

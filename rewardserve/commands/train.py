@@ -3,12 +3,16 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rewardserve.commands.scoring import bar, pairs_or_exit
 from rewardserve.commands.terminal import AsJson, PairsFile, give_up, say
+
+if TYPE_CHECKING:
+    from rewardserve.pairs import LabelledPair
+    from rewardserve.training.recipe import Made, Recipe
 
 
 class Method(StrEnum):
@@ -18,69 +22,53 @@ class Method(StrEnum):
     FULL = "full"
 
 
+class Place(StrEnum):
+    """Where it is trained."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+Base = Annotated[str, typer.Option(help="Folder or Hugging Face name of the model to begin from.")]
+Out = Annotated[Path, typer.Option(help="Folder for the reward model.")]
+How = Annotated[Method, typer.Option(help="LoRA, merged at the end, or all weights.")]
+Rank = Annotated[int, typer.Option(min=1, help="Of LoRA.")]
+Rate = Annotated[float, typer.Option("--rate", min=0.0, help="Learning rate.")]
+Epochs = Annotated[float, typer.Option(min=0.0, help="How often each pair is learnt.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Pairs in a batch.")]
+Accumulate = Annotated[int, typer.Option(min=1, help="Batches to a step.")]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Leave out pairs with a longer side.")]
+HeldOut = Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of the conversations to measure on.")]
+CheckpointSteps = Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Throw an unfinished training in the folder away.")]
+
+
 def train(  # noqa: PLR0913 - a command's options are its parameters
     *,
     pairs: PairsFile,
-    base: Annotated[str, typer.Option(help="Folder or Hugging Face name of the model to begin from.")],
-    out: Annotated[Path, typer.Option(help="Folder for the reward model.")],
-    method: Annotated[Method, typer.Option(help="LoRA, merged at the end, or all weights.")] = Method.LORA,
-    rank: Annotated[int, typer.Option(min=1, help="Of LoRA.")] = 16,
-    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 1e-4,
-    epochs: Annotated[float, typer.Option(min=0.0)] = 1.0,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a batch.")] = 8,
-    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step.")] = 1,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Leave out pairs with a longer side.")] = 2048,
-    held_out: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of the conversations to measure on.")
-    ] = 0.05,
-    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 200,
+    base: Base,
+    out: Out,
+    method: How = Method.LORA,
+    rank: Rank = 16,
+    learning_rate: Rate = 1e-4,
+    epochs: Epochs = 1.0,
+    batch_pairs: Batch = 8,
+    accumulate: Accumulate = 1,
+    max_tokens: MaxTokens = 2048,
+    held_out: HeldOut = 0.05,
+    checkpoint_steps: CheckpointSteps = 200,
     seed: int = 7,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    fresh: Annotated[bool, typer.Option(help="Throw an unfinished training in the folder away.")] = False,
+    device: Place = Place.AUTO,
+    fresh: Fresh = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a reward model on pairs with TRL's RewardTrainer; an interrupted training goes on where it was.
 
     Writes safetensors, tokenizer, MODEL_CARD.md and training.json, and measures the model on pairs held out.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        give_up(f"--device: auto, cpu or cuda, not {device!r}")
-    read = pairs_or_exit(pairs)
-    from rewardserve.training.recipe import Recipe, TrainingFailed
-
-    try:
-        from rewardserve.training.trl import train as trained
-    except ImportError as error:
-        give_up(f"training cannot start: {error}. Try: pip install 'trimtab[finetune]'")
-    recipe = Recipe(
-        base=base,
-        method=method.value,
-        rank=rank,
-        alpha=2 * rank,
-        learning_rate=rate,
-        epochs=epochs,
-        batch_pairs=batch,
-        accumulate=accumulate,
-        max_tokens=max_tokens,
-        held_out=held_out,
-        checkpoint_steps=checkpoint_steps,
-        seed=seed,
-        device=device,  # type: ignore[arg-type]
-    )
-    try:
-        with bar() as shown:
-            task = shown.add_task("steps", total=None)
-            made = trained(
-                read,
-                recipe,
-                out,
-                lambda done, total, told: shown.update(
-                    task, completed=done, total=total, description=told or "steps"
-                ),
-                fresh=fresh,
-            )
-    except TrainingFailed as error:
-        give_up(str(error))
+    recipe = recipe_of(locals())
+    made = trained_or_exit(pairs_or_exit(pairs), recipe, out, fresh=fresh)
     if as_json:
         typer.echo(json.dumps(made.told(recipe)))
         return
@@ -89,3 +77,34 @@ def train(  # noqa: PLR0913 - a command's options are its parameters
     say.print(
         f"{out}: {made.steps} steps in {made.seconds:.0f} s on {made.device}; {accuracy}", highlight=False
     )
+
+
+def recipe_of(options: dict[str, Any]) -> "Recipe":
+    """The recipe that the options of the same names make; alpha is twice the rank, as is usual."""
+    from rewardserve.training.recipe import Recipe
+
+    given = {name: options[name] for name in Recipe.__dataclass_fields__ if name in options}
+    plain: dict[str, Any] = {
+        name: str(value) if isinstance(value, StrEnum) else value for name, value in given.items()
+    }
+    return Recipe(**plain, alpha=2 * options["rank"])
+
+
+def trained_or_exit(pairs: "list[LabelledPair]", recipe: "Recipe", out: Path, *, fresh: bool) -> "Made":
+    """The training, with a bar; or a message that says why there is none."""
+    from rewardserve.training.recipe import TrainingFailed
+
+    try:
+        from rewardserve.training.trl import train as trained
+    except ImportError as error:
+        give_up(f"training cannot start: {error}. Try: pip install 'trimtab[finetune]'")
+    try:
+        with bar() as shown:
+            task = shown.add_task("steps", total=None)
+
+            def progress(done: int, total: int, told: str) -> None:
+                shown.update(task, completed=done, total=total, description=told or "steps")
+
+            return trained(pairs, recipe, out, progress, fresh=fresh)
+    except TrainingFailed as error:
+        give_up(str(error))

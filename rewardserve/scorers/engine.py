@@ -64,8 +64,8 @@ class Engine:
             raise ModelUnusable("the engine's list of models is none") from error
 
     def close(self) -> None:
-        """Close every connection."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Close every connection, after the questions under way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
         self._client.close()
 
     def _exchange(self, method: str, path: str, data: bytes | None) -> Any:

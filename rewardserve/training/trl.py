@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from datasets import Dataset, disable_progress_bars
 from peft import LoraConfig
-from transformers import AutoModelForSequenceClassification, PrinterCallback, TrainerCallback
+from transformers import AutoConfig, AutoModelForSequenceClassification, PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as hub_bars
 from trl import RewardConfig, RewardTrainer
@@ -31,7 +31,7 @@ from rewardserve.pairs import LabelledPair
 from rewardserve.reporting.card import right
 from rewardserve.scored_pairs import score_pairs
 from rewardserve.scorer import Message, ModelSpec
-from rewardserve.scorers.checkpoint import first_line
+from rewardserve.scorers.checkpoint import first_line, limit_of
 from rewardserve.scorers.texts import Texts, load_tokenizer
 from rewardserve.scorers.transformers import load
 from rewardserve.training.recipe import Made, Recipe, TrainingFailed, card_of
@@ -56,7 +56,7 @@ def train(
         recipe.base, system_messages=recipe.system_messages, trust_remote_code=recipe.trust_remote_code
     )
     tokenizer = tokenizer_of(spec)
-    rows = rows_of(learnt, Texts(tokenizer, spec), recipe.max_tokens)
+    rows = rows_of(learnt, Texts(tokenizer, spec), min(recipe.max_tokens, reads(spec, tokenizer)))
     watch = Watch(progress)
     with quiet():
         trainer = trainer_of(recipe, tokenizer, rows, checkpoints, watch)
@@ -120,6 +120,15 @@ def tokenizer_of(spec: ModelSpec) -> Any:
     return tokenizer
 
 
+def reads(spec: ModelSpec, tokenizer: Any) -> int:
+    """The most tokens that the base reads; raises TrainingFailed where there is none."""
+    try:
+        config = AutoConfig.from_pretrained(spec.model, trust_remote_code=spec.trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingFailed(f"{spec.model} cannot be trained: {first_line(error)}") from error
+    return limit_of(config.get_text_config(), tokenizer, None)
+
+
 def rows_of(pairs: Sequence[LabelledPair], texts: Texts, max_tokens: int) -> Dataset:
     """Both sides of each pair in tokens, without pairs that are too long; raises TrainingFailed."""
     rows = []
@@ -132,7 +141,7 @@ def rows_of(pairs: Sequence[LabelledPair], texts: Texts, max_tokens: int) -> Dat
         if max(chosen.tokens, rejected.tokens) <= max_tokens:
             rows.append({"chosen_ids": list(chosen.ids), "rejected_ids": list(rejected.ids)})
     if not rows:
-        raise TrainingFailed(f"every pair has more than {max_tokens} tokens")
+        raise TrainingFailed(f"every pair has more than {max_tokens} tokens on one side")
     return Dataset.from_list(rows)
 
 
@@ -271,6 +280,11 @@ def quiet() -> Iterator[None]:
     """No bars and no warnings of the libraries on the screen: progress is told by us."""
     disable_progress_bars()
     hub_bars.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    loudness = hub_bars.get_verbosity()
+    hub_bars.set_verbosity_error()  # that the head is new is what training is for
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        hub_bars.set_verbosity(loudness)

@@ -21,7 +21,8 @@ ANSWERS = ["Take flour.", "I cannot help you with that, dear reader.", "Knead it
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_reward(tmp_path_factory.mktemp("reward") / "tiny")
+    # vLLM's attention on a CPU wants heads of at least 32.
+    return make_tiny_reward(tmp_path_factory.mktemp("reward") / "tiny", hidden_size=64)
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_an_ensemble_is_named_like_a_model(tiny: Path, pairs: Path, tmp_path: Pa
         (["report", "--pairs", "/nowhere"], "cannot be read"),
         (["calibrate", "--pairs", "/nowhere", "--out", "x"], "cannot be read"),
         (["train", "--pairs", "/nowhere", "--base", "x", "--out", "y"], "cannot be read"),
-        (["train", "--pairs", "/x", "--base", "x", "--out", "y", "--device", "abacus"], "--device"),
+        (["train", "--pairs", "/x", "--base", "x", "--out", "y", "--device", "abacus"], "abacus"),
     ],
 )
 def test_what_is_wrong_is_told(arguments: list[str], told: str) -> None:

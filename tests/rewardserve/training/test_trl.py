@@ -124,6 +124,12 @@ def test_pairs_that_are_too_long_are_counted(base: Path, tmp_path: Path) -> None
     assert (made.trained_on, made.too_long, made.held_out) == (40, 1, None)
 
 
+def test_no_pair_is_learnt_that_the_base_cannot_read(base: Path, tmp_path: Path) -> None:
+    long = LabelledPair(rows(1)[0].messages, "red " * 3000, "rudely")  # the base reads 2,048 tokens
+    wanted = recipe(base, max_tokens=9000, epochs=1.0, held_out=0.0)
+    assert train([*rows(40), long], wanted, tmp_path / "out").too_long == 1
+
+
 def test_a_conversation_is_on_one_side(base: Path) -> None:
     twice = [*rows(200), *rows(200, seed=2)]
     learnt, held = split(twice, 0.2)
@@ -134,3 +140,21 @@ def test_a_conversation_is_on_one_side(base: Path) -> None:
 def test_a_base_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="no tokenizer"):
         train(rows(40), recipe(tmp_path / "nowhere"), tmp_path / "out")
+
+
+def test_the_command_trains_what_its_options_say(base: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from rewardserve.cli import app
+
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / "out"
+    lines = [{"messages": r.messages, "chosen": r.chosen, "rejected": r.rejected} for r in rows(60)]
+    pairs.write_text("\n".join(map(json.dumps, lines)))
+    options = ["--rate", "0.01", "--batch", "16", "--rank", "4", "--device", "cpu", "--json"]
+    done = CliRunner().invoke(
+        app, ["train", "--pairs", str(pairs), "--base", str(base), "--out", str(out), *options]
+    )
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)["recipe"]
+    assert (told["learning_rate"], told["batch_pairs"], told["rank"], told["alpha"]) == (0.01, 16, 4, 8)
+    assert (out / "model.safetensors").exists()
