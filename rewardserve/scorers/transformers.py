@@ -195,9 +195,10 @@ def without_end(ids: tuple[int, ...], end: int | None) -> tuple[int, ...]:
 
 
 def beginning_of(encoded: Any, text: str, candidate: str) -> int:
-    """How many tokens lie before the candidate; 0 where the tokenizer cannot tell."""
-    place = text.rfind(candidate.strip())
-    if place <= 0 or not encoded.is_fast:
+    """How many tokens lie before the candidate; 0 where that cannot be told."""
+    said = candidate.strip()  # as templates may render it
+    place = text.rfind(said)
+    if not said or place <= 0 or not encoded.is_fast:
         return 0
     return int(encoded.char_to_token(place) or len(encoded["input_ids"]) - 1)
 
