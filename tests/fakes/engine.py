@@ -40,6 +40,7 @@ class Script:
     raw: bytes | None = None  # instead of a completion
     frames: tuple[bytes, ...] | None = None  # instead of a stream's frames
     cut_after: int | None = None  # frames
+    cut_seed: int | None = None  # None: any; else only streams of this seed are cut
     stall_after: int | None = None  # frames
 
 
@@ -146,15 +147,16 @@ class FakeEngine:
         frames = script.frames if script.frames is not None else tuple(frames_of(asked.body, script))
         if asked.path == TEXT:
             frames = tuple(map(frame_as_text, frames))
+        cut_after = script.cut_after if script.cut_seed in (None, asked.body.get("seed")) else None
         await sender.start(200, "text/event-stream")
         for number, frame in enumerate(frames):
-            if number == script.cut_after:
+            if number == cut_after:
                 raise CutShort
             if number == script.stall_after:
                 await pause(3600, leaving)
             await sender.piece(frame)
             await pause(script.between_chunks, leaving)
-        if script.cut_after == len(frames):
+        if cut_after == len(frames):
             raise CutShort
         await sender.end()
 

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.strategies.memory import Known, Telling
 from tests.fakes.gateway import Running, running_gateway, until
 from tests.fakes.guards import REFUSED
 
@@ -40,11 +39,12 @@ def trust(running: Running, *, tells: float = 1.0, length: float = 20.0) -> None
             telling.pairs.append((step - 31.5, tells * (step - 31.5)))
 
 
-def ask(http: httpx.Client, n: int = 4, **body: Any) -> httpx.Response:
+def ask(http: httpx.Client, n: int = 4, timeout_seconds: float = 30, **body: Any) -> httpx.Response:
     alignment = {"strategy": "speculative_rejection", "n": n, "explain": True}
     return http.post(
         "/v1/chat/completions",
         json={"model": "assistant", "messages": HI, "seed": 0, "alignment": alignment, **body},
+        timeout=timeout_seconds,
     )
 
 
@@ -116,7 +116,26 @@ def test_a_candidate_that_guards_withhold_does_not_win(gateway: Running, http: h
 
 
 def test_one_stream_that_fails_does_not_fail_the_request(gateway: Running, http: httpx.Client) -> None:
-    known = Known(telling={0.2: Telling(), 0.4: Telling()})
-    assert known.at(0.2).correlation is None
-    gateway.engine.says("a" * 40, "b" * 40, "c" * 40, "d" * 40, cut_after=None)
-    assert ask(http).status_code == 200
+    gateway.engine.says("a" * 80, "b" * 40, "c" * 40, "d" * 40, cut_after=2, cut_seed=0)
+    answer = ask(http)
+    assert answer.json()["choices"][0]["message"]["content"] == "b" * 40
+    assert "engine: 1 of 4 candidates failed" in answer.headers["x-trimtab-degraded"]
+
+
+def test_where_every_stream_fails_the_request_does(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("a" * 80, "b" * 40, "c" * 40, "d" * 40, cut_after=2)
+    assert ask(http).status_code == 502
+
+
+def test_a_client_that_leaves_ends_every_stream(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("a" * 4000, "b" * 4000, "c" * 4000, "d" * 4000, between_chunks=0.01)
+    with pytest.raises(httpx.ReadTimeout):
+        ask(http, timeout_seconds=0.4)
+    assert until(lambda: [each.state for each in gateway.engine.requests] == ["left"] * 4)
+
+
+def test_the_deadline_holds_for_all_streams_together(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("a" * 4000, "b" * 4000, "c" * 4000, "d" * 4000, between_chunks=0.01)
+    alignment = {"strategy": "speculative_rejection", "n": 4, "deadline_ms": 300}
+    assert ask(http, alignment=alignment).status_code == 504
+    assert until(lambda: all(each.state == "left" for each in gateway.engine.requests))
