@@ -149,7 +149,7 @@ def against_vllm(folder: Path, python: str) -> list[Figure]:
             items = conversation(rng, PROMPT, REPLY)  # never seen: its cache has to share, not to remember
             theirs = seconds(lambda items=items: classify(url, items), children_seconds)
             gains.append(theirs / seconds(lambda items=items: shared.score(items), process_time))
-    how = f"vLLM /classify with prefix caching over ours, processor time of all its processes, n {N}, {PROMPT} + {REPLY}"
+    how = f"vLLM /classify, prefix caching on, over ours; processor time of all processes, n {N}, {PROMPT} + {REPLY}"
     return [Figure("over_vllm_cpu", statistics.median(gains), "×", how, 1.0, at_most=False)]
 
 
