@@ -24,7 +24,8 @@ from finetune.pairs.make import MakeRules
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars
 from finetune.train.contract import POCKET, Recipe
-from gateway.settings import Count, GatewaySettings, Positive, SettingsInvalid, Url, load_settings
+from gateway.amounts import Count, Positive
+from gateway.settings import GatewaySettings, SettingsInvalid, Url, load_settings
 from gateway.up.credentials import Credentials, CredentialsUnreadable
 from gateway.up.stack import plan as stack_plan
 from guards.wording import worded

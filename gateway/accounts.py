@@ -2,6 +2,7 @@
 
 from gateway.exchange import Candidate
 from gateway.metrics import Metrics
+from gateway.strength.bound import bound_of
 from gateway.trip import NOBODY_ANSWERED, Trip
 from guards.verdict import Screening, Where
 
@@ -17,6 +18,8 @@ def account(trip: Trip, metrics: Metrics) -> None:
         _count_screening(candidate.screening, "reply", metrics)
     for reason in trip.degraded:
         metrics.degraded.labels(_kind(reason)).inc()
+    for change in trip.adjusted:
+        metrics.selection_adjusted.labels(_kind(change)).inc()
     if trip.version != NOBODY_ANSWERED:
         _count_version(trip, metrics)
     _count_rewards(trip, metrics)
@@ -47,6 +50,8 @@ def _count_rewards(trip: Trip, metrics: Metrics) -> None:
     for candidate in trip.candidates:
         if candidate.reward is not None:
             metrics.reward_sampled.labels(n).observe(candidate.reward)
+    if (bound := bound_of(trip)) is not None:
+        metrics.selection_kl_bound.labels(trip.ask.strategy).observe(bound)
     best = _best(trip)
     if best is not None and best.reward is not None:
         metrics.reward_chosen.labels(n).observe(best.reward)

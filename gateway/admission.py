@@ -13,6 +13,7 @@ from gateway.errors import ApiError, Overloaded, stopping
 from gateway.fair_queue import FairQueue
 from gateway.metrics import Metrics
 from gateway.settings import Limits
+from gateway.strategies.size import lowered
 from gateway.trip import Trip
 
 Waiting = FairQueue["asyncio.Future[None]"]
@@ -182,8 +183,3 @@ class Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._admission.end(time.perf_counter() - self._since)
-
-
-def lowered(samples: int, returned: int, load: float) -> int:
-    """How many candidates a load from 0 to 1 leaves: all of them at 0, no more than are returned at 1."""
-    return returned + int((samples - returned) * (1.0 - load))

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.alignment_settings import HIGHEST_MU, HIGHEST_TEMPERATURE
 from gateway.errors import BadRequest
 from gateway.strategies import STRATEGIES
 from guards.wording import worded
@@ -17,7 +18,11 @@ class Alignment(BaseModel):
     strategy: str | None = None
     n: Annotated[int, Field(ge=1)] | None = None
     deadline_ms: Annotated[int, Field(ge=1)] | None = None
-    dial: dict[str, float] | None = None
+    temperature: Annotated[float, Field(ge=0, le=HIGHEST_TEMPERATURE)] | None = None
+    mu: Annotated[float, Field(ge=0, le=HIGHEST_MU)] | None = None
+    dial: Annotated[dict[str, float], Field(min_length=1, max_length=32)] | None = (
+        None  # weights by reward head
+    )
     explain: bool = False
 
 
@@ -25,7 +30,7 @@ NOTHING_ASKED = Alignment()
 
 
 def read_alignment(field: Any) -> Alignment:
-    """The field, checked for shape and for what can be honoured; raises BadRequest naming the part."""
+    """The field, checked for shape; raises BadRequest naming the part."""
     if field is None:
         return NOTHING_ASKED
     try:
@@ -37,9 +42,4 @@ def read_alignment(field: Any) -> Alignment:
     if asked.strategy is not None and asked.strategy not in STRATEGIES:
         known = ", ".join(STRATEGIES)
         raise BadRequest(f"alignment.strategy must be one of {known}", param="alignment.strategy")
-    if asked.dial is not None:
-        raise BadRequest(
-            "alignment.dial: no version served here was trained to follow a dial; leave it out",
-            param="alignment.dial",
-        )
     return asked

@@ -11,24 +11,19 @@ from gateway.callers import Caller
 from gateway.engines.contract import Kind
 from gateway.errors import BadRequest, Forbidden
 from gateway.exchange import LONGEST_SUBJECT
+from gateway.selection import Bounds, Selection, read_selection
 from gateway.settings import GatewaySettings
 from gateway.strategies import STRATEGIES
+from gateway.strategies.contract import Knobs
 
 Body = Mapping[str, Any]
 LONGEST_STREAM_SECONDS = 24 * 3600.0
 # Fields that would carry text to the model past every guard.
 REFUSED_FIELDS = ("chat_template", "documents", "chat_template_kwargs")
+# What an answer that is put together from blocks of text cannot keep.
+NOT_IN_BLOCKS = ("tools", "functions", "logprobs", "response_format", "continue_final_message")
 # How engines hand work to each other: it names hosts that they connect to.
 ENGINES_OWN = "kv_transfer_params"
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The most that a request may ask for: the key's and the guard policy's bounds, within the gateway's limits."""
-
-    max_n: int
-    max_deadline_seconds: float
-    may_explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +34,8 @@ class Ask:
     caller: Caller
     body: Body
     alias: str
-    strategy: str
-    samples: int  # candidates to sample
+    selection: Selection
+    samples: int  # candidates to sample: the selection's, until load or risk changes them
     returned: int  # choices to return
     deadline_seconds: float
     explain: bool = False
@@ -48,6 +43,18 @@ class Ask:
     include_usage: bool = False
     conversation: str | None = None
     kind: Kind = "chat"
+    max_samples: int = 1  # candidates that its bounds allow
+    deadline_asked: bool = False  # whether the client set the deadline
+
+    @property
+    def strategy(self) -> str:
+        """How its candidates are sampled and chosen."""
+        return self.selection.strategy
+
+    @property
+    def knobs(self) -> Knobs:
+        """What it chose of its strategy."""
+        return self.selection.knobs
 
     @property
     def subject(self) -> str | None:
@@ -70,15 +77,18 @@ def read_ask(
     _check_fields(body)
     _check_messages(body["messages"], settings.limits.max_messages)
     returned = _integer(body, "n", 1, bounds.max_n)
-    strategy, samples = _sampling(alignment, returned, bounds, settings)
-    live = bool(body.get("stream")) and not STRATEGIES[strategy].ranks
+    own_id = new_id()
+    selection = read_selection(alignment, returned, bounds, settings, body["model"], own_id)
+    if STRATEGIES[selection.strategy].gathers == "blocks":
+        _check_blockwise(body, kind, returned)
+    live = bool(body.get("stream")) and speaks_at_once(selection.strategy)
     return Ask(
-        id=new_id(),
+        id=own_id,
         caller=caller,
         body=body,
         alias=body["model"],
-        strategy=strategy,
-        samples=samples,
+        selection=selection,
+        samples=selection.samples,
         returned=returned,
         deadline_seconds=_deadline(alignment, bounds, settings, open_ended=live),
         explain=alignment.explain,
@@ -86,7 +96,30 @@ def read_ask(
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversation=conversation,
         kind=kind,
+        max_samples=bounds.max_n,
+        deadline_asked=alignment.deadline_ms is not None,
     )
+
+
+def speaks_at_once(strategy: str) -> bool:
+    """Whether the beginning of a streamed answer may leave before the answer is whole."""
+    return not STRATEGIES[strategy].ranks or STRATEGIES[strategy].gathers == "blocks"
+
+
+def _check_blockwise(body: Body, kind: Kind, returned: int) -> None:
+    """Refuse what cannot be chosen block by block: only one text is, and nothing that stands beside it."""
+    if kind != "chat":
+        raise BadRequest(
+            "blockwise goes on with a conversation's last turn; ask for a chat completion",
+            param="alignment.strategy",
+        )
+    if returned > 1:
+        raise BadRequest("blockwise gives one choice; leave n out", param="n")
+    for name in NOT_IN_BLOCKS:
+        if body.get(name):
+            raise BadRequest(
+                f"{name} cannot be had with blockwise, which chooses among pieces of text", param=name
+            )
 
 
 def new_id() -> str:
@@ -129,22 +162,6 @@ def _integer(body: Body, name: str, default: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise BadRequest(f"{name} must be a whole number from 1 to {most}", param=name)
     return value
-
-
-def _sampling(asked: Alignment, returned: int, bounds: Bounds, settings: GatewaySettings) -> tuple[str, int]:
-    """The strategy, and how many candidates it samples."""
-    asks_for_more = asked.n is not None and asked.n > returned
-    strategy = asked.strategy or ("best_of_n" if asks_for_more else settings.alignment.strategy)
-    if strategy == "single":
-        if asked.n not in (None, returned):
-            raise BadRequest("alignment.n must equal n for the strategy single", param="alignment.n")
-        return strategy, returned
-    if settings.reward.url is None:
-        raise BadRequest(f"{strategy} needs a reward server; none is set up here", param="alignment.strategy")
-    samples = asked.n or min(bounds.max_n, max(settings.alignment.n, returned))
-    if not returned <= samples <= bounds.max_n:
-        raise BadRequest(f"alignment.n must be from n ({returned}) to {bounds.max_n}", param="alignment.n")
-    return strategy, samples
 
 
 def _deadline(asked: Alignment, bounds: Bounds, settings: GatewaySettings, *, open_ended: bool) -> float:

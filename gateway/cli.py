@@ -11,7 +11,19 @@ from typer.core import TyperCommand, TyperGroup
 
 GROUP = "trimtab.commands"
 # The order in which a newcomer needs them; whatever else is installed follows by name.
-STORY = ("up", "demo", "keys", "policy", "guards", "gateway", "reward", "engine", "finetune", "pocket")
+STORY = (
+    "up",
+    "demo",
+    "keys",
+    "policy",
+    "guards",
+    "gateway",
+    "reward",
+    "strength",
+    "engine",
+    "finetune",
+    "pocket",
+)
 
 
 class Root(TyperGroup):

@@ -25,12 +25,17 @@ class Candidate:
     logprobs: Any = None
     screening: Screening | None = None
     reward: float | None = None
+    heads: Mapping[str, float] = field(
+        default_factory=dict
+    )  # its reward by head, of a model that has several
+    certainty: float | None = None  # how sure the policy model was of it, where that was asked for
     revision_of: int | None = None  # the candidate that this one is a revision of
+    cut: bool = False  # it was left off before its end: its reward is that of a beginning
 
     @property
     def safe(self) -> bool:
-        """Whether it was screened and may be delivered."""
-        return self.screening is not None and not self.screening.withheld
+        """Whether it is whole, was screened and may be delivered."""
+        return self.screening is not None and not self.screening.withheld and not self.cut
 
 
 @dataclass(frozen=True, slots=True)

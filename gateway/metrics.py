@@ -25,6 +25,7 @@ Together = Literal["livesum", "livemax", "livemin"]  # what several workers' gau
 MILLISECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
 STAGE_BUCKETS = (*MILLISECONDS, 1, 2.5, 5, 10, 30, 60, 120)
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+KL_BUCKETS = (0.01, 0.1, 0.2, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5)  # nats; best of 8 is 1.2, of 64 3.2
 
 
 Metric = TypeVar("Metric", Counter, Gauge, Summary, Histogram)
@@ -64,6 +65,7 @@ class Metrics:
         self._limits()
         self._screening()
         self._rewards()
+        self._selection()
         self._versions()
         self._engines()
         self._ledger()
@@ -168,11 +170,47 @@ class Metrics:
 
     def _rewards(self) -> None:
         self.candidates = Labelled(self._counter("candidates", "Candidates sampled, by version.", "version"))
+        self.selection_adjusted = Labelled(
+            self._counter(
+                "selection_adjusted",
+                "Requests whose strength was changed, by what: n, mu or temperature within its cap; n raised for risk.",
+                "what",
+            )
+        )
+        self.selection_kl_bound = Labelled(
+            self._histogram(
+                "selection_kl_bound",
+                "How far selection moved from the policy model at most, in nats of KL divergence.",
+                KL_BUCKETS,
+                "strategy",
+            )
+        )
         self.reward_sampled = Labelled(
             self._summary("reward_sampled", "Rewards of all safe candidates, by n.", "n")
         )
         self.reward_chosen = Labelled(
             self._summary("reward_chosen", "Rewards of the chosen candidates, by n.", "n")
+        )
+
+    def _selection(self) -> None:
+        self.samples = Labelled(
+            self._histogram(
+                "samples",
+                "Candidates sampled for one answer.",
+                (1, 2, 4, 6, 8, 12, 16, 24, 32, 64),
+                "strategy",
+            )
+        )
+        self.sampled_tokens = self._counter(
+            "sampled_tokens", "Tokens of all candidates, cut ones too.", "strategy"
+        )
+        self.rejected = self._counter("rejected_early", "Candidates cut off before their end.", "alias")
+        self.partial_correlation = self._gauge(
+            "partial_correlation",
+            "How well rewards of beginnings tell of those of the ends, by checkpoint; below 0.4 nothing is cut.",
+            "alias",
+            "checkpoint",
+            of="livemax",
         )
 
     def _versions(self) -> None:

@@ -1,12 +1,12 @@
 """The journey of a chat completion, top to bottom; its key was authenticated and its body bounded before.
 
-    screen the prompt → choose a version → sample → screen every candidate → revise → score → choose → deliver → record
+    screen the prompt → choose a version → gather candidates, screened → revise → score → choose
+      → read the choices on from one another → deliver → record
 
 A streamed answer takes the same way until it is sampled, and goes on in stream.py.
 """
 
 import asyncio
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -17,22 +17,22 @@ from gateway.accounts import account
 from gateway.additions import with_additions
 from gateway.ask import Ask
 from gateway.callers import MAY_SEE_VERSIONS
-from gateway.clock import Limit
-from gateway.engines.contract import EngineFailed, EngineTimedOut
+from gateway.engines.contract import EngineFailed
 from gateway.errors import ApiError, Unavailable, UpstreamFailed, no_such_model
-from gateway.exchange import EMBEDDING, Candidate
+from gateway.exchange import EMBEDDING
 from gateway.failures import Violation, told, violation
+from gateway.gathering import gather
 from gateway.ledger.contract import LedgerFull
 from gateway.receipt import Receipt
 from gateway.restoring import restored_body
 from gateway.revision import revise, revised
-from gateway.sampling import candidates_in, engine_body, usage_in
-from gateway.screening import note_failed_guards, screened
+from gateway.scoring import score
+from gateway.screening import note_failed_guards, read_choices_on
+from gateway.sizing import size_by_risk
 from gateway.strategies import STRATEGIES
-from gateway.tools import Rewards, Tools
+from gateway.tools import Tools
 from gateway.trip import CLIENT_LEFT, CUT_OFF, Trip
 from guards.verdict import Screening
-from rewardserve.client import RewardFailed, RewardRefused
 
 Json = dict[str, Any]
 
@@ -42,13 +42,14 @@ async def answer(trip: Trip, tools: Tools) -> Json:
     async with Remembered(trip, tools):
         await screen_prompt(trip, tools)
         if not trip.refused:
+            size_by_risk(trip, tools)
             model = choose_version(trip, tools)
             with tools.router.lease(trip.version):
-                await sample(trip, model, tools)
-                await screen_candidates(trip)
+                await gather(trip, model, tools)
                 await revise(trip, model, tools)
             await score(trip, tools)
             choose(trip)
+            await read_choices_on(trip)
         choices = deliver(trip)
     return restored_body(trip.vault, reply.body_of(trip, choices))
 
@@ -95,74 +96,13 @@ def sticky_key(ask: Ask) -> str:
     return "\0".join((ask.caller.id, *opening))
 
 
-async def sample(trip: Trip, model: str, tools: Tools) -> None:
-    """One call to the engine for all candidates."""
-    body = engine_body(trip, model)
-    body.pop("stream", None)  # an answer that must be whole before it is chosen is asked for whole
-    body.pop("stream_options", None)
-    with trip.stage("engine"):
-        try:
-            with Limit(trip.seconds_left):
-                trip.completion = await tools.engine.complete(body, trip.ask.kind, trip.affinity)
-        except TimeoutError:
-            raise EngineTimedOut("the engine did not answer within the request's deadline") from None
-    trip.usage = usage_in(trip.completion)
-    trip.candidates = candidates_in(trip.completion, trip.ask.samples)
-
-
-async def screen_candidates(trip: Trip) -> None:
-    """Show every text of every candidate to the guards, all candidates at once."""
-    with trip.stage("screen_candidates"):
-        if len(trip.candidates) == 1:
-            trip.candidates = (await screened(trip.candidates[0], trip),)
-        else:
-            trip.candidates = tuple(
-                await asyncio.gather(*(screened(candidate, trip) for candidate in trip.candidates))
-            )
-
-
-async def score(trip: Trip, tools: Tools) -> None:
-    """Ask for the rewards of all safe candidates where the strategy ranks; without them, say so and go on."""
-    safe = [candidate for candidate in trip.candidates if candidate.safe]
-    if not safe or tools.rewards is None or not STRATEGIES[trip.ask.strategy].ranks:
-        return
-    with trip.stage("reward"):
-        try:
-            rewards = await rewards_of(safe, trip, tools.rewards, tools.settings.reward.timeout_seconds)
-        except RewardRefused:
-            trip.degraded.append("reward: refused; first safe candidate")
-            return
-        except (RewardFailed, TimeoutError):
-            trip.degraded.append("reward: unavailable; first safe candidate")
-            return
-    if len(rewards) != len(safe) or not all(map(math.isfinite, rewards)):
-        trip.degraded.append("reward: garbage; first safe candidate")
-        return
-    scored = {each.index: reward for each, reward in zip(safe, rewards, strict=True)}
-    trip.candidates = tuple(replace(each, reward=scored.get(each.index)) for each in trip.candidates)
-
-
-async def rewards_of(
-    safe: list[Candidate], trip: Trip, rewards: Rewards, patience_seconds: float
-) -> list[float]:
-    """One reward for each candidate, as it would be delivered; raises RewardFailed or TimeoutError."""
-    seconds = min(patience_seconds, trip.seconds_left)
-    texts = [text_to_score(each) for each in safe]
-    with Limit(seconds):
-        messages = [{**turn, "content": parts.text_of(turn.get("content"))} for turn in trip.body["messages"]]
-        return await rewards.score(messages, texts, deadline_seconds=max(seconds, 0.001))
-
-
-def text_to_score(candidate: Candidate) -> str:
-    """The candidate's content as it would be delivered; its tool calls, when it says nothing else."""
-    segments = candidate.screening.segments if candidate.screening else ()
-    content = [segment.text for segment in segments if segment.part == "content"]
-    return "".join(content or [segment.text for segment in segments])
-
-
 def choose(trip: Trip) -> None:
     """Let the strategy name the winners among what may be delivered."""
-    trip.choice = revised(STRATEGIES[trip.ask.strategy].choose(trip.candidates, trip.ask.returned), trip)
+    strategy = STRATEGIES[trip.instead or trip.ask.strategy]
+    choice = strategy.choose(trip.candidates, trip.ask.returned, trip.ask.knobs)
+    if trip.gathered:
+        choice = replace(choice, why=f"{choice.why} {trip.gathered}")
+    trip.choice = revised(choice, trip)
 
 
 def deliver(trip: Trip) -> list[Json]:

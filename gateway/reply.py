@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway import parts
 from gateway.exchange import Candidate
+from gateway.strength.bound import bound_of
 from gateway.textless import textless
 from gateway.trip import Trip
 from guards.verdict import Screening
@@ -90,6 +91,8 @@ def headers_of(trip: Trip) -> list[tuple[bytes, bytes]]:
     ]
     if (reason := trip.withheld_for) is not None:
         headers.append((b"x-trimtab-withheld", reason.encode("ascii", "replace")))
+    if trip.adjusted:
+        headers.append((b"x-trimtab-adjusted", ", ".join(trip.adjusted).encode("ascii", "replace")))
     if trip.degraded:
         headers.append((b"x-trimtab-degraded", ", ".join(trip.degraded).encode("ascii", "replace")))
     return headers
@@ -106,6 +109,8 @@ def explanation_of(trip: Trip) -> Json:
         "n": trip.ask.samples,
         "action": trip.action.word,
         "why": trip.why,
+        "kl_bound": bound_of(trip),
+        "adjusted": trip.adjusted,
         "degraded": trip.degraded,
         "prompt": verdicts_of(trip.prompt),
         "candidates": [_candidate(each, each.index in winners) for each in trip.candidates],
@@ -144,6 +149,8 @@ def _candidate(candidate: Candidate, chosen: bool) -> Json:
     return {
         "index": candidate.index,
         "reward": candidate.reward,
+        **({"heads": dict(candidate.heads)} if candidate.heads else {}),
+        **({} if candidate.certainty is None else {"certainty": candidate.certainty}),
         "chosen": chosen and candidate.safe,
         "safe": candidate.safe,
         "finish_reason": candidate.finish_reason,

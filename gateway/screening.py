@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway import media, parts
 from gateway.exchange import Candidate
 from gateway.logprobs import as_they_may_leave
+from gateway.together import Said, read_on
 from gateway.trip import Trip
 from guards.verdict import Screening
 
@@ -17,11 +18,28 @@ async def screened(candidate: Candidate, trip: Trip) -> Candidate:
     found = parts.of_reply(candidate.message)
     unread = media.unread_in_reply(candidate.message)
     screening = await trip.screen.reply([part.segment for part in found], trip.context, unread)
+    screening = await read_on(screening, Said(), trip)
     note_failed_guards(trip, screening)
     if candidate.logprobs:
         said = "".join(part.segment.text for part in found)
         candidate = replace(candidate, logprobs=await as_they_may_leave(candidate.logprobs, said, trip))
     return replace(candidate, screening=screening)
+
+
+async def read_choices_on(trip: Trip) -> None:
+    """Have each choice that is to be delivered read on from those before it."""
+    if trip.choice is None or len(trip.choice.winners) < 2:
+        return
+    candidates, said = list(trip.candidates), Said()
+    with trip.stage("screen_candidates"):
+        for place in trip.choice.winners:
+            candidate = candidates[place]
+            if candidate.screening is not None and candidate.safe:
+                screening = await read_on(candidate.screening, said, trip)
+                note_failed_guards(trip, screening)
+                candidates[place] = replace(candidate, screening=screening)
+                said.add(() if screening.withheld else screening.segments)
+    trip.candidates = tuple(candidates)
 
 
 def note_failed_guards(trip: Trip, screening: Screening) -> None:

@@ -44,6 +44,10 @@ class Screener(Protocol):
         """The same for one candidate."""
         ...
 
+    async def reading_on(self, segments: Sequence[Segment], context: Context | None = None) -> Screening:
+        """What those guards make of a reply's segments that read them together with the texts before each."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Named:

@@ -20,7 +20,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
+from gateway.alignment_settings import AlignmentSettings
+from gateway.amounts import Count, Positive, Share
 from gateway.engines.contract import Capability
+from gateway.strategies import STRATEGIES
 from guards.settings import HeaderLine, HeaderName, ServiceName, ServiceSettings
 from guards.wording import worded
 
@@ -64,10 +67,8 @@ def _checked_ledger(url: str) -> str:
     return url
 
 
+HeadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 LedgerUrl = Annotated[str, AfterValidator(_checked_ledger)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -103,10 +104,16 @@ class EmbeddingSettings(Section):
 
 
 class RewardSettings(Section):
-    """The reward server; without a URL, best-of-n is refused rather than guessed."""
+    """The reward server; without a URL, strategies that need rewards are refused rather than guessed at."""
 
     url: Url | None = None
     timeout_seconds: Positive = 10.0
+    heads: tuple[
+        HeadName, ...
+    ] = ()  # that its model scores by, beside the reward itself: what a dial may weigh
+    # What chooses when it fails: the first safe candidate; or the surest, for which logprobs are asked of the engine
+    # with every request that is ranked; or the answer of most.
+    fallback: Literal["first_safe", "self_certainty", "majority"] = "first_safe"
 
 
 class GuardSettings(Section):
@@ -130,13 +137,6 @@ class ResponseSettings(Section):
 
     keep_days: Positive = 30.0
     max_bytes: Count = 4 * 1024 * 1024  # of one with its input; a larger one is given and not kept
-
-
-class AlignmentSettings(Section):
-    """What a request gets that does not ask."""
-
-    strategy: Literal["single", "best_of_n"] = "single"
-    n: Count = 4  # candidates of best_of_n
 
 
 class Limits(Section):
@@ -203,9 +203,10 @@ class GatewaySettings(BaseSettings):
         names = [engine.name for engine in self.engines]
         if len(set(names)) < len(names):
             raise ValueError("engines: each needs a name of its own")
-        if self.alignment.n > self.limits.max_n:
-            raise ValueError("alignment.n is larger than limits.max_n")
-        if self.alignment.strategy != "single" and self.reward.url is None:
+        for name in ("n", "n_at_risk"):
+            if (getattr(self.alignment, name) or 0) > self.limits.max_n:
+                raise ValueError(f"alignment.{name} is larger than limits.max_n")
+        if STRATEGIES[self.alignment.strategy].rewarded == "needed" and self.reward.url is None:
             raise ValueError(f"alignment.strategy {self.alignment.strategy} needs reward.url")
         return self
 

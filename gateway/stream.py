@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway import media, parts, reply
 from gateway.additions import addition_to
+from gateway.ask import speaks_at_once
 from gateway.called import called, may_be_called
 from gateway.chunks import chunks_of
 from gateway.clock import Limit
@@ -18,12 +19,14 @@ from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.failures import violation
 from gateway.framing import Framing
+from gateway.gathering.blocks import numbered, spoken_blocks
 from gateway.logprobs import spell_more
 from gateway.pipeline import Remembered, answer, choose, choose_version, deliver, screen_prompt
 from gateway.restoring import Restoring
 from gateway.sampling import engine_body, usage_in
 from gateway.screening import note_failed_guards
 from gateway.strategies import STRATEGIES
+from gateway.together import Said, read_on
 from gateway.tools import Tools
 from gateway.trip import Trip
 from gateway.voice import Voice
@@ -36,7 +39,7 @@ Json = dict[str, Any]
 async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
     """The chunks of one chat completion, those at once that may leave at once; raises ApiError, at any time."""
     # Where one wins, or may have to be revised, nothing can leave before all is heard.
-    if STRATEGIES[trip.ask.strategy].ranks or trip.screen.policy.revises_streams:
+    if not speaks_at_once(trip.ask.strategy) or trip.screen.policy.revises_streams:
         ending = chunks_of(trip, await answer(trip, tools))
     else:
         async with Remembered(trip, tools):
@@ -72,21 +75,21 @@ async def spoken(
             async for together in chunks:
                 yield together
     finally:
-        trip.candidates = tuple(map(candidate_of, voices))
+        trip.candidates = (*map(candidate_of, voices), *numbered(trip.passed_over, len(voices)))
 
 
 async def speak(
     trip: Trip, voices: list[Voice], framing: Framing, tools: Tools
 ) -> AsyncGenerator[list[Json], None]:
     """The chunks that may go out while the engine speaks; ends when it does, or when all is withheld."""
-    model = choose_version(trip, tools)
+    model, ended = choose_version(trip, tools), Said()
     with tools.router.lease(trip.version):
         async with aclosing(heard(trip, model, framing, tools)) as batches:
             async for choices in batches:
                 said: list[Json] = []
                 for voice, own in by_voice(choices, voices):
                     if not voice.over:
-                        said += map(framing.chunk, await guarded(voice, own, trip))
+                        said += map(framing.chunk, await guarded(voice, own, trip, ended))
                 if said:
                     yield said
                 if all(each.over for each in voices) and any(each.cut_off for each in voices):
@@ -99,11 +102,18 @@ async def heard(
     trip: Trip, model: str, framing: Framing, tools: Tools
 ) -> AsyncGenerator[list[parts.Json], None]:
     """The choices in the engine's chunks, as they came together; what stands around them is kept."""
-    body = engine_body(trip, model)
-    body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    async with aclosing(tools.engine.stream(body, trip.ask.kind, trip.affinity)) as received:
+    async with aclosing(source(trip, model, tools)) as received:
         while (together := await next_chunks(trip, received)) is not None:
             yield [choice for found in together for choice in choices_in(found, trip, framing)]
+
+
+def source(trip: Trip, model: str, tools: Tools) -> AsyncGenerator[list[Json], None]:
+    """Whose chunks are heard: the engine's own, or those of an answer that is chosen block by block."""
+    if STRATEGIES[trip.ask.strategy].gathers == "blocks":
+        return spoken_blocks(trip, model, tools)
+    body = engine_body(trip, model)
+    body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    return tools.engine.stream(body, trip.ask.kind, trip.affinity)
 
 
 def choices_in(found: Json, trip: Trip, framing: Framing) -> list[parts.Json]:
@@ -144,8 +154,8 @@ def voice_for(choice: parts.Json, voices: list[Voice]) -> Voice:
     return voices[index]
 
 
-async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[Json]:
-    """The choices that a voice may say after some more from the engine."""
+async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip, ended: Said) -> list[Json]:
+    """The choices that a voice may say after some more from the engine; `ended` is what others have said by then."""
     said: list[Json] = []
     due = voice.hear_all(choices)
     await spell(voice, trip)
@@ -165,8 +175,9 @@ async def guarded(voice: Voice, choices: list[parts.Json], trip: Trip) -> list[J
     message = voice.whole()
     found = parts.of_reply(message)
     segments = [part.segment for part in found]
-    screening = await screened(trip, segments, media.unread_in_reply(message))
+    screening = await screened_whole(trip, segments, media.unread_in_reply(message), ended)
     if voice.judge_whole(found, screening):
+        ended.add(screening.segments)
         said += voice.pass_whole(found, screening)
     return said
 
@@ -191,6 +202,17 @@ async def screened(trip: Trip, segments: Sequence[Segment], unread: Mapping[str,
     """What the policy makes of some of what a voice said."""
     with trip.stage("screen_candidates"):
         screening = await trip.screen.reply(segments, trip.context, unread)
+    note_failed_guards(trip, screening)
+    return screening
+
+
+async def screened_whole(
+    trip: Trip, segments: Sequence[Segment], unread: Mapping[str, int], ended: Said
+) -> Screening:
+    """The same of all that a voice has said, which is read on from the voices that have ended, too."""
+    screening = await screened(trip, segments, unread)
+    with trip.stage("screen_candidates"):
+        screening = await read_on(screening, ended, trip)
     note_failed_guards(trip, screening)
     return screening
 

@@ -25,6 +25,7 @@ from gateway.policies.shadow import Shadows, shadowing
 from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens, open_screen
 from gateway.settings import GatewaySettings
+from gateway.strategies.memory import RouteMemory
 from gateway.tenants.budgets import kept_budgets
 from gateway.tenants.keyring import Keyring
 from gateway.tenants.keys import KeyStore
@@ -32,6 +33,7 @@ from gateway.tenants.quotas import Quotas
 from gateway.tenants.shared import shared_rates
 from guards.settings import services_of
 from rewardserve.client import RewardClient
+from rewardserve.reward import Reward
 
 BASE_VERSION = "base"  # the policy model as the engine came with it
 
@@ -39,14 +41,17 @@ BASE_VERSION = "base"  # the policy model as the engine came with it
 class Rewards(Protocol):
     """Scores candidates; raises rewardserve's RewardFailed when it cannot."""
 
-    async def score(
+    async def rewards(
         self,
         messages: Sequence[Mapping[str, Any]],
         candidates: Sequence[str],
         *,
-        deadline_seconds: float | None = None,
-    ) -> list[float]:
-        """One raw reward for each candidate."""
+        partial: bool = False,
+        tenant: str = "",
+        route: str = "",
+        deadline_seconds: float = 0.0,
+    ) -> list[Reward]:
+        """One reward for each candidate, or for each beginning of one; a tenant waits behind its own requests first."""
         ...
 
 
@@ -68,6 +73,7 @@ class Tools:
     ledger: Ledger | None = None  # the whole of what `recorder` is a part of, for the operator's surface
     shadows: Shadows | None = None  # judges what was answered by the shadow policy, where there is one
     responses: Responses | None = None  # answers that clients may come back to; None where nothing is kept
+    memory: RouteMemory = field(default_factory=RouteMemory)  # of what earlier requests showed of rewards
     vital: dict[str, Callable[[], bool]] = field(default_factory=dict)
     # Held while versions, routes or policy change, in the ledger and here and while the ledger is followed:
     # else a follower could put in force what has just been replaced.

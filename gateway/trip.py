@@ -59,10 +59,14 @@ class Trip:
     prompt: Screening | None = None
     completion: Mapping[str, Any] = field(default_factory=dict)  # the engine's answer, for its envelope
     candidates: tuple[Candidate, ...] = ()
+    passed_over: tuple[Candidate, ...] = ()  # what an answer that was chosen block by block was not made of
+    instead: str | None = None  # the strategy that chooses where rewards failed
     choice: Choice | None = None
+    gathered: str = ""  # one sentence: how its candidates came about, where there is something to tell
     delivered: tuple[str, ...] = ()  # the choices' contents, as they went out
     receipt: Receipt = field(default_factory=Receipt)
     degraded: list[str] = field(default_factory=list)
+    adjusted: list[str] = field(init=False)  # what of the selection was capped, or raised
     usage: Usage = field(default_factory=Usage)
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
@@ -71,6 +75,7 @@ class Trip:
 
     def __post_init__(self) -> None:
         self.vault = Vault(self.screen.policy.document.placeholder)
+        self.adjusted = list(self.ask.selection.adjusted)
 
     allowance: tuple[tuple[bytes, bytes], ...] = ()  # how its key's limits stand, as headers
 

@@ -1,7 +1,7 @@
 """The guards that a policy wants to see a kind of segment, and one segment before them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from guards.hearing import Post
 from guards.judgement import Judgement, Opinion
@@ -22,6 +22,17 @@ class Panel:
     def __iter__(self) -> Iterator[Post]:
         yield from self.computing
         yield from self.asking
+
+    def reading_on(self, segment: Segment, context: Context) -> "Panel":
+        """Those of them whose verdict rests on the texts before the segment as well."""
+        alone = replace(segment, earlier=())
+        posts = [
+            post
+            for post in self.computing
+            if post.computing is not None
+            and post.computing.reads(segment, context) != post.computing.reads(alone, context)
+        ]
+        return Panel(tuple(posts), ())
 
     def key(self, segment: Segment, context: Context) -> bytes:
         """What the verdicts of those that compute are remembered by: all that each of them rests on, in its order."""

@@ -9,7 +9,7 @@ from guards.fingerprint import fingerprints_of
 from guards.hearing import Heard, Post, hear, posted
 from guards.judgement import Judgement, judge
 from guards.kinds import Kind, installed_kinds
-from guards.memory import Memory
+from guards.memory import Memory, key_of
 from guards.panel import Case, Panel, panel_for
 from guards.policy.cascade import asked_by, levels
 from guards.policy.load import GuardPolicy
@@ -83,6 +83,24 @@ class Screen:
             failures = await self._hear(cases, context)
         screening = together(cases, failures, started, self.fingerprints)
         return beside(screening, unread, self.policy.document.unscanned) if unread else screening
+
+    async def reading_on(self, segments: Sequence[Segment], context: Context | None = None) -> Screening:
+        """What those guards make of segments that read them together with the texts before them (`earlier`).
+
+        All others judge each text for itself, and are not asked.
+        """
+        started, context = time.perf_counter(), context or Context()
+        cases = [self._read_on(segment, context) for segment in segments]
+        heard = not all(case.closed for case in cases)
+        return together(cases, await self._hear(cases, context) if heard else (), started, self.fingerprints)
+
+    def _read_on(self, segment: Segment, context: Context) -> Case:
+        """The segment before those of its panel who read on, with what is remembered of them alone."""
+        panel = panel_for(segment, self.posts).reading_on(segment, context)
+        if not panel.computing:
+            return Case(segment, panel, b"", UNREAD)
+        key = key_of("read on", [panel.key(segment, context)])
+        return Case(segment, panel, key, self._memory.recall(key))
 
     def _opened(self, segment: Segment, context: Context) -> Case:
         """The segment before its panel, with what is remembered of it."""

@@ -21,6 +21,8 @@ Done = TypeVar("Done")
 MOST_ANSWER_BYTES = 1 << 20
 KEPT_SECONDS = 4.0  # of an idle connection: uvicorn, which many services run in, closes it after five
 AWAY = frozenset({429, 502, 503, 504})  # the service is there, and cannot answer now
+GONE = AWAY - {429}  # nobody is there
+PROBE_SECONDS = 2.0  # for whoever only asks whether it is there
 REFUSED_KEY = frozenset({401, 403})
 
 
@@ -41,6 +43,19 @@ class Service:
     async def ask(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a JSON question; raises GuardFailed."""
         return self.understood(await self.post(path, json.dumps(body).encode(), headers))
+
+    async def away(self, seconds: float = PROBE_SECONDS) -> str:
+        """Why it would not answer now, in a few words; empty where it does, whatever it answers. No text is sent."""
+        import aiohttp  # noqa: PLC0415 - only where a service is asked
+
+        limit = aiohttp.ClientTimeout(total=seconds)
+        try:
+            async with self._session().get(self.url, timeout=limit, allow_redirects=False) as response:
+                return f"answers {response.status}" if response.status in GONE else ""
+        except TimeoutError:
+            return f"has not answered within {seconds:g} s"
+        except (aiohttp.ClientError, OSError) as error:
+            return f"cannot be reached: {type(error).__name__}"
 
     def understood(self, answer: bytes) -> Any:
         """An answer's JSON; raises GuardFailed."""
@@ -158,6 +173,13 @@ class Services(Mapping[str, Service]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def missing(services: Iterable[Service]) -> list[str]:
+    """A sentence for each of these that would not answer now."""
+    told = {one.name: one for one in services}
+    found = await asyncio.gather(*(one.away() for one in told.values()))
+    return [f"service {name} {why}" for name, why in zip(told, found, strict=True) if why]
 
 
 def named(name: Any, info: ValidationInfo) -> Service:

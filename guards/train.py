@@ -49,7 +49,7 @@ class Recipe:
     reply_rows: int = 1 << 16
     width: int = 24
     hidden: int = 64
-    epochs: int = 2
+    epochs: int = 3
     fold_epochs: int = 1  # of the heads that only serve to calibrate
     batch: int = 256
     table_rate: float = 0.02

@@ -1,45 +1,35 @@
-"""Many callers, one model call at a time: decide which callers share a batch, score it, answer each of them.
+"""Many callers, one model call at a time for each worker: decide which callers share a batch, score it, answer them.
 
-A batch is bounded by what is scarce, padded tokens (longest times count). There is no timer: whoever waits
-when the model is free goes together, and the next batch gathers while the model is busy.
+There is no timer: whoever waits when a worker is free goes together, and the next batch gathers while it is busy.
 """
 
 import asyncio
 import logging
 import math
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Generic, Self
 
-from rewardserve.errors import BatcherClosed, Overloaded, ScoringError, ScoringFailed, TooLarge
-from rewardserve.scorer import ItemT
+from rewardserve.batch import BatchLimits, Pace, take_batch
+from rewardserve.errors import (
+    BatcherClosed,
+    DeadlineMissed,
+    Overloaded,
+    ScoringError,
+    ScoringFailed,
+    TooLarge,
+)
+from rewardserve.line import Line, Terms, Waiting
+from rewardserve.reward import Reward
+from rewardserve.scorer import Accounting, ItemT, Scorer, Spent
 
 log = logging.getLogger(__name__)
 # A model that fails this often in a row is broken, as after an assert on a GPU, and wants a restart.
 FAILURES_OF_A_BROKEN_MODEL = 5
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """What one batch and the queue may hold."""
-
-    items: int = 64
-    padded_tokens: int = 16_384
-    waiting: int = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting(Generic[ItemT]):
-    """One item, and the future on which its caller waits, beside those of the caller's other items."""
-
-    item: ItemT
-    future: asyncio.Future[float]
-    siblings: Sequence[asyncio.Future[float]] = ()
-    since: float = field(default_factory=perf_counter)
+NO_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +37,53 @@ class Served:
     """The account of one batch that went through the model."""
 
     items: int
-    padded_tokens: int
+    spent: Spent
     forward_seconds: float
     wait_seconds: tuple[float, ...]
 
 
 class Batcher(Generic[ItemT]):
-    """The one owner of the queue and of the thread that runs the model; use it as `async with`."""
+    """The one owner of the queue and of the threads that run the model; use it as `async with`."""
 
     def __init__(
         self,
-        score: Callable[[Sequence[ItemT]], Sequence[float]],
+        scorers: Sequence[Scorer[ItemT]],
         limits: BatchLimits,
         on_batch: Callable[[Served], None],
+        *,
+        on_late: Callable[[int], None] = lambda _: None,
+        drain_seconds: float = 0.0,
     ) -> None:
-        self._score = score
+        self._scorers = scorers
         self._limits = limits
         self._on_batch = on_batch
-        self._waiting: deque[Waiting[ItemT]] = deque()
+        self._on_late = on_late
+        self._drain_seconds = drain_seconds
+        self._line: Line[ItemT] = Line()
+        self._pace = Pace()
         self._arrival = asyncio.Event()
-        self._closed = False
+        self._quiet = asyncio.Event()
+        self._busy = 0
+        self._closing = self._closed = False
         self._failures_in_a_row = 0
-        self._task: asyncio.Task[None] | None = None
-        # One thread of its own: a forward pass on changing threads would build a new OpenMP pool on each.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
+        self._tasks: list[asyncio.Task[None]] = []
+        # A thread for each, for good: forward passes on changing threads would build a new OpenMP pool on each.
+        self._threads = [ThreadPoolExecutor(1, thread_name_prefix="reward-model") for _ in scorers]
 
     @property
     def depth(self) -> int:
         """How many items wait for the model."""
-        return len(self._waiting)
+        return len(self._line)
 
     @property
     def failure(self) -> str | None:
         """Why nobody is served any more, or None while all is well."""
-        if self._closed or self._task is None:
+        if self._closing or not self._tasks:
             return "the batcher is not running"
-        if not self._task.done():
+        dead = next((task for task in self._tasks if task.done()), None)
+        if dead is None:
             return None
-        error = None if self._task.cancelled() else self._task.exception()
+        error = None if dead.cancelled() else dead.exception()
         return f"the batcher died: {type(error).__name__}: {error}" if error else "the batcher was cancelled"
 
     @property
@@ -95,18 +94,33 @@ class Batcher(Generic[ItemT]):
         return self.failure
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._serve(), name="reward-batcher")
+        workers = zip(self._scorers, self._threads, strict=True)
+        self._tasks = [asyncio.create_task(self._serve(*one), name="reward-batcher") for one in workers]
         return self
 
-    async def score(self, items: Sequence[ItemT]) -> list[float]:
+    async def score(self, items: Sequence[ItemT], terms: Terms = NO_TERMS) -> list[float]:
         """The rewards of `items`, all or none; the first failure takes its siblings off the queue."""
         self.admit(len(items))
+        try:
+            async with asyncio.timeout(seconds_until(terms.deadline)):
+                return await asyncio.gather(*self._queued(items, terms))
+        except TimeoutError as error:
+            self._on_late(len(items))
+            raise DeadlineMissed("the reward model had no time for it before the deadline") from error
+        except DeadlineMissed:
+            self._on_late(len(items))
+            raise
+
+    def _queued(self, items: Sequence[ItemT], terms: Terms) -> list[asyncio.Future[float]]:
+        """The items' futures, once they wait in the line; none of them if it is too late already."""
+        if terms.deadline <= monotonic():
+            raise DeadlineMissed("the deadline was over before it could wait for the reward model")
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[float]] = [loop.create_future() for _ in items]
-        pairs = zip(items, futures, strict=True)
-        self._waiting.extend(Waiting(item, future, futures) for item, future in pairs)
+        for item, future in zip(items, futures, strict=True):
+            self._line.put(Waiting(item, future, futures, terms))
         self._arrival.set()
-        return await asyncio.gather(*futures)
+        return futures
 
     def admit(self, count: int) -> None:
         """Raise unless `count` more items may wait."""
@@ -116,69 +130,100 @@ class Batcher(Generic[ItemT]):
             raise TooLarge(
                 f"{count} candidates in one request; this server takes at most {self._limits.waiting}"
             )
-        if len(self._waiting) + count > self._limits.waiting:
-            self._forget_the_gone()
-        if len(self._waiting) + count > self._limits.waiting:
-            raise Overloaded(f"{len(self._waiting)} candidates are waiting already; try again in a moment")
+        if self.depth + count > self._limits.waiting:
+            self._line.forget_the_gone()
+        if self.depth + count > self._limits.waiting:
+            raise Overloaded(f"{self.depth} candidates are waiting already; try again in a moment")
 
-    def _forget_the_gone(self) -> None:
-        self._waiting = deque(waiting for waiting in self._waiting if not waiting.future.done())
-
-    async def _serve(self) -> None:
+    async def _serve(self, scorer: Scorer[ItemT], thread: ThreadPoolExecutor) -> None:
         try:
             while not self._closed:
-                await self._arrival.wait()
-                self._arrival.clear()
-                while batch := take_batch(self._waiting, self._limits):
-                    await self._answer(batch)
+                batch, tokens = self._next()
+                if batch:
+                    await self._answer(batch, tokens, scorer, thread)
+                else:
+                    self._arrival.clear()
+                    await self._arrival.wait()
         finally:
-            close(self._waiting)
+            close(self._line)
 
-    async def _answer(self, batch: list[Waiting[ItemT]]) -> None:
+    def _next(self) -> tuple[list[Waiting[ItemT]], int]:
+        """The next batch and what it costs; those that would be too late are told so."""
+        batch = take_batch(self._line, self._limits, monotonic(), self._pace)
+        for one in batch.late:
+            refuse(one, DeadlineMissed("dropped unserved: the reward model needs longer than the deadline"))
+        if batch.late and not batch.taken:
+            self._pace.forget()
+        return batch.taken, batch.tokens
+
+    async def _answer(
+        self, batch: list[Waiting[ItemT]], tokens: int, scorer: Scorer[ItemT], thread: ThreadPoolExecutor
+    ) -> None:
         """Run the model on one batch and settle every future of it, whatever happens."""
-        started = perf_counter()
+        started, spent = monotonic(), plainly([waiting.item for waiting in batch])
+        self._busy += 1
         try:
-            rewards = await self._run([waiting.item for waiting in batch])
+            items = [waiting.item for waiting in batch]
+            loop = asyncio.get_running_loop()
+            rewards, spent = await loop.run_in_executor(thread, scored, scorer, items)
             settle(batch, rewards)
             self._failures_in_a_row = 0
+            self._pace.took(tokens, monotonic() - started)
         except Exception as error:  # delivered to exactly this batch's callers
             log.exception("a batch of %d could not be scored", len(batch))
             fail(batch, error)
             self._failures_in_a_row += 1
         finally:
             close(batch)
-        self._on_batch(account(batch, started))
+            self._busy -= 1
+            self._quiet.set()
+        waits = tuple(started - waiting.since for waiting in batch)
+        self._on_batch(Served(len(batch), spent, monotonic() - started, waits))
 
-    async def _run(self, items: list[ItemT]) -> Sequence[float]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._score, items)
+    async def drain(self, seconds: float) -> None:
+        """Take nobody new, and serve those who wait for at most so long."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(seconds):
+                while (self.depth or self._busy) and not any(task.done() for task in self._tasks):
+                    self._quiet.clear()
+                    await self._quiet.wait()
+        except TimeoutError:
+            log.warning("%d candidates were still waiting after %g s of draining", self.depth, seconds)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Answer whoever waits with BatcherClosed; a forward pass under way ends first."""
-        self._closed = True
-        close(self._waiting)
+        """Serve who waits for as long as may be drained, then answer the rest with BatcherClosed.
+
+        A forward pass under way ends first.
+        """
+        if self._drain_seconds:
+            await self.drain(self._drain_seconds)
+        self._closing = self._closed = True
+        close(self._line)
         self._arrival.set()
         try:
-            if self._task is not None:
-                await self._task
+            await asyncio.gather(*self._tasks)
         finally:
-            self._thread.shutdown(wait=True)
+            for thread in self._threads:
+                thread.shutdown(wait=True)
 
 
-def take_batch(waiting: deque[Waiting[ItemT]], limits: BatchLimits) -> list[Waiting[ItemT]]:
-    """Pop the oldest callers that fit in one batch; drop those that have gone away."""
-    batch: list[Waiting[ItemT]] = []
-    longest = 0
-    while waiting and len(batch) < limits.items:
-        if waiting[0].future.done():
-            waiting.popleft()
-            continue
-        longest = max(longest, waiting[0].item.tokens)
-        if batch and longest * (len(batch) + 1) > limits.padded_tokens:
-            break
-        batch.append(waiting.popleft())
-    return batch
+def seconds_until(deadline: float) -> float | None:
+    """How long there is until then; None: for ever."""
+    return None if math.isinf(deadline) else deadline - monotonic()
+
+
+def scored(scorer: Scorer[ItemT], items: Sequence[ItemT]) -> tuple[Sequence[float], Spent]:
+    """The rewards and what they cost, on the worker's own thread."""
+    rewards = scorer.score(items)
+    return rewards, scorer.spent if isinstance(scorer, Accounting) else plainly(items)
+
+
+def plainly(items: Sequence[ItemT]) -> Spent:
+    """What a batch costs when it is run as one, padded to the longest."""
+    return Spent(sum(item.tokens for item in items), len(items) * max(item.tokens for item in items), 0)
 
 
 def settle(batch: Sequence[Waiting[ItemT]], rewards: Sequence[float]) -> None:
@@ -188,10 +233,29 @@ def settle(batch: Sequence[Waiting[ItemT]], rewards: Sequence[float]) -> None:
     for waiting, reward in zip(batch, rewards, strict=True):
         if waiting.future.done():
             continue
-        if math.isfinite(reward):
+        odd = not_finite(reward)
+        if odd is None:
             waiting.future.set_result(reward)
         else:
-            refuse(waiting, ScoringFailed(f"the reward model gave {reward}, not a finite reward"))
+            refuse(
+                waiting, ScoringFailed(f"the reward model gave {odd}, not a finite reward{place_of(waiting)}")
+            )
+
+
+def not_finite(reward: float) -> str | None:
+    """What of a reward is no finite number, or None: itself, its doubt or a part of it."""
+    parts = {"": float(reward)}
+    if isinstance(reward, Reward):
+        parts |= {"spread ": reward.spread, **{f"{name} ": part for name, part in reward.heads.items()}}
+    return next((f"{name}{part}" for name, part in parts.items() if not math.isfinite(part)), None)
+
+
+def place_of(waiting: Waiting[ItemT]) -> str:
+    """Which candidate of its request it is, as a half-sentence."""
+    for number, sibling in enumerate(waiting.siblings):
+        if sibling is waiting.future:
+            return f", for candidate {number + 1} of the {len(waiting.siblings)} in this request"
+    return ""
 
 
 def fail(batch: Sequence[Waiting[ItemT]], error: Exception) -> None:
@@ -205,25 +269,16 @@ def fail(batch: Sequence[Waiting[ItemT]], error: Exception) -> None:
             refuse(waiting, failure)
 
 
-def refuse(waiting: Waiting[ItemT], failure: ScoringFailed) -> None:
+def refuse(waiting: Waiting[ItemT], failure: ScoringError) -> None:
     """Fail one item and, since its caller gets all or none, take the caller's others out of the queue."""
-    waiting.future.set_exception(failure)
+    if not waiting.future.done():
+        waiting.future.set_exception(failure)
     for sibling in waiting.siblings:
         sibling.cancel()
 
 
-def close(waiting: Sequence[Waiting[ItemT]] | deque[Waiting[ItemT]]) -> None:
+def close(waiting: Iterable[Waiting[ItemT]]) -> None:
     """Tell everyone who has no answer yet that none will come."""
     for one in waiting:
         if not one.future.done():
             one.future.set_exception(BatcherClosed("the reward server is shutting down"))
-
-
-def account(batch: Sequence[Waiting[ItemT]], started: float) -> Served:
-    """What the batch that `started` at that moment cost."""
-    return Served(
-        items=len(batch),
-        padded_tokens=len(batch) * max(waiting.item.tokens for waiting in batch),
-        forward_seconds=perf_counter() - started,
-        wait_seconds=tuple(started - waiting.since for waiting in batch),
-    )

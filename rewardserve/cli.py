@@ -1,5 +1,6 @@
 """`trimtab reward`: serve a reward model, or score a few answers from the terminal."""
 
+import math
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ from rewardserve.commands.terminal import (
     MaxTokens,
     Model,
     Url,
+    all_loaded_or_exit,
     give_up,
     loaded_or_exit,
     say,
@@ -65,12 +67,13 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     """Serve POST /v1/score, with /health and /metrics.
 
     Every option is also a variable, TRIMTAB_REWARDSERVE_PORT and so on; the command line wins. Only variables
-    are BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING,
-    SERVED_NAME, TRUST_REMOTE_CODE, API_KEY, TIMEOUT_SECONDS, OPTIONS, PROBE, PROBE_SECONDS.
+    are BATCH_ITEMS, BATCH_PADDED_TOKENS, QUEUE_ITEMS, MAX_BODY_BYTES, SYSTEM_MESSAGES, PREFIX_SHARING, HEADS, WEIGHTS,
+    SERVED_NAME, TRUST_REMOTE_CODE, WORKERS, DRAIN_SECONDS, ADMIN_KEY, API_KEY, TIMEOUT_SECONDS, OPTIONS, PROBE,
+    PROBE_SECONDS.
     """
     settings = settings_or_exit(**locals())
-    scorer = loaded_or_exit(settings)
-    listen(scorer, settings)
+    scorers = all_loaded_or_exit(settings)
+    listen(scorers, settings)
 
 
 @app.command()
@@ -89,7 +92,7 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
     from rewardserve.scorer import Message
 
     scorer = loaded_or_exit(
-        settings_or_exit(model=model, label_index=label_index, chat_template=chat_template)
+        settings_or_exit(model=model, label_index=label_index, chat_template=chat_template, workers=1)
     )
     messages = [Message("system", system)] if system else []
     try:
@@ -104,7 +107,7 @@ def score(  # noqa: PLR0913 - a command's options are its parameters
         Console().print(table_of(ranked, scorer.card.name))
 
 
-def listen(scorer: "Scorer[Measured]", settings: "RewardSettings") -> None:
+def listen(scorers: "list[Scorer[Measured]]", settings: "RewardSettings") -> None:
     """Serve until told to stop."""
     import uvicorn
 
@@ -113,12 +116,14 @@ def listen(scorer: "Scorer[Measured]", settings: "RewardSettings") -> None:
     with listener_or_exit(settings) as listener:
         address, port = listener.getsockname()[:2]
         say.print(f"listening on http://{address}:{port}", highlight=False)
+        app = create_app(scorers[0], settings, others=scorers[1:])
+        scorers.clear()  # the app alone holds them, so that a reload can free them
         config = uvicorn.Config(
-            create_app(scorer, settings),
+            app,
             log_level="warning",
             lifespan="on",
             timeout_keep_alive=75,  # longer than clients keep an idle connection, so that none loses a race
-            timeout_graceful_shutdown=30,
+            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
         )
         uvicorn.Server(config).run(sockets=[listener])
 

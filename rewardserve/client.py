@@ -9,12 +9,26 @@ RewardFailed               no rewards; the base of all, and a server that broke 
 import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import orjson
 
+from rewardserve.reward import NO_HEADS, Reward
+
 Messages = Sequence[Mapping[str, Any]]
 Asked = tuple[Messages, Sequence[str]]  # a conversation and its candidates
+
+
+class How(TypedDict, total=False):
+    """What may be said of a question beside the question."""
+
+    partial: bool  # the candidates are beginnings of answers, to be read without an end of turn
+    deadline_seconds: (
+        float | None
+    )  # the server drops what cannot be served in it; None: the client's own timeout
+    tenant: str  # where many wait, tenants take turns
+    route: str  # what the rewards are compared with
+    priority: int  # lower goes first
 
 
 class RewardFailed(Exception):
@@ -57,30 +71,26 @@ class RewardClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def score(
-        self,
-        messages: Messages,
-        candidates: Sequence[str],
-        *,
-        deadline_seconds: float | None = None,
-    ) -> list[float]:
+    async def score(self, messages: Messages, candidates: Sequence[str], **how: Unpack[How]) -> list[float]:
         """The raw reward of each candidate as the next assistant turn; raises RewardFailed."""
-        rewards = await self.score_many([(messages, candidates)], deadline_seconds=deadline_seconds)
+        rewards = await self.score_many([(messages, candidates)], **how)
         return rewards[0]
 
-    async def score_many(
-        self,
-        conversations: Sequence[tuple[Messages, Sequence[str]]],
-        *,
-        deadline_seconds: float | None = None,
-    ) -> list[list[float]]:
+    async def score_many(self, conversations: Sequence[Asked], **how: Unpack[How]) -> list[list[float]]:
         """The raw rewards of several conversations' candidates, in one request; raises RewardFailed."""
-        body = {
-            "conversations": [{"messages": turns, "candidates": answers} for turns, answers in conversations]
-        }
-        status, headers, answer = await self._post(
-            "/v1/score", body, deadline_seconds or self._timeout_seconds
-        )
+        return [[float(one) for one in group] for group in await self.rewards_many(conversations, **how)]
+
+    async def rewards(
+        self, messages: Messages, candidates: Sequence[str], **how: Unpack[How]
+    ) -> list[Reward]:
+        """As `score`, with each reward's heads and spread; raises RewardFailed."""
+        rewards = await self.rewards_many([(messages, candidates)], **how)
+        return rewards[0]
+
+    async def rewards_many(self, conversations: Sequence[Asked], **how: Unpack[How]) -> list[list[Reward]]:
+        """As `score_many`, with each reward's heads and spread; raises RewardFailed."""
+        seconds = how.get("deadline_seconds") or self._timeout_seconds
+        status, headers, answer = await self._post("/v1/score", body_of(conversations, how, seconds), seconds)
         if status != 200:
             raise failure_of(status, headers, answer)
         return rewards_of(answer, [len(answers) for _, answers in conversations])
@@ -126,6 +136,19 @@ class RewardClient:
         await self.close()
 
 
+def body_of(conversations: Sequence[Asked], how: How, seconds: float) -> dict[str, Any]:
+    """The request; what is not said keeps the server's default."""
+    partial = how.get("partial", False)
+    said: dict[str, Any] = {name: how[name] for name in ("tenant", "route", "priority") if name in how}
+    return {
+        "conversations": [
+            {"messages": turns, "candidates": answers, "partial": partial} for turns, answers in conversations
+        ],
+        "deadline_ms": max(1, round(seconds * 1000)),
+        **said,
+    }
+
+
 def plain(value: Any) -> Any:
     """Tuples and mappings of any kind, as JSON knows them."""
     if isinstance(value, Mapping):
@@ -142,6 +165,8 @@ def failure_of(status: int, headers: Mapping[str, str], answer: bytes) -> Reward
     if status in (429, 503):
         after = headers.get("retry-after", "")
         return RewardUnavailable(message, retry_after_seconds=float(after) if after.isdigit() else None)
+    if status == 504:
+        return RewardTimedOut(message)
     if 400 <= status < 500:
         return RewardRefused(message, status=status, param=error.get("param"))
     return RewardFailed(message)
@@ -156,16 +181,22 @@ def error_of(answer: bytes) -> Mapping[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def rewards_of(answer: bytes, counts: Sequence[int]) -> list[list[float]]:
+def rewards_of(answer: bytes, counts: Sequence[int]) -> list[list[Reward]]:
     """The rewards of an answer, checked to be as many as were asked for and finite."""
     try:
-        rewards = [[float(reward) for reward in group] for group in orjson.loads(answer)["rewards"]]
-    except (orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+        told = orjson.loads(answer)
+        rewards = [[float(reward) for reward in group] for group in told["rewards"]]
+        heads = told.get("heads") or [[NO_HEADS] * len(group) for group in rewards]
+        spread = told.get("spread") or [[0.0] * len(group) for group in rewards]
+        if [len(group) for group in rewards] != list(counts):
+            raise RewardFailed(
+                "the reward server's answer has another number of rewards than candidates were sent"
+            )
+        if not all(math.isfinite(reward) for group in rewards for reward in group):
+            raise RewardFailed("the reward server's answer holds a reward that is not finite")
+        return [
+            [Reward(*whole) for whole in zip(*group, strict=True)]
+            for group in zip(rewards, heads, spread, strict=True)
+        ]
+    except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError, ValueError) as error:
         raise RewardFailed("the reward server's answer holds no rewards") from error
-    if [len(group) for group in rewards] != list(counts):
-        raise RewardFailed(
-            "the reward server's answer has another number of rewards than candidates were sent"
-        )
-    if not all(math.isfinite(reward) for group in rewards for reward in group):
-        raise RewardFailed("the reward server's answer holds a reward that is not finite")
-    return rewards

@@ -60,6 +60,15 @@ class ModelInfo(BaseModel):
     dtype: str
     prefix_sharing: bool
     input: str
+    heads: list[str] = []
+
+
+class ReloadRequest(BaseModel):
+    """`POST /admin/reload`: the model that is to take over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(min_length=1, max_length=4096)]  # a folder, or a name on the Hugging Face hub
 
 
 class Health(BaseModel):

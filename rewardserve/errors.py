@@ -3,9 +3,13 @@
 ScoringError                  status, type, code, param, message
 ├── BadInput            400   what was asked cannot be scored; `param` names the field
 │   └── TooLong         400   more tokens than the model reads; nothing is ever cut silently
+├── AdminRefused        401   the admin key is missing or wrong, or this server has none
 ├── UnknownModel        404   this server has another model
+├── ReloadBusy          409   another reload is under way
 ├── TooLarge            413   the body, or the number of candidates
+├── ReloadRefused       422   the model that was to be loaded cannot be used; the old one stays
 ├── ScoringFailed       500   the model raised, or gave no finite reward
+├── DeadlineMissed      504   it could not be served within the request's `deadline_ms`
 └── TryAgain                  not now; `retry_after_seconds`
     ├── EngineAway      503   the engine behind this server cannot be reached, or is full
     ├── EngineTimedOut  504   it did not answer in time
@@ -52,12 +56,36 @@ class TooLong(BadInput):
     code = "context_length_exceeded"
 
 
+class AdminRefused(ScoringError):
+    """The admin key is missing or wrong, or this server has none."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "admin_key"
+
+
 class UnknownModel(ScoringError):
     """This server has another model."""
 
     status = 404
     type = "invalid_request_error"
     code = "model_not_found"
+
+
+class ReloadBusy(ScoringError):
+    """Another reload is under way."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "reload_under_way"
+
+
+class ReloadRefused(ScoringError):
+    """The model that was to be loaded cannot be used; the old one stays."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "model_unusable"
 
 
 class TooLarge(ScoringError):
@@ -72,6 +100,14 @@ class ScoringFailed(ScoringError):
     """The model raised, or gave no finite reward."""
 
     code = "scoring_failed"
+
+
+class DeadlineMissed(ScoringError):
+    """It could not be served within the request's deadline; what had not begun has cost nothing."""
+
+    status = 504
+    type = "timeout_error"
+    code = "deadline"
 
 
 class TryAgain(ScoringError):

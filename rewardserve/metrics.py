@@ -20,7 +20,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "trimtab_reward_requests",
-            "Scoring requests by outcome: ok, refused, overloaded, failed, closed, left.",
+            "Scoring requests by outcome: ok, refused, overloaded, late, failed, closed, left.",
             ("outcome",),
             registry=self.registry,
         )
@@ -29,9 +29,18 @@ class Metrics:
         self._wait = self._histogram(
             "queue_wait_seconds", "From arrival to the model, per candidate.", SECONDS
         )
-        self._items = self._histogram("batch_items", "Candidates per forward pass.", ITEMS)
-        self._tokens = self._histogram("batch_padded_tokens", "Longest times count, per batch.", TOKENS)
+        self._items = self._histogram("batch_items", "Candidates per batch.", ITEMS)
+        self._tokens = self._histogram(
+            "batch_padded_tokens", "Tokens that the model read, padding included, per batch.", TOKENS
+        )
         self._forward = self._histogram("forward_seconds", "The model's time per batch.", SECONDS)
+        self._read = self._counter(
+            "tokens",
+            "Tokens of scored candidates: read by the model, padding beside them, saved by sharing.",
+            ("kind",),
+        )
+        self._late = self._counter("late_candidates", "Candidates dropped for their deadline.", ())
+        self.reloads = self._counter("reloads", "Models that were to be loaded: ok, refused.", ("outcome",))
         self._rewards = self._histogram("rewards", "Raw rewards given, uncalibrated.", REWARDS)
 
     def watch(self, depth: Callable[[], int], healthy: Callable[[], bool]) -> None:
@@ -42,10 +51,17 @@ class Metrics:
     def batch(self, served: Served) -> None:
         """Account for one batch."""
         self._items.observe(served.items)
-        self._tokens.observe(served.padded_tokens)
+        self._tokens.observe(served.spent.padded)
+        self._read.labels("read").inc(served.spent.read)
+        self._read.labels("padding").inc(max(served.spent.padded - served.spent.read, 0))
+        self._read.labels("saved").inc(served.spent.saved)
         self._forward.observe(served.forward_seconds)
         for seconds in served.wait_seconds:
             self._wait.observe(seconds)
+
+    def late(self, candidates: int) -> None:
+        """Account for candidates that could not be served before their deadline."""
+        self._late.inc(candidates)
 
     def answered(self, rewards: list[float]) -> None:
         """Account for one answered request."""
@@ -56,6 +72,9 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _counter(self, name: str, sentence: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(f"trimtab_reward_{name}", sentence, labels, registry=self.registry)
 
     def _gauge(self, name: str, sentence: str) -> Gauge:
         return Gauge(f"trimtab_reward_{name}", sentence, registry=self.registry)

@@ -7,6 +7,10 @@ Three ways, chosen by what the model brings:
 * pair   no template, an encoder (DeBERTa, BERT …): two segments, the conversation and the candidate. A lone
          user turn stands as it is; longer conversations are written as in `plain`
 * plain  no template, a decoder: "User: …", "Assistant: …" paragraphs, and the tokenizer's own special tokens
+
+A partial candidate, the beginning of an answer, is rendered without what ends a turn: `chat` leaves out all that the
+template writes after the content, `plain` an end-of-text token. `pair` has nothing that ends a turn: its last separator
+is how an encoder knows its segments.
 """
 
 import re

@@ -3,11 +3,11 @@
 A backend is a function `load(spec) -> Scorer`, declared under the entry point group `trimtab.scorers`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from rewardserve.errors import ModelUnusable
 
@@ -38,6 +38,13 @@ class ModelSpec:
     system_messages: Literal["keep", "drop"] = "keep"
     prefix_sharing: bool = True
     trust_remote_code: bool = False
+    # Parts of the reward by name, each the index of a logit; "config": as the checkpoint itself names its logits.
+    heads: Mapping[str, int] | Literal["config"] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(
+        default_factory=dict
+    )  # of the heads in the reward; empty: their mean
+    batch_padded_tokens: int = 16_384  # the most that one forward pass may hold, a shared cache included
+    worker: int = 0  # which of several that load the same model: each takes an accelerator of its own
     url: str | None = None  # of the engine that runs it, for backends that ask one
     api_key: str | None = field(default=None, repr=False)
     timeout_seconds: float = 30.0  # for one answer of that engine
@@ -58,6 +65,7 @@ class ModelCard:
     dtype: str
     prefix_sharing: bool
     input: Literal["chat", "pair", "plain"]  # how a conversation becomes text; see render.py
+    heads: tuple[str, ...] = ()  # the parts that its rewards have
 
 
 class Measured(Protocol):
@@ -66,6 +74,49 @@ class Measured(Protocol):
     @property
     def tokens(self) -> int:
         """Its length in tokens, special tokens included."""
+        ...
+
+
+@runtime_checkable
+class Beginning(Measured, Protocol):
+    """An item that begins like others of its conversation: what they share costs a batch only once."""
+
+    @property
+    def conversation(self) -> Hashable:
+        """Equal for items that begin alike."""
+        ...
+
+    @property
+    def shared(self) -> int:
+        """How many tokens, from the first, every item of the conversation has in common; an estimate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one call of `score` cost in tokens."""
+
+    read: int  # by the model, padding left out
+    padded: int  # padding included
+    saved: int  # that were asked for, and needed no reading since another item had them too
+
+
+@runtime_checkable
+class Accounting(Protocol):
+    """A scorer that can tell what its last call of `score` cost."""
+
+    @property
+    def spent(self) -> Spent:
+        """Of the last call; read by the thread that made it."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A scorer that holds something which has to be given back."""
+
+    def close(self) -> None:
+        """Give it back; nothing is scored afterwards."""
         ...
 
 
@@ -80,12 +131,14 @@ class Scorer(Protocol[ItemT]):
         """What was loaded."""
         ...
 
-    def prepare(self, messages: Sequence[Message], candidates: Sequence[str]) -> list[ItemT]:
-        """One item per candidate; raises BadInput naming `messages` or `candidates[j]`."""
+    def prepare(
+        self, messages: Sequence[Message], candidates: Sequence[str], *, partial: bool = False
+    ) -> list[ItemT]:
+        """One item per candidate, without an end of turn where it is `partial`; raises BadInput naming the field."""
         ...
 
-    def score(self, items: Sequence[ItemT]) -> list[float]:
-        """One raw reward per item, in order; blocks, and is never called twice at once."""
+    def score(self, items: Sequence[ItemT]) -> Sequence[float]:
+        """One raw reward per item, in order, a Reward where it has parts; blocks, and is never called twice at once."""
         ...
 
 

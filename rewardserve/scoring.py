@@ -1,8 +1,11 @@
 """One scoring request: from words to items, through the batcher, and back; dropped if its caller leaves."""
 
 import asyncio
-from collections.abc import Coroutine
+import math
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Executor
+from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -10,6 +13,8 @@ from starlette.requests import Request
 from rewardserve.batcher import Batcher
 from rewardserve.contract import Conversation, ScoreRequest, ScoreResponse, Turn
 from rewardserve.errors import BadInput, UnknownModel
+from rewardserve.line import Terms
+from rewardserve.reward import Reward
 from rewardserve.scorer import Measured, Message, Scorer
 
 AnswerT = TypeVar("AnswerT")
@@ -34,26 +39,54 @@ class Scoring:
             raise UnknownModel(
                 f"there is no model {ask.model!r} here; this server has {name!r}", param="model"
             )
+        terms = terms_of(ask)  # its time runs from now
         # Before the work of tokenizing, not only after.
         self._batcher.admit(sum(len(conversation.candidates) for conversation in ask.conversations))
         groups = [await self._prepare(*numbered) for numbered in enumerate(ask.conversations)]
         items = [item for group in groups for item in group]
-        rewards = iter(await self._batcher.score(items))
-        return ScoreResponse(
-            rewards=[[next(rewards) for _ in group] for group in groups],
-            model=name,
-            tokens=sum(item.tokens for item in items),
-        )
+        rewards = iter(await self._batcher.score(items, terms))
+        told = [alike(c.candidates, [next(rewards) for _ in c.candidates]) for c in ask.conversations]
+        return answer_of(told, name, items)
 
     async def _prepare(self, number: int, conversation: Conversation) -> list[Measured]:
         loop = asyncio.get_running_loop()
         try:
             messages = messages_of(conversation)
-            return await loop.run_in_executor(
-                self._text_thread, self._scorer.prepare, messages, conversation.candidates
-            )
+            prepare = partial(self._scorer.prepare, partial=conversation.partial)
+            return await loop.run_in_executor(self._text_thread, prepare, messages, conversation.candidates)
         except BadInput as error:
             raise error.within(f"conversations[{number}]") from error
+
+
+def terms_of(ask: ScoreRequest) -> Terms:
+    """Whose turn it is in, and when it is too late."""
+    seconds = math.inf if ask.deadline_ms is None else ask.deadline_ms / 1000
+    return Terms(ask.tenant, ask.priority, monotonic() + seconds)
+
+
+def alike(candidates: Sequence[str], rewards: Sequence[float]) -> list[float]:
+    """The rewards, equal for equal candidates: in two batches they may differ by the last bit, and break a tie."""
+    first: dict[str, float] = {}
+    return [
+        first.setdefault(candidate, reward) for candidate, reward in zip(candidates, rewards, strict=True)
+    ]
+
+
+def answer_of(rewards: list[list[float]], name: str, items: Sequence[Measured]) -> ScoreResponse:
+    """The answer on the wire; parts and doubt only where the model has them."""
+    whole = [[one if isinstance(one, Reward) else Reward(one) for one in group] for group in rewards]
+    every = [one for group in whole for one in group]
+    return ScoreResponse(
+        rewards=[[float(one) for one in group] for group in whole],
+        heads=[[dict(one.heads) for one in group] for group in whole]
+        if any(one.heads for one in every)
+        else None,
+        spread=[[one.spread for one in group] for group in whole]
+        if any(one.spread for one in every)
+        else None,
+        model=name,
+        tokens=sum(item.tokens for item in items),
+    )
 
 
 def messages_of(conversation: Conversation) -> list[Message]:

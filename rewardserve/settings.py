@@ -5,10 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rewardserve.batcher import BatchLimits
+from rewardserve.batch import BatchLimits
 from rewardserve.scorer import Dtype, ModelSpec
 
 PREFIX = "TRIMTAB_REWARDSERVE_"
@@ -35,6 +35,8 @@ class RewardSettings(BaseSettings):
     chat_template: Path | None = None
     system_messages: Literal["keep", "drop"] = "keep"
     prefix_sharing: bool = True
+    heads: dict[str, Annotated[int, Field(ge=0)]] | Literal["config"] = {}  # a JSON object in the environment
+    weights: dict[str, float] = {}
     trust_remote_code: bool = False
     url: str | None = None
     api_key: str | None = Field(default=None, repr=False)
@@ -51,11 +53,16 @@ class RewardSettings(BaseSettings):
     batch_padded_tokens: Positive = 16_384
     queue_items: Positive = 4_096
     max_body_bytes: Positive = 16 * 1024 * 1024
+    workers: Annotated[int, Field(ge=1, le=64)] = (
+        1  # each loads the model, on an accelerator of its own if it can
+    )
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 25.0  # for those who wait when the server stops
+    admin_key: Annotated[SecretStr, Field(min_length=16)] | None = None  # whose bearer may reload
 
     @property
     def spec(self) -> ModelSpec:
         """The model to load, and how."""
-        names = ModelSpec.__dataclass_fields__
+        names = ModelSpec.__dataclass_fields__.keys() & RewardSettings.model_fields.keys()
         return ModelSpec(**{name: getattr(self, name) for name in names})
 
     @property

@@ -2,7 +2,8 @@
 
 Works on any Hugging Face model with a chat template; a causal model's body is taken and given a new head with
 one logit. What is scored is the whole conversation as the template renders it, the end of the answer's turn
-included.
+included. Beginnings of answers are learnt beside it: a decoder has read no further than each of its places, so one
+pass holds the rewards of all beginnings, and those who cut bad answers off early can go by them.
 """
 
 import random
@@ -48,6 +49,8 @@ class RewardRecipe:
     warmup: float = 0.05
     centre: float = 0.01  # keeps the rewards of a prompt around zero, so that prompts can be compared
     max_tokens: int = 1024
+    beginnings: float = 0.5  # how much telling beginnings apart weighs beside telling whole answers apart
+    places: int = 4  # at which the beginnings of each pair end, at random
 
 
 def train_reward(
@@ -122,9 +125,10 @@ def _learn(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / rise, max(0.02, (total - step) / max(1, total - rise)))
     )
+    rng = random.Random(total)
     model.train()
     for step, batch in enumerate(batches):
-        loss, right = _loss(model, batch, recipe.centre)
+        loss, right = _loss(model, batch, recipe, rng)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -135,7 +139,9 @@ def _learn(
     return {"loss": loss_seen, "pairs_right": right_seen, "steps": total}
 
 
-def _loss(model: Any, batch: list[Side], centre: float) -> tuple[torch.Tensor, float]:
+def _loss(
+    model: Any, batch: list[Side], recipe: RewardRecipe, rng: random.Random
+) -> tuple[torch.Tensor, float]:
     rows = [chosen for chosen, _ in batch] + [rejected for _, rejected in batch]
     width = max(map(len, rows))
     pad = model.config.pad_token_id
@@ -143,7 +149,37 @@ def _loss(model: Any, batch: list[Side], centre: float) -> tuple[torch.Tensor, f
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=model.device)
     # Processors without instructions for bfloat16 emulate it thirty times slower; every CUDA device has them.
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=model.device.type == "cuda"):
-        rewards = model(input_ids=ids, attention_mask=mask).logits[:, 0]
-    chosen, rejected = rewards.float().chunk(2)
-    loss = -logsigmoid(chosen - rejected).mean() + centre * (chosen + rejected).square().mean()
+        hidden = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
+        rewards = model.score(hidden)[:, :, 0].float()  # of every beginning
+    chosen, rejected = at(rewards, [len(row) - 1 for row in rows]).chunk(2)
+    loss = -logsigmoid(chosen - rejected).mean() + recipe.centre * (chosen + rejected).square().mean()
+    if recipe.beginnings:
+        loss = loss + recipe.beginnings * _loss_on_beginnings(rewards, batch, recipe, rng)
     return loss, (chosen > rejected).float().mean().item()
+
+
+def _loss_on_beginnings(
+    rewards: torch.Tensor, batch: list[Side], recipe: RewardRecipe, rng: random.Random
+) -> torch.Tensor:
+    """The same loss on beginnings of both answers, equally long, as they are when some are cut off."""
+    losses = []
+    for _ in range(recipe.places):
+        places = [place_within(side, rng) for side in batch]
+        chosen, rejected = at(rewards, places + places).chunk(2)
+        losses.append(-logsigmoid(chosen - rejected).mean())
+    return torch.stack(losses).mean()
+
+
+def at(rewards: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+    """One reward of each row."""
+    return rewards[
+        torch.arange(len(places), device=rewards.device), torch.tensor(places, device=rewards.device)
+    ]
+
+
+def place_within(side: Side, rng: random.Random) -> int:
+    """A place in both answers at which they differ already, before either ends."""
+    chosen, rejected = side
+    shorter = min(len(chosen), len(rejected)) - 1
+    differ = next((place for place in range(shorter) if chosen[place] != rejected[place]), shorter - 1)
+    return rng.randrange(differ, max(differ + 1, shorter - 1))

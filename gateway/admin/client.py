@@ -179,7 +179,7 @@ class AdminClient:
         return self._read(list[Json], listed.get("data"))
 
     async def policy(self, reference: str) -> Json:
-        """One guard policy by number or hash, as it was written and in effect."""
+        """One guard policy by number, name or hash, as it was written and in effect."""
         return await self._ask("GET", f"/admin/policies/{quote(reference, safe='')}")
 
     async def keep_policy(self, document: str, cause: str) -> Json:

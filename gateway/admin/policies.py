@@ -17,6 +17,7 @@ from gateway.policies.store import PolicyStore
 from gateway.tools import Tools
 from guards.policy.load import GuardPolicy
 from guards.screen import Screen
+from guards.services import missing
 from guards.verdict import PolicyRefused
 
 Cause = Annotated[str, Field(min_length=1, max_length=500)]
@@ -45,7 +46,7 @@ def policies_router(tools: Tools) -> APIRouter:
         screen = await checked(new.document, tools)
         async with tools.changing:
             await put_in_force(screen, new.cause, caller.id, tools, store)
-        return policy_seen(screen.policy)
+        return await policy_put(screen.policy)
 
     @router.get("/admin/policies")
     async def policies(caller: Viewer) -> Json:
@@ -74,10 +75,10 @@ async def checked(document: str, tools: Tools) -> Screen:
 
 
 async def kept(reference: str, store: PolicyStore) -> Json:
-    """A policy of the ledger by number or hash; raises NotFound."""
+    """A policy of the ledger by number, name or hash; raises NotFound."""
     found = await store.find(reference)
     if found is None:
-        told = f"no policy is known as {reference[:64]!r}; `trimtab policy list` shows numbers and hashes"
+        told = f"no policy is known as {reference[:64]!r}; `trimtab policy list` shows numbers, names, hashes"
         raise NotFound(told, code="policy_not_found")
     return found
 
@@ -88,6 +89,11 @@ async def put_in_force(screen: Screen, cause: str, actor: str, tools: Tools, sto
     change = Change("policy", screen.policy.name, before, after, cause)
     await store.put_in_force(screen.policy, tools.screens.configured.policy.hash, change, actor)
     tools.screens.publish(screen)
+
+
+async def policy_put(policy: GuardPolicy) -> Json:
+    """A policy that has just been put somewhere, and what its operator should look after: services that are away."""
+    return {**policy_seen(policy), "warnings": await missing(policy.asks)}
 
 
 def policy_seen(policy: GuardPolicy) -> Json:

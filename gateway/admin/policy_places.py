@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.access import OperatorKey, Viewer
-from gateway.admin.policies import Cause, checked, kept, policy_seen, put_in_force
+from gateway.admin.policies import Cause, checked, kept, policy_put, put_in_force
 from gateway.admin.trail import Change
 from gateway.admin.views import Json
 from gateway.errors import BadRequest, NotFound
@@ -28,7 +28,7 @@ class Choice(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    policy: Annotated[str, Field(min_length=1, max_length=64)]  # its number, or its hash
+    policy: Annotated[str, Field(min_length=1, max_length=64)]  # its number, name or hash
     place: Place | None = None
     cause: Cause
 
@@ -58,7 +58,7 @@ def policy_places_router(tools: Tools) -> APIRouter:
                 await put_in_force(screen, choice.cause, caller.id, tools, store)
             else:
                 await put_at(choice.place, screen, choice.cause, caller.id, tools, store)
-        return policy_seen(screen.policy)
+        return await policy_put(screen.policy)
 
     @router.post("/admin/policies/clear/{place}")
     async def clear(place: Place, reason: Reason, caller: OperatorKey) -> Json:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -12,13 +13,14 @@ from gateway.api.leaving import ClientStays, read_body
 from gateway.api.sender import Sender
 from gateway.api.served import Served
 from gateway.api.surface import Frames, Surface
-from gateway.ask import Ask, Bounds, read_ask
+from gateway.ask import Ask, read_ask
 from gateway.callers import MAY_CHAT, Caller
 from gateway.errors import ApiError, BadRequest, Forbidden, TooLarge
 from gateway.nesting import DEEPEST, nests_too_deeply
 from gateway.pipeline import answer
 from gateway.reply import headers_of
 from gateway.screens import Screener
+from gateway.selection import Bounds
 from gateway.settings import GatewaySettings
 from gateway.stream import stream
 from gateway.tools import Tools
@@ -151,11 +153,20 @@ def conversation_of(scope: Any) -> str | None:
 def bounds_of(screen: Screener, settings: GatewaySettings, caller: Caller) -> Bounds:
     """The strictest of the guard policy's, the key's and the gateway's own bounds."""
     policy, key = screen.policy.bounds, caller.terms.bounds
-    bounds = Bounds(min(policy.max_n, settings.limits.max_n), policy.max_deadline_ms / 1000)
+    strategies = None if policy.strategies is None else frozenset[str](policy.strategies)
+    bounds = Bounds(
+        min(policy.max_n, settings.limits.max_n),
+        policy.max_deadline_ms / 1000,
+        strategies=strategies,
+        dial=policy.dial,
+    )
     if key is None:
         return bounds
-    return Bounds(
-        min(bounds.max_n, key.max_n or bounds.max_n),
-        min(bounds.max_deadline_seconds, (key.max_deadline_ms or policy.max_deadline_ms) / 1000),
-        key.may_explain,
+    return replace(
+        bounds,
+        max_n=min(bounds.max_n, key.max_n or bounds.max_n),
+        max_deadline_seconds=min(
+            bounds.max_deadline_seconds, (key.max_deadline_ms or policy.max_deadline_ms) / 1000
+        ),
+        may_explain=key.may_explain,
     )

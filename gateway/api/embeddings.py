@@ -15,12 +15,13 @@ from gateway.embedding import embed
 from gateway.errors import ApiError, BadRequest
 from gateway.exchange import EMBEDDING
 from gateway.reply import headers_of
+from gateway.selection import Selection
 from gateway.tools import Tools
 from gateway.trip import Trip
 
 Json = dict[str, Any]
 # Of the `alignment` field, what has no meaning where nothing is sampled.
-OF_SAMPLING = ("strategy", "n")
+OF_SAMPLING = ("strategy", "n", "temperature", "mu", "dial")
 
 
 class Embeddings:
@@ -94,7 +95,7 @@ def check(body: Json) -> None:
 
 def unsampled(ask: Ask) -> Ask:
     """The same without the gateway's defaults for conversations."""
-    return replace(ask, strategy=EMBEDDING, samples=0, returned=0)
+    return replace(ask, selection=Selection(EMBEDDING, 0, 0), samples=0, returned=0)
 
 
 def field(param: str | None) -> str | None:

@@ -48,7 +48,7 @@ Against = Annotated[
     str | None,
     typer.Option(
         help="recorded: what was done at the time (the default for a ledger); current: the policy in force; "
-        "or a file, a bundled policy, a number or hash of `trimtab policy list`."
+        "or a file, a bundled policy, a number, name or hash of `trimtab policy list`."
     ),
 ]
 Since = Annotated[str | None, typer.Option(help="Only exchanges of the last 12h, 7d …")]

@@ -42,7 +42,7 @@ async def in_force(configured: Path | None, database: Database | None) -> Writte
 
 
 async def kept_policy(reference: str, configured: Path | None, database: Database) -> Written:
-    """A policy of the ledger by its number or hash; raises PolicyRefused."""
+    """A policy of the ledger by its number, name or hash; raises PolicyRefused."""
     found = await PolicyStore(database).find(reference)
     if found is None:
         raise PolicyRefused(f"{reference}: no such file, no bundled policy, and none that the ledger keeps")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.backtest.past import FAILED, NOTHING_FOUND, Found, Outcome, outcome_then, record_of
-from gateway.backtest.swift import Panels, Swift
+from gateway.backtest.past import FAILED, Found, Outcome, outcome_then, record_of
+from gateway.backtest.swift import Sign, Swift
 from gateway.backtest.texts import Readable, known_texts
 from guards.hindsight.again import Again, TextMissing, ToolsMissing
 from guards.hindsight.decide import Decider, Decision
@@ -13,6 +13,7 @@ from guards.unscanned import GUARD as UNREAD
 from guards.verdict import Segment, Where
 
 Evidence = Mapping[str, Any]
+Panels = Mapping[str, Mapping[str, str]]
 
 
 class Wanting(Exception):
@@ -26,6 +27,12 @@ class Unknown(Exception):
 class Recorded:
     """No policy: what was done at the time."""
 
+    def sign(self, said: Evidence, where: Where, shape: Sign) -> Sign:
+        """What screenings of the same outcome have in common."""
+        if "d" not in said:
+            return (said["a"],)
+        return (said["a"], *map(tuple, said["d"]), *map(tuple, said.get("f", ())))
+
     def outcome(self, said: Evidence, where: Where) -> Outcome:
         """From the evidence."""
         return outcome_then(said)
@@ -36,18 +43,20 @@ class Recorded:
 
 
 class Side:
-    """A policy, and the ways to its decisions: at a glance, from stored scores, by asking guards."""
+    """A policy, and the ways to its decisions: from stored scores, or by asking guards."""
 
     def __init__(self, policy: GuardPolicy, panels: Panels) -> None:
         self.decider = Decider(policy)
         self._panels = panels
-        self._swift = Swift(self.decider, panels)
+        self._swift = Swift(self.decider)
         self._again = Again(self.decider)
+
+    def sign(self, said: Evidence, where: Where, shape: Sign) -> Sign:
+        """What screenings of the same outcome have in common."""
+        return self._swift.sign(said, where, shape)
 
     def outcome(self, said: Evidence, where: Where) -> Outcome:
         """The decision on a screening, from its evidence alone; raises Wanting."""
-        if self._swift.passes(said, where):
-            return NOTHING_FOUND
         if not is_placed(said):
             raise Wanting
         decision = self.decider.decide(record_of(said, where, self._panels.get(said["g"], {})))

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 from zlib import crc32
 
 from gateway.backtest.past import Found
 from guards.verdict import Segment, Where
 
 Change = tuple[str, str]  # from one action to another
-MEANS = ("from_scores", "by_guards")
+Shift = tuple[str, str, str]  # hazard, guard or direction; which; appears, goes or changes
+Means = Literal["from_scores", "by_guards"]
+MEANS: tuple[Means, Means] = ("from_scores", "by_guards")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,14 +38,24 @@ class Tally:
     unanswered: int = 0
     unread: int = 0  # rows of a file that could not be read,
     complaint: str = ""  # and what is wrong with the first
-    # (hazard, guard or direction; which; appears, goes or changes): exchanges
-    shifts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    shifts: Counter[Shift] = field(default_factory=Counter)
     samples: dict[Change, list[Sample]] = field(default_factory=dict)
 
     @property
     def changed(self) -> int:
         """Exchanges that would end otherwise."""
         return sum(count for (before, after), count in self.actions.items() if before != after)
+
+    def count(
+        self, change: Change, means: Means, times: int, shifts: Iterable[Shift], *, unanswered: bool
+    ) -> None:
+        """Count exchanges that are alike."""
+        self.exchanges += times
+        self.means[means] += times
+        self.actions[change] += times
+        self.unanswered += times if unanswered else 0
+        for shift in shifts:
+            self.shifts[shift] += times
 
     def bad(self, complaint: str) -> None:
         """Count a row that cannot be read."""
@@ -65,6 +78,11 @@ class Tally:
         for change, samples in other.samples.items():
             self._keep(change, samples)
 
+    def draws(self, change: Change, lot: int) -> bool:
+        """Whether a sample with this lot would be kept, as things stand."""
+        kept = self.samples.get(change)
+        return not kept or len(kept) < self.keep or lot <= kept[-1].lot
+
     def sample(self, sample: Sample) -> None:
         """Offer a sample."""
         self._keep((sample.before, sample.after), [sample])
@@ -79,9 +97,7 @@ def lot_of(exchange_id: str) -> int:
     return crc32(exchange_id.encode(errors="surrogatepass"))
 
 
-def shifts_of(
-    before: Mapping[Where, Iterable[Found]], after: Mapping[Where, Iterable[Found]]
-) -> set[tuple[str, str, str]]:
+def shifts_of(before: Mapping[Where, Iterable[Found]], after: Mapping[Where, Iterable[Found]]) -> set[Shift]:
     """What appears, goes, or is answered otherwise: by hazard, by guard, by direction."""
     shifts = set()
     old, new = strictest(before), strictest(after)

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.backtest.compare import Comparison, Either
+from gateway.backtest.compare import Comparison
+from gateway.backtest.effect import Effects
 from gateway.backtest.file_rows import FileRow, read_file_row
 from gateway.backtest.policies import Written
 from gateway.backtest.side import Recorded, Side
@@ -62,8 +63,8 @@ class Desk:
         self.job = job
         self._runner = asyncio.Runner()
         self._panels: Panels = {}
-        self._before: Either = Recorded() if job.before is None else Side(job.before.read(), self._panels)
-        self._after = Side(job.after.read(), self._panels)
+        before = Recorded() if job.before is None else Side(job.before.read(), self._panels)
+        self._effects = Effects(before, Side(job.after.read(), self._panels))
 
     def __call__(self, piece: Piece) -> Tally:
         """What a piece comes to; raises LedgerFailed."""
@@ -74,12 +75,12 @@ class Desk:
         self._runner.close()
 
     async def _counted(self, piece: Piece) -> Tally:
-        comparison = Comparison(self._before, self._after, self.job.keep)
+        comparison = Comparison(self._effects, self.job.keep)
         if isinstance(piece, Batch):
             await self._count_rows(piece, comparison)
         else:
             await self._count_exchanges(piece, comparison)
-        return comparison.tally
+        return comparison.counted()
 
     async def _count_exchanges(self, piece: Span | Bare, comparison: Comparison) -> None:
         database = Database(self.job.url or "")

@@ -36,7 +36,9 @@ AdminKey = Annotated[
 ]
 Home = Annotated[Path, typer.Option(help="Where `trimtab up` keeps its keys.")]
 Cause = Annotated[str, typer.Option("--cause", help="Why; it is written into the audit trail.")]
-Reference = Annotated[str, typer.Argument(help="A kept policy: its number or hash in `trimtab policy list`.")]
+Reference = Annotated[
+    str, typer.Argument(help="A kept policy: its number, name or hash in `trimtab policy list`.")
+]
 Alias = Annotated[str | None, typer.Option(help="For requests of this model alone, not for all.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Only to look on: it judges the same traffic.")]
 HOME = Path(".trimtab")
@@ -159,15 +161,20 @@ def place_of(alias: str | None, shadow: bool) -> str | None:
 
 
 def told(policy: Json, place: str | None, as_json: bool) -> None:
-    """Say what stands where now."""
+    """Say what stands where now, and what its operator should look after."""
+    warnings = policy.get("warnings", [])
     if as_json:
-        typer.echo(json.dumps({"name": policy["name"], "hash": policy["hash"], "place": place}))
+        shown = {"name": policy["name"], "hash": policy["hash"], "place": place, "warnings": warnings}
+        typer.echo(json.dumps(shown))
     else:
         where = "in force" if place is None else f"at {place}"
         out.print(
             f"{policy['name']} version {policy['version']}, hash {policy['hash'][:12]}, is {where}",
             markup=False,
         )
+    for warning in warnings:
+        told = f"warning: {warning}; guards that ask it fail, as their on_error says, until it is there"
+        complaints.print(told, markup=False, soft_wrap=True)
 
 
 def asked(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.trail import Change, note
@@ -28,6 +28,7 @@ SHOWN = (
     PolicyRow.active,
     PolicyRow.created_at,
 )
+NEWEST = func.coalesce(PolicyRow.chosen_at, PolicyRow.created_at)  # put in force last, or kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +108,21 @@ class PolicyStore:
             return [{**row, "places": sorted(at.get(row["hash"], []))} for row in rows.mappings()]
 
     async def find(self, reference: str) -> Json | None:
-        """A policy by its number, its whole digest or its first characters; None where that is nobody, or several."""
-        if reference.isdecimal() and len(reference) < 8:
-            wanted = PolicyRow.number == int(reference)
-        elif len(reference) >= 8:
-            wanted = PolicyRow.digest.startswith(reference, autoescape=True)
-        else:
-            return None
+        """A policy by its number, its digest or that one's first characters, or by its name; None where that is nobody.
+
+        Of several with one name it is the one that was last put in force, or kept: the one that keys mean by it.
+        """
+        columns = select(*SHOWN, PolicyRow.document, PolicyRow.effective)
         async with self.database.read() as connection:
-            columns = (*SHOWN, PolicyRow.document, PolicyRow.effective)
-            rows = (await connection.execute(select(*columns).where(wanted).limit(2))).mappings().all()
-        return dict(rows[0]) if len(rows) == 1 else None
+            if (wanted := _by_number_or_digest(reference)) is not None:
+                rows = (await connection.execute(columns.where(wanted).limit(2))).mappings().all()
+                if len(rows) == 1:
+                    return dict(rows[0])
+            called = columns.where(PolicyRow.name == reference).order_by(
+                NEWEST.desc(), PolicyRow.number.desc()
+            )
+            row = (await connection.execute(called.limit(1))).mappings().first()
+        return None if row is None else dict(row)
 
     async def active_beside(self, configured: str) -> Kept | None:
         """The policy that stands in for the configured one."""
@@ -141,10 +146,16 @@ class PolicyStore:
             if not names:
                 return {}
             known = or_(PolicyRow.digest.in_(names), PolicyRow.name.in_(names))
-            order = func.coalesce(PolicyRow.chosen_at, PolicyRow.created_at)
-            columns = select(PolicyRow.digest, PolicyRow.name).where(known).order_by(order)
+            columns = select(PolicyRow.digest, PolicyRow.name).where(known).order_by(NEWEST)
             rows = [(row.digest, row.name) for row in await connection.execute(columns)]
         return {str(name): meant(str(name), rows) for name in names}
+
+
+def _by_number_or_digest(reference: str) -> ColumnElement[bool] | None:
+    """What a number, or eight characters of a digest, would match; None for what is neither."""
+    if reference.isdecimal() and len(reference) < 8:
+        return PolicyRow.number == int(reference)
+    return PolicyRow.digest.startswith(reference, autoescape=True) if len(reference) >= 8 else None
 
 
 def meant(name: str, policies: Iterable[tuple[str, str | None]]) -> str | None:

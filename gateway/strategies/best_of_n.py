@@ -3,38 +3,33 @@
 from collections.abc import Sequence
 
 from gateway.exchange import Candidate
-from gateway.strategies.contract import Choice
+from gateway.strategies.contract import NOTHING, PLAIN, Choice, Gathers, Knobs, Rewarded
+from gateway.strategies.dial import UNRANKED, dialled, worths
+from gateway.strategies.ranking import best_first, none_safe, safe_of
 
 
 class BestOfN:
     """Ranks safe candidates by reward; without rewards the first safe one wins, never a random one."""
 
     ranks = True
+    rewarded: Rewarded = "needed"
+    gathers: Gathers = "together"
+    asks_for = NOTHING
 
-    def choose(self, candidates: Sequence[Candidate], returned: int) -> Choice:
+    def choose(self, candidates: Sequence[Candidate], returned: int, knobs: Knobs = PLAIN) -> Choice:
         """The best distinct safe candidates; a text said twice comes again only when there are no others."""
-        safe = [index for index, candidate in enumerate(candidates) if candidate.safe]
+        safe = safe_of(candidates)
         if not safe:
-            return Choice((), f"All {len(candidates)} candidates were withheld by the guard policy.")
-        ranked = sorted(safe, key=lambda index: -_reward(candidates[index]))  # stable: ties go to the first
-        winners = tuple(_distinct_first(ranked, candidates)[:returned])
-        return Choice(winners, _why(candidates, safe, winners[0]))
+            return none_safe(candidates)
+        worth = worths(candidates, knobs)
+        ranked = best_first(safe, candidates, worth.__getitem__)
+        return Choice(tuple(ranked[:returned]), _why(candidates, safe, worth[ranked[0]], knobs))
 
 
-def _reward(candidate: Candidate) -> float:
-    return float("-inf") if candidate.reward is None else candidate.reward
-
-
-def _distinct_first(ranked: Sequence[int], candidates: Sequence[Candidate]) -> list[int]:
-    first_with: dict[str, int] = {}
-    for index in ranked:
-        first_with.setdefault(repr(candidates[index].message), index)
-    distinct = list(first_with.values())
-    return distinct + [index for index in ranked if index not in distinct]
-
-
-def _why(candidates: Sequence[Candidate], safe: Sequence[int], winner: int) -> str:
-    reward = candidates[winner].reward
-    if reward is None:
+def _why(candidates: Sequence[Candidate], safe: Sequence[int], worth: float, knobs: Knobs) -> str:
+    if worth == UNRANKED:
         return f"The first safe candidate of {len(candidates)}: there were no rewards to rank them by."
-    return f"The highest reward, {reward:.4g}, of {len(safe)} safe candidates among {len(candidates)}."
+    among = f"of {len(safe)} safe candidates among {len(candidates)}"
+    if dialled(knobs, candidates):
+        return f"The highest mixture of rewards by the dial, {worth:.4g}, {among}."
+    return f"The highest reward, {worth:.4g}, {among}."

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 
 from gateway.exchange import Candidate
-from gateway.strategies.contract import Choice
+from gateway.strategies.contract import NOTHING, PLAIN, Choice, Gathers, Knobs, Rewarded
 
 
 class Single:
     """As many candidates as choices, in the engine's order; one that is withheld leaves its refusal there."""
 
     ranks = False
+    rewarded: Rewarded = "unused"
+    gathers: Gathers = "together"
+    asks_for = NOTHING
 
-    def choose(self, candidates: Sequence[Candidate], returned: int) -> Choice:
+    def choose(self, candidates: Sequence[Candidate], returned: int, knobs: Knobs = PLAIN) -> Choice:
         """All of them, in order."""
         winners = tuple(range(min(returned, len(candidates))))
         if any(candidates[index].safe for index in winners):

@@ -1,9 +1,11 @@
 """The classifier guard: a trained model's probabilities for a prompt, or for a reply to one."""
 
+import math
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -111,22 +113,32 @@ class ClassifierGuard:
     def reads(self, segment: Segment, context: Context) -> tuple[str, ...]:
         """The segment's own, the request's where a reply is judged, and what was said before."""
         asked = (asked_for(segment, context),) if segment.where == "reply" else ()
-        return (segment.text, *asked, *said_before(segment, context))
+        return (segment.text, *asked, *said_before(segment, context), *choices_before(segment))
 
     def weighs(self, segment: Segment, context: Context) -> int:
         """The segment's length, and those of the request and of what was said before where not remembered."""
         others = (asked_for(segment, context), *said_before(segment, context))
         known = self.model.requests
         fresh = (text for text in others if text and context.digest_of(text) not in known)
-        return len(segment.text) + sum(map(len, fresh))
+        return len(segment.text) + sum(map(len, fresh)) + sum(map(len, choices_before(segment)))
 
     def check_now(self, segment: Segment, context: Context) -> Verdict:
         """The verdict, computed here and now; a tool's name alone does no harm, and none was learnt from."""
         if segment.part == "tool_name":
             return Verdict(self.name, {})
+        if texts := choices_before(segment):
+            return self.judge_read_on(segment, "\n".join((*texts, segment.text)), context)
         if not said_before(segment, context):
             return self.judge(segment.text, segment.where, asked_for(segment, context), context)
         return self.judge_in_turn(segment, context)
+
+    def judge_read_on(self, segment: Segment, text: str, context: Context) -> Verdict:
+        """The verdict on a reply that goes on from another one, of which a reader may make one text."""
+        alone = replace(segment, earlier=())
+        verdicts = [self.check_now(each, context) for each in (alone, replace(alone, text=text))]
+        own, joint = (each.scores for each in verdicts)
+        scores = {label: max(own.get(label, 0.0), doubted(score)) for label, score in joint.items()}
+        return Verdict(self.name, scores, (), sum(each.latency_seconds for each in verdicts))
 
     def judge_in_turn(self, segment: Segment, context: Context) -> Verdict:
         """The verdict on a text together with what was said before it, where that makes it worse."""
@@ -240,6 +252,16 @@ def said_before(segment: Segment, context: Context) -> tuple[str, ...]:
     now, begun = last_turn(context), opening(context) if segment.where == "reply" else ""
     alone = now in {segment.text, context.request}
     return () if alone and not earlier and not begun else (*earlier, shortened(now), begun)
+
+
+def choices_before(segment: Segment) -> tuple[str, ...]:
+    """What of a reply stands before a segment of it and is read together with it, each without the middle of much."""
+    return tuple(map(shortened, segment.earlier)) if segment.where == "reply" else ()
+
+
+def doubted(probability: float) -> float:
+    """The probability with a logit of doubt."""
+    return probability / (probability + (1 - probability) * math.exp(float(HISTORY_DOUBT)))
 
 
 @lru_cache(maxsize=4)

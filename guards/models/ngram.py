@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from guards.models.grams import BLOCK_WORDS, CHUNK_WORDS, Chunk, Indices, chunks, opening
+from guards.models.grams import BLOCK_WORDS, Chunk, Indices, chunks, opening
 from guards.verdict import GuardUnavailable
 
 Floats = NDArray[np.float32]
@@ -29,9 +29,7 @@ SIDE_SIZE = 3
 SIDE_SCALE = 4.0
 SIDE_LIMIT = 2.0
 NOTHING = Chunk(np.empty(0, np.int64), np.empty(0, np.int16), 1)
-NUMBERS = np.arange(CHUNK_WORDS // BLOCK_WORDS, dtype=np.int16)[:, None]
 NO_DOUBT = np.float32(0)
-ROWS = 128  # of a product at once: OpenBLAS uses one thread below 9,216 numbers of a row's sum
 PARTS = ("table", "hidden", "hidden_bias", "out", "out_bias", "slope", "shift")  # of a head, as stored
 FEWEST_BLOCKS = 3  # of a text that is looked at in windows, too
 
@@ -76,7 +74,7 @@ class Head:
 
     def sums(self, found: list[Chunk]) -> Bags:
         """For each block of a text the sum of its rows, and how many they are."""
-        made = [summed(self.rows(chunk.buckets), chunk) for chunk in found]
+        made = [summed(self.table, chunk) for chunk in found]
         if len(made) == 1:
             return made[0]
         return np.concatenate([one for one, _ in made]), np.concatenate([sizes for _, sizes in made])
@@ -120,7 +118,9 @@ class NgramModel:
     def prompt_logits(self, text: str, go_on: Callable[[], None] = lambda: None) -> Floats:
         """One logit for each of the prompt's labels: the whole text's, or a part's where that is clearly worse."""
         blocks = self.prompt.sums(read(text, go_on))
-        return worst([self.prompt.logits(*bags) - doubt for bags, doubt in windows(*blocks, (LONG, SHORT))])
+        bags, doubts = stacked(windows(*blocks, (LONG, SHORT)))
+        found: Floats = (self.prompt.logits(*bags) - doubts).max(axis=0)
+        return found
 
     def reply_logits(
         self, reply: str, prompt: Floats | None, go_on: Callable[[], None] = lambda: None
@@ -151,19 +151,15 @@ def read(text: str, go_on: Callable[[], None]) -> list[Chunk]:
     return found or [NOTHING]
 
 
-def summed(rows: Floats, chunk: Chunk) -> Bags:
-    """The sum of each block's rows, and their number. A product with ones is a sum by the processor's best loop.
-
-    Of few rows at a time, below what makes a linear algebra library use more than this one thread.
-    """
+def summed(table: Floats, chunk: Chunk) -> Bags:
+    """The sum of each block's rows, and their number: every block has some, for it has a word."""
+    rows, last = chunk.buckets, len(table) - 1
     if chunk.size == 1:
-        belongs = np.ones((1, len(rows)), np.float32)
-    else:
-        belongs = (chunk.blocks == NUMBERS[: chunk.size]).astype(np.float32)
-    sums = belongs[:, :ROWS] @ rows[:ROWS]
-    for start in range(ROWS, len(rows), ROWS):
-        sums += belongs[:, start : start + ROWS] @ rows[start : start + ROWS]
-    return sums, belongs.sum(axis=1)
+        return table.take(rows & last, axis=0).sum(axis=0)[None], np.array([len(rows)], np.float32)
+    order = chunk.blocks.argsort(kind="stable")
+    sizes = np.bincount(chunk.blocks)
+    sums = np.add.reduceat(table.take(rows[order] & last, axis=0), sizes.cumsum() - sizes, axis=0)
+    return sums, sizes.astype(np.float32)
 
 
 def windows(sums: Floats, sizes: Floats, kinds: tuple[Window, ...]) -> Iterator[tuple[Bags, np.float32]]:
@@ -178,6 +174,18 @@ def windows(sums: Floats, sizes: Floats, kinds: tuple[Window, ...]) -> Iterator[
             starts = np.arange(0, blocks - kind.blocks + kind.stride, kind.stride)
             ends = np.minimum(starts + kind.blocks, blocks)
             yield (upto[ends] - upto[starts], counted[ends] - counted[starts]), kind.doubt
+
+
+def stacked(found: Iterator[tuple[Bags, np.float32]]) -> tuple[Bags, Floats]:
+    """All bags in one, so that one product does for them, and the doubt of each."""
+    sums, sizes, doubts = [], [], []
+    for (sum_, size), doubt in found:
+        sums.append(sum_)
+        sizes.append(size)
+        doubts.append(np.full((len(size), 1), doubt))
+    if len(sums) == 1:
+        return (sums[0], sizes[0]), doubts[0]
+    return (np.concatenate(sums), np.concatenate(sizes)), np.concatenate(doubts)
 
 
 def running(values: Floats) -> Floats:

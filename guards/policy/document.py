@@ -6,19 +6,46 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     Field,
+    WithJsonSchema,
     field_validator,
 )
 
 from guards.expression import compiled
+from guards.language import known_languages
 from guards.policy.rule import ActionWord, Rule
 from guards.policy.strict import Hazard, Sentence, Strict
 from guards.vault import told_apart
 from guards.verdict import Action, Direction
 
+StrategyName = Literal[
+    "single",
+    "best_of_n",
+    "soft_best_of_n",
+    "best_of_poisson",
+    "pessimism",
+    "majority",
+    "self_certainty",
+    "adaptive",
+    "speculative_rejection",
+    "blockwise",
+]
 UnscannedWord = Literal["refuse", "flag", "allow"]
-LANGUAGE = re.compile(r"^[a-z]{2}$")  # ISO 639-1
 
 
+def told_language(code: str) -> str:
+    """The ISO 639-1 code of a language that requests can be told to be in."""
+    known = known_languages()
+    if code in known:
+        return code
+    raise ValueError(
+        "is not the ISO 639-1 code, such as de, of a language in which a request can be told to be, so its text would "
+        f"never be used; those are {', '.join(sorted(known))}"
+    )
+
+
+Language = Annotated[
+    str, AfterValidator(told_language), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2}$"})
+]
 Template = Annotated[str, Field(max_length=60), AfterValidator(told_apart)]
 
 
@@ -28,7 +55,7 @@ class Refusal(Strict):
     # refuse: 200 and a polite message; error: 400 in OpenAI's shape
     shape: Annotated[Literal["refuse", "error"], Field(alias="as")] = "refuse"
     text: Sentence = "I can't help with that."
-    texts: dict[Annotated[str, Field(pattern=LANGUAGE.pattern)], Sentence] = Field(default_factory=dict)
+    texts: dict[Language, Sentence] = Field(default_factory=dict)
 
     def text_in(self, language: str | None) -> str:
         """The text in a language by its ISO 639-1 code, or the one for all others."""
@@ -56,11 +83,32 @@ class Unscanned(Strict):
         return Action[(getattr(self, kind, None) or self.default).upper()]
 
 
+Weight = Annotated[float, Field(ge=0.0, le=1.0)]
+Head = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+def _rising(weights: tuple[float, float]) -> tuple[float, float]:
+    if weights[0] > weights[1]:
+        raise ValueError("must be the least and the most that it may weigh, in this order")
+    return weights
+
+
+WeightRange = Annotated[tuple[Weight, Weight], AfterValidator(_rising)]
+
+
 class Bounds(Strict):
     """What a key under this policy may ask for in the `alignment` request field."""
 
     max_n: Annotated[int, Field(ge=1, le=256)] = 16
     max_deadline_ms: Annotated[int, Field(ge=1)] = 30_000
+    strategies: Annotated[tuple[StrategyName, ...], Field(min_length=1)] | None = None  # None: every one
+    # The least and the most that a dial may weigh a reward head, of those that the reward model has; any other
+    # may weigh 0 to 1. One that a dial leaves out weighs the least.
+    dial: dict[Head, WeightRange] = Field(default_factory=lambda: {"safety": (0.5, 1.0)})
+
+    def weights(self, head: str) -> tuple[float, float]:
+        """The least and the most that a head may weigh."""
+        return self.dial.get(head, (0.0, 1.0))
 
 
 class Revision(Strict):

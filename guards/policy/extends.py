@@ -5,7 +5,7 @@
     extends: [default, ./eu.yaml]   several; each says more than the one before
 
 A mapping is merged key by key, the guards by their ids; anything else is replaced. Name, version, description and cases
-speak of one document alone, and are never taken over.
+speak of one document alone, and are never taken over. The files that a base names are those beside it.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from guards.policy.beside import can_be, seen_from
+from guards.policy.shown import shown
 from guards.policy.source import Mark, Node, flattened, read
 from guards.verdict import PolicyRefused
 
@@ -67,7 +69,7 @@ class Library:
                 way = " → ".join(Path(step).name for step in (*trail, str(file)))
                 raise PolicyRefused(f"{reference.mark}: extends: goes round in a circle: {way}")
             taken = self._composed(read(text_of(file), file.name), file.parent, (*trail, str(file)))
-            taken = taken_over(taken)
+            taken = seen_from(folder, taken_over(taken), file.parent)
             base = taken if base is None else merged(base, taken)
         assert base is not None
         return merged(without(base, own), own)
@@ -76,14 +78,15 @@ class Library:
         wanted = str(reference.value)
         if (known := bundled(wanted)) is not None:
             return known.resolve()
-        file = (folder / wanted).resolve()
+        possible = can_be(folder / wanted)
+        file = (folder / wanted).resolve() if possible else folder
         if self.confined and not file.is_relative_to(self.folder.resolve()):
             raise PolicyRefused(
-                f"{reference.mark}: extends: {wanted} is not in the folder of the configured policy"
+                f"{reference.mark}: extends: {shown(wanted)} is not in the folder of the configured policy"
             )
-        if not file.is_file():
+        if not possible or not file.is_file():
             raise PolicyRefused(
-                f"{reference.mark}: extends: there is no file {wanted} beside it, and no policy of that name "
+                f"{reference.mark}: extends: there is no file {shown(wanted)} beside it, and no policy of that name "
                 f"comes with Trimtab; those are {', '.join(bundled_names())}"
             )
         return file
@@ -131,8 +134,10 @@ def without(base: Node, own: Node) -> Node:
     guards = base.under("guards")
     known = {} if guards is None else by_id(guards)
     for each in unwanted.value:
-        if each.value not in known:
-            raise PolicyRefused(f"{each.mark}: without: no guard is called so; there are {', '.join(known)}")
+        if not isinstance(each.value, str) or each.value not in known:
+            raise PolicyRefused(
+                f"{each.mark}: without: no guard is called so; there are {shown(', '.join(known))}"
+            )
     ids = {each.value for each in unwanted.value}
     kept = [guard for name, guard in known.items() if name not in ids]
     return Node({**base.value, "guards": Node(kept, guards.mark if guards else base.mark)}, base.mark)
@@ -156,7 +161,7 @@ def merged_guards(base: Node, own: Node) -> list[Node]:
     ours = by_id(own)
     for guard in own.value:
         if (name := guard_id(guard)) is not None and ours[name] is not guard:
-            raise PolicyRefused(f"{guard.mark}: guards: {name!r} stands twice; keep one")
+            raise PolicyRefused(f"{guard.mark}: guards: {shown(name)!r} stands twice; keep one")
     known = by_id(base)
     changed = [merged(guard, ours[name]) if name in ours else guard for name, guard in known.items()]
     return changed + [guard for guard in own.value if guard_id(guard) not in known]

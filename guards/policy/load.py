@@ -15,6 +15,7 @@ from guards.policy.document import Bounds, Document, Refusal, Stream
 from guards.policy.extends import Library, bundled, text_of
 from guards.policy.feasible import Plan, impossibilities
 from guards.policy.rule import Rule
+from guards.policy.shown import shown
 from guards.policy.source import Mark, Marks, Place, flattened, mark_of
 from guards.services import Service
 from guards.verdict import PolicyRefused
@@ -67,6 +68,12 @@ class GuardPolicy:
     def revises_streams(self) -> bool:
         """Whether a streamed reply must be whole before it leaves, since it may have to be revised."""
         return self.document.revision is not None and self.document.revision.streams == "whole"
+
+    @property
+    def asks(self) -> tuple[Service, ...]:
+        """The services that its guards ask."""
+        named = (value for plan in self.plans for value in vars(plan.config).values())
+        return tuple({one.name: one for one in named if isinstance(one, Service)}.values())
 
     @property
     def deadline_seconds(self) -> float:
@@ -186,7 +193,7 @@ def at(place: Place, marks: Marks, name: str, message: str) -> str:
     place = written(place, marks)
     mark = mark_of(place, marks) or Mark(name, 1, 1)
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
-    return f"{mark}: {field or 'document'}: {message}"
+    return f"{mark}: {shown(field) or 'document'}: {shown(message)}"
 
 
 def written(place: Place, marks: Marks) -> Place:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from guards.policy.shown import shown
 from guards.verdict import PolicyRefused
 
 Place = tuple[str | int, ...]
@@ -54,7 +55,7 @@ def read(text: str, name: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise PolicyRefused(f"{where}: not YAML: {error.problem or error.context}") from error
+        raise PolicyRefused(f"{where}: not YAML: {shown(str(error.problem or error.context))}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PolicyRefused(f"{name}: not YAML: {type(error).__name__}") from error
 
@@ -77,7 +78,7 @@ class Reader:
             return Node([self.node(item, None, depth + 1) for item in found.value], mark)
         if isinstance(found, yaml.MappingNode):
             return Node(self.entries(found, depth), mark)
-        return Node(self._loader.construct_object(found), mark)
+        return Node(whole(self._loader.construct_object(found), mark), mark)
 
     def entries(self, found: yaml.MappingNode, depth: int) -> dict[str, Node]:
         """The entries of a mapping, each marked where its key stands."""
@@ -86,17 +87,24 @@ class Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise PolicyRefused(f"{self.mark(key)}: a key must be a word")
             if key.value in seen and key.value != "<<":
-                raise PolicyRefused(f"{self.mark(key)}: {key.value!r} stands twice; keep one")
+                raise PolicyRefused(f"{self.mark(key)}: {shown(key.value)!r} stands twice; keep one")
             seen.add(key.value)
         self._loader.flatten_mapping(found)  # what `<<` stands for comes first, so that own keys win
         entries = {}
         for key, value in found.value:
-            entries[str(key.value)] = self.node(value, self.mark(key), depth + 1)
+            entries[whole(str(key.value), self.mark(key))] = self.node(value, self.mark(key), depth + 1)
         return entries
 
     def mark(self, found: yaml.Node) -> Mark:
         """Where a node of the library's begins."""
         return Mark(self._name, found.start_mark.line + 1, found.start_mark.column + 1)
+
+
+def whole(value: Any, mark: Mark) -> Any:
+    """A scalar; raises PolicyRefused for a text with half a character in it, which no file or hash can hold."""
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+        raise PolicyRefused(f"{mark}: a surrogate stands alone here; write the whole character")
+    return value
 
 
 def flattened(root: Node) -> tuple[Any, Marks]:

@@ -35,7 +35,8 @@ def score(
 
     A row is {"id": …, "text": …, "direction": …} or {"id": …, "messages": […]}, whose last message is judged with
     those before it. The direction is prompt (the default), tool_result, reply, tool_call or reasoning; a reply
-    may carry the request as "asked". A row that cannot be read becomes a row that says so, and the exit code is 1.
+    may carry the request as "asked", and any row the "tools" that were offered. A row that cannot be read becomes a
+    row that says so, and the exit code is 1.
     """
     from guards.scoring.batches import batches
     from guards.scoring.scorer import scored

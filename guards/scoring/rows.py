@@ -3,11 +3,13 @@
 {"id": "a", "text": "…", "direction": "prompt"}
 {"id": "b", "text": "…", "direction": "reply", "asked": "…"}
 {"id": "c", "messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}
+
+Each may name the `tools` that the request let the model call, as a request does or by their names alone.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import orjson
@@ -84,7 +86,21 @@ def row_of(told: Mapping[str, Any], number: int) -> Row:
     if ("text" in told) == ("messages" in told):
         raise BadRow("text", "give either text or messages")
     segments, context = of_text(told) if "text" in told else of_messages(told)
+    if told.get("tools") is not None:
+        context = replace(context, tools=frozenset(tools_of(told["tools"])))
     return Row(row_id, segments, context, told)
+
+
+def tools_of(tools: Any) -> Iterator[str]:
+    """The names of tools: each is one, or the description of one in OpenAI's or Anthropic's form."""
+    if not isinstance(tools, list):
+        raise BadRow("tools", "must be a list of tools, or of their names")
+    for index, tool in enumerate(tools):
+        described = (tool.get("function") or tool.get("custom") or tool) if isinstance(tool, dict) else tool
+        name = described.get("name") if isinstance(described, dict) else described
+        if not isinstance(name, str) or not name:
+            raise BadRow(f"tools.{index}", "must be a name, or an object with one")
+        yield name
 
 
 def of_text(told: Mapping[str, Any]) -> tuple[tuple[Segment, ...], Context]:

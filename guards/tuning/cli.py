@@ -98,11 +98,13 @@ def write(policy: "GuardPolicy", found: "Sequence[Tuned]", out: Path) -> None:
     """The policy with its new thresholds, everything else as it was; an exit where that cannot be."""
     from guards.policy.load import read_policy
     from guards.tuning.edit import EditRefused, edited
+    from guards.tuning.override import overridden
     from guards.verdict import PolicyRefused
 
     changes = {spot: value for one in found for spot, value in one.changes.items()}
     try:
-        text = edited(policy.text, changes)
+        wanted = [(spot.guard, spot.hazard) for spot in changes]
+        text = edited(overridden(policy.text, policy.document.guards, wanted), changes)
         read_policy(text, str(out), Path(policy.source).parent, services=policy.services)
         out.write_text(text, "utf-8")
     except (EditRefused, PolicyRefused) as error:

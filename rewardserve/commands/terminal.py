@@ -46,16 +46,21 @@ def settings_or_exit(**given: Any) -> "RewardSettings":
 
 
 def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
-    """The model, with a word on how loading goes; or a message that says why it cannot be used."""
+    """The model, once; see `all_loaded_or_exit`."""
+    return all_loaded_or_exit(settings.model_copy(update={"workers": 1}))[0]
+
+
+def all_loaded_or_exit(settings: "RewardSettings") -> "list[Scorer[Measured]]":
+    """The model, once for each worker, told while it loads; or a message that says why it cannot be used."""
     from rewardserve.errors import ModelUnusable
     from rewardserve.loading import load_served
 
     try:
         with say.status(f"loading {settings.ensemble or settings.model} …"):
-            scorer = load_served(settings, settings.spec)
+            scorers = load_served(settings)
     except ModelUnusable as error:
         give_up(str(error))
-    card = scorer.card
+    card = scorers[0].card
     say.print(
         f"{card.name}: {card.architecture}, {card.parameters / 1e6:.1f} M parameters, "
         f"{card.dtype} on {card.device}, "
@@ -64,7 +69,7 @@ def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
         highlight=False,
         soft_wrap=True,
     )
-    return scorer
+    return scorers
 
 
 def give_up(message: str) -> NoReturn:

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from rewardserve.errors import ModelUnusable
 from rewardserve.scorer import ModelSpec
+from rewardserve.scorers.reading import Reading, reading_of
 
 # Tokenizers without a limit say 1e30.
 NO_LIMIT = 1_000_000
@@ -24,17 +25,17 @@ class Checkpoint:
     tokenizer: Any
     config: Any  # the text model's, where a larger configuration contains it
     device: torch.device
-    label_index: int
+    reading: Reading
     max_tokens: int
 
 
 def load_checkpoint(spec: ModelSpec) -> Checkpoint:
     """Load, check that this is a reward model, and move it to its device; raises ModelUnusable."""
     refuse_odd_folder(spec.model)
-    device = device_of(spec.device)
+    device = device_of(spec.device, spec.worker)
     try:
         config = AutoConfig.from_pretrained(spec.model, trust_remote_code=spec.trust_remote_code)
-        label = label_of(config, spec)
+        reading = reading_of(config, spec)
         tokenizer = AutoTokenizer.from_pretrained(spec.model, trust_remote_code=spec.trust_remote_code)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             spec.model,
@@ -43,6 +44,7 @@ def load_checkpoint(spec: ModelSpec) -> Checkpoint:
             trust_remote_code=spec.trust_remote_code,
             output_loading_info=True,
         )
+        model.to(device)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelUnusable(f"{spec.model} cannot be loaded: {first_line(error)}") from error
     refuse_untrained(spec.model, report)
@@ -50,7 +52,7 @@ def load_checkpoint(spec: ModelSpec) -> Checkpoint:
         tokenizer.chat_template = template_of(spec.chat_template)
     text_config = config.get_text_config()
     limit = limit_of(text_config, tokenizer, spec.max_tokens)
-    return Checkpoint(model.to(device).eval(), tokenizer, text_config, device, label, limit)
+    return Checkpoint(model.eval(), tokenizer, text_config, device, reading, limit)
 
 
 def refuse_odd_folder(model: str) -> None:
@@ -70,20 +72,6 @@ def refuse_odd_folder(model: str) -> None:
     raise ModelUnusable(f"{model} holds no model: config.json is missing")
 
 
-def label_of(config: Any, spec: ModelSpec) -> int:
-    """Which logit is the reward; a model with several must be told."""
-    labels = int(config.num_labels)
-    index = spec.label_index
-    if index is None and labels != 1:
-        raise ModelUnusable(
-            f"{spec.model} has {labels} labels; a reward model has one. "
-            f"If one of them is the reward, say which: --label-index 0 to {labels - 1}"
-        )
-    if index is not None and not 0 <= index < labels:
-        raise ModelUnusable(f"--label-index {index}: {spec.model} has labels 0 to {labels - 1}")
-    return index or 0
-
-
 def refuse_untrained(model: str, report: Mapping[str, Any]) -> None:
     """Refuse a checkpoint whose head transformers had to invent: it would score at random."""
     missing = sorted(report["missing_keys"])
@@ -94,10 +82,12 @@ def refuse_untrained(model: str, report: Mapping[str, Any]) -> None:
         )
 
 
-def device_of(wish: str) -> torch.device:
-    """The device asked for, or the best there is for `auto`."""
+def device_of(wish: str, worker: int = 0) -> torch.device:
+    """The device asked for, or the best there is for `auto`; each worker has its own where there are several."""
+    if wish in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", worker % torch.cuda.device_count())
     if wish == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu")
     try:
         device = torch.device(wish)
         torch.empty(0, device=device)

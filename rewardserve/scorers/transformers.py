@@ -1,6 +1,6 @@
 """Any Hugging Face sequence-classification reward model, in this process: raw logits, never a sigmoid."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,12 @@ from jinja2 import TemplateError
 from transformers.utils.logging import disable_progress_bar
 
 from rewardserve.errors import BadInput, TooLong
+from rewardserve.packing import Packing, pack
 from rewardserve.render import Disarm, chat_of, pair_of, plain_of, turns_of
-from rewardserve.scorer import Message, ModelCard, ModelSpec
+from rewardserve.scorer import Message, ModelCard, ModelSpec, Spent
 from rewardserve.scorers.checkpoint import Checkpoint, load_checkpoint
-from rewardserve.scorers.heads import Head, head_of
-from rewardserve.scorers.prefix import PrefixSharing, groups_of
+from rewardserve.scorers.heads import Head, head_of, in_order, most_on
+from rewardserve.scorers.prefix import PrefixSharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Encoded:
     ids: tuple[int, ...]
     segments: tuple[int, ...] | None  # token types, for models that read pairs
     conversation: int  # items with the same number probably begin alike
+    shared: (
+        int  # where the candidate begins, as far as can be told: what lies before it is the conversation's
+    )
 
     @property
     def tokens(self) -> int:
@@ -45,7 +49,10 @@ class TransformersScorer:
     def __init__(self, checkpoint: Checkpoint, spec: ModelSpec) -> None:
         self._tokenizer = checkpoint.tokenizer
         self._head: Head = head_of(checkpoint)
-        self._sharing = PrefixSharing.proven(self._head) if spec.prefix_sharing else None
+        self._reading = checkpoint.reading
+        self._most = most_on(checkpoint.device, spec.batch_padded_tokens)
+        self._sharing = PrefixSharing.proven(self._head, self._most) if spec.prefix_sharing else None
+        self.spent = Spent(0, 0, 0)
         self._disarm = Disarm(special_tokens(checkpoint.tokenizer))
         self._system: Literal["keep", "drop"] = spec.system_messages
         self.card = ModelCard(
@@ -57,6 +64,7 @@ class TransformersScorer:
             dtype=str(checkpoint.model.dtype).removeprefix("torch."),
             prefix_sharing=self._sharing is not None,
             input=self._input(),
+            heads=tuple(checkpoint.reading.heads),
         )
 
     def _input(self) -> Literal["chat", "pair", "plain"]:
@@ -64,13 +72,15 @@ class TransformersScorer:
             return "chat"
         return "plain" if self._head.causal else "pair"
 
-    def prepare(self, messages: Sequence[Message], candidates: Sequence[str]) -> list[Encoded]:
+    def prepare(
+        self, messages: Sequence[Message], candidates: Sequence[str], *, partial: bool = False
+    ) -> list[Encoded]:
         """Render and tokenize; raises BadInput for what the template or the model cannot take."""
         turns = turns_of([Message(m.role, self._disarm(m.content)) for m in messages], system=self._system)
         conversation = hash(tuple(turns))
         encoded = []
         for number, candidate in enumerate(candidates):
-            item = self._encode(turns, self._disarm(candidate), conversation)
+            item = self._encode(turns, self._disarm(candidate), conversation, partial=partial)
             if item.tokens > self.card.max_tokens:
                 raise TooLong(
                     f"the conversation with this candidate is {item.tokens} tokens; the reward model reads "
@@ -80,48 +90,108 @@ class TransformersScorer:
             encoded.append(item)
         return encoded
 
-    def _encode(self, turns: list[Message], candidate: str, conversation: int) -> Encoded:
-        if self.card.input == "chat":
-            out = self._tokenizer(self._render(turns, candidate), add_special_tokens=False)
-        elif self.card.input == "pair":
+    def _encode(self, turns: list[Message], candidate: str, conversation: int, *, partial: bool) -> Encoded:
+        if self.card.input == "pair":
             out = self._tokenizer(*pair_of(turns, candidate))
-        else:
-            out = self._tokenizer(plain_of([*turns, Message("assistant", candidate)]))
-        segments = out.get("token_type_ids") if self.card.input == "pair" else None
-        return Encoded(tuple(out["input_ids"]), tuple(segments) if segments else None, conversation)
+            segments = out.get("token_type_ids")
+            return Encoded(tuple(out["input_ids"]), tuple(segments) if segments else None, conversation, 0)
+        chat = self.card.input == "chat"
+        text = self._rendered(turns, candidate, partial=partial) if chat else spoken(turns, candidate)
+        out = self._tokenizer(text, add_special_tokens=not chat)
+        ids = tuple(out["input_ids"])
+        if partial and not chat:
+            ids = without_end(ids, self._tokenizer.eos_token_id)
+        if not ids:
+            raise BadInput("nothing is left of this conversation when it is rendered", param="messages")
+        return Encoded(ids, None, conversation, beginning_of(out, text, candidate))
 
-    def _render(self, turns: list[Message], candidate: str) -> str:
+    def _rendered(self, turns: list[Message], candidate: str, *, partial: bool) -> str:
+        """The text of a chat; a partial one is what its finished form begins with."""
+        finished = self._templated(turns, candidate)
+        if not partial:
+            return finished
+        begun = self._templated(turns, candidate, continue_final_message=True)
+        if not finished.startswith(begun):
+            raise BadInput(
+                "the model's chat template cannot render a beginning of an answer: "
+                "finished, it does not begin in the same way",
+                param="partial",
+            )
+        return begun
+
+    def _templated(self, turns: list[Message], candidate: str, **how: bool) -> str:
         try:
-            text: str = self._tokenizer.apply_chat_template(chat_of(turns, candidate), tokenize=False)
+            text: str = self._tokenizer.apply_chat_template(chat_of(turns, candidate), tokenize=False, **how)
         except TemplateError as error:
             raise BadInput(
                 f"the model's chat template refuses this conversation: {error}", param="messages"
+            ) from error
+        except ValueError as error:  # whose message holds the whole conversation
+            raise BadInput(
+                "the model's chat template leaves out or changes the candidate", param="messages"
             ) from error
         return text
 
     @torch.inference_mode()
     def score(self, items: Sequence[Encoded]) -> list[float]:
-        """One raw logit per item: shared beginnings are run once where that is proven equal and pays."""
-        rewards = [0.0] * len(items)
-        alone: list[int] = []
-        for rows in groups_of(items):
-            texts = [items[row].ids for row in rows]
+        """One raw reward per item: equal items once, and shared beginnings once where that is proven equal and pays."""
+        rewards: dict[Encoded, float] = {}
+        alone: list[Encoded] = []
+        packings: list[Packing] = []
+        for group in groups_of(dict.fromkeys(items)):
+            texts = [item.ids for item in group]
             if self._sharing is not None and self._sharing.pays(texts):
-                self._fill(rewards, rows, self._sharing.score(texts))
+                packings.append(self._sharing.packing(texts))
+                logits = self._sharing.score(texts, packings[-1])
+                rewards.update(zip(group, self._reading.rewards(logits), strict=True))
             else:
-                alone.extend(rows)
+                alone.extend(group)
         if alone:
-            logits = self._head.score(
-                [items[row].ids for row in alone], [items[row].segments for row in alone]
-            )
-            self._fill(rewards, alone, logits)
-        return rewards
+            packings.append(pack([item.tokens for item in alone], self._most, overhead=self._head.overhead))
+            rewards.update(zip(alone, self._reading.rewards(self._plain(alone, packings[-1])), strict=True))
+        self.spent = spent_on(items, packings)
+        return [rewards[item] for item in items]
 
-    @staticmethod
-    def _fill(rewards: list[float], rows: Sequence[int], logits: torch.Tensor) -> None:
-        values: list[Any] = logits.float().tolist()
-        for row, value in zip(rows, values, strict=True):
-            rewards[row] = value
+    def _plain(self, items: Sequence[Encoded], packing: Packing) -> torch.Tensor:
+        """The logits of whole texts, those of like length together."""
+        logits = [
+            self._head.score([items[row].ids for row in rows], [items[row].segments for row in rows])
+            for rows in packing.passes
+        ]
+        return in_order(logits, packing.passes)
+
+
+def groups_of(items: Iterable[Encoded]) -> list[list[Encoded]]:
+    """The items of each conversation, in order of first appearance."""
+    groups: dict[int, list[Encoded]] = {}
+    for item in items:
+        groups.setdefault(item.conversation, []).append(item)
+    return list(groups.values())
+
+
+def spent_on(items: Sequence[Encoded], packings: Sequence[Packing]) -> Spent:
+    """What scoring the items cost."""
+    read = sum(packing.read for packing in packings)
+    asked = sum(item.tokens for item in items)
+    return Spent(read, sum(packing.padded for packing in packings), asked - read)
+
+
+def spoken(turns: Sequence[Message], candidate: str) -> str:
+    """A conversation as paragraphs, the candidate the last."""
+    return plain_of([*turns, Message("assistant", candidate)])
+
+
+def without_end(ids: tuple[int, ...], end: int | None) -> tuple[int, ...]:
+    """The ids without the token that ends a text, if they end in it and hold more."""
+    return ids[:-1] if len(ids) > 1 and ids[-1] == end else ids
+
+
+def beginning_of(encoded: Any, text: str, candidate: str) -> int:
+    """How many tokens lie before the candidate; 0 where the tokenizer cannot tell."""
+    place = text.rfind(candidate.strip())
+    if place <= 0 or not encoded.is_fast:
+        return 0
+    return int(encoded.char_to_token(place) or len(encoded["input_ids"]) - 1)
 
 
 def special_tokens(tokenizer: Any) -> list[str]:

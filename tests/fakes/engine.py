@@ -236,11 +236,12 @@ def answers_in(body: dict[str, Any]) -> int:
 
 
 def messages_of(body: dict[str, Any], script: Script) -> list[dict[str, Any]]:
-    """The n messages that the script says."""
+    """The n messages that the script says; of a seed's number on, as a model says something else with each seed."""
     answers = answers_in(body)
     texts = script.afterwards[answers - 1 : answers] if answers and script.afterwards else script.texts
     said = script.messages or tuple({"role": "assistant", "content": text} for text in texts)
-    return [said[index % len(said)] for index in range(body.get("n") or 1)]
+    first = body.get("seed") or 0
+    return [said[(first + index) % len(said)] for index in range(body.get("n") or 1)]
 
 
 def whole_answer(asked: Asked, script: Script) -> dict[str, Any]:

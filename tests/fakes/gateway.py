@@ -27,6 +27,7 @@ from gateway.tenants.quotas import Quotas
 from gateway.tenants.terms import NO_TERMS, Terms
 from gateway.tools import Tools, embedder_of, first_routes, keeping, pool_of
 from rewardserve.client import RewardRefused, RewardUnavailable
+from rewardserve.reward import Reward
 from tests.fakes.engine import FakeEngine, fake_engine
 from tests.fakes.guards import word_screen
 from tests.serving import Serving, serving_opened
@@ -77,17 +78,21 @@ class FakeRewards:
 
     fails: str = ""  # away, refused, slow, nan, short
     asked: list[list[str]] = field(default_factory=list)
+    begun: list[list[str]] = field(default_factory=list)  # the same, of answers that are not whole
     read: list[Sequence[Mapping[str, Any]]] = field(default_factory=list)  # the conversations
     cancelled: int = 0
 
-    async def score(
+    async def rewards(
         self,
         messages: Sequence[Mapping[str, Any]],
         candidates: Sequence[str],
         *,
-        deadline_seconds: float | None = None,
-    ) -> list[float]:
-        self.asked.append(list(candidates))
+        partial: bool = False,
+        tenant: str = "",
+        route: str = "",
+        deadline_seconds: float = 0.0,
+    ) -> list[Reward]:
+        (self.begun if partial else self.asked).append(list(candidates))
         self.read.append(messages)
         if self.fails == "away":
             raise RewardUnavailable("nobody there")
@@ -100,8 +105,8 @@ class FakeRewards:
                 self.cancelled += 1
                 raise
         if self.fails == "nan":
-            return [math.nan] * len(candidates)
-        return [float(len(text)) for text in candidates][: 0 if self.fails == "short" else None]
+            return [Reward(math.nan)] * len(candidates)
+        return [Reward(len(text)) for text in candidates][: 0 if self.fails == "short" else None]
 
 
 @dataclass
@@ -121,6 +126,7 @@ class Running:
         self.recorder.full = False
         self.rewards.fails = ""
         self.rewards.asked.clear()
+        self.rewards.begun.clear()
         self.rewards.read.clear()
         self.rewards.cancelled = 0
         self.tools.screens.publish(screen or word_screen())

@@ -101,8 +101,10 @@ def word_screen(
     hold_back: int = 16,
     patience_ms: int = 300,
     guard: WordGuard | None = None,
+    bounds: str = "{}",
 ) -> Screen:
     """A screen whose only guard looks for words."""
     text = POLICY.format(shape=shape, on_error=on_error, hold_back=hold_back, patience_ms=patience_ms)
+    text += f"bounds: {bounds}\n"
     kinds: Mapping[str, Kind] = {"words": Words(guard)}
     return Screen(read_policy(text, "words.yaml", Path(), kinds), kinds)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rewardserve.errors import BadInput, TooLong
+from rewardserve.reward import Reward
 from rewardserve.scorer import Message, ModelCard
 
 CARD = ModelCard(
@@ -44,12 +45,15 @@ class FakeScorer:
         """From now on the model answers nobody until `free` is set."""
         self.free.clear()
 
-    def prepare(self, messages: Sequence[Message], candidates: Sequence[str]) -> list[FakeItem]:
-        """One item per candidate; refuses an unknown role and too many words."""
+    def prepare(
+        self, messages: Sequence[Message], candidates: Sequence[str], *, partial: bool = False
+    ) -> list[FakeItem]:
+        """One item per candidate, a partial one ending in …; refuses an unknown role and too many words."""
         if any(message.role == "martian" for message in messages):
             raise BadInput("the template knows no martian", param="messages")
         said = sum(len(message.content.split()) for message in messages)
-        items = [FakeItem(candidate, said + len(candidate.split())) for candidate in candidates]
+        end = "…" if partial else ""
+        items = [FakeItem(candidate + end, said + len(candidate.split())) for candidate in candidates]
         for number, item in enumerate(items):
             if item.tokens > self.card.max_tokens:
                 raise TooLong(f"{item.tokens} tokens", param=f"candidates[{number}]")
@@ -60,4 +64,5 @@ class FakeScorer:
         self.batches.append([item.text for item in items])
         self.busy.set()
         assert self.free.wait(10), "a test held the model and forgot it"
-        return [float(self.rule(item.text)) for item in items]
+        rewards = [self.rule(item.text) for item in items]
+        return [one if isinstance(one, Reward) else float(one) for one in rewards]

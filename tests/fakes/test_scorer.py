@@ -14,6 +14,10 @@ def test_it_is_a_scorer() -> None:
     assert scorer.score(scorer.prepare([Message("user", "hi")], ["abc", "a"])) == [3.0, 1.0]
 
 
+def test_it_marks_what_is_partial() -> None:
+    assert [item.text for item in FakeScorer().prepare([], ["abc"], partial=True)] == ["abc…"]
+
+
 def test_it_remembers_its_batches() -> None:
     scorer = FakeScorer()
     scorer.score(scorer.prepare([], ["a", "b"]))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission import lowered
+from gateway.strategies.size import lowered
 from gateway.tenants.terms import NO_TERMS
 from tests.fakes.gateway import FakeKeys, Running, running_gateway, until
 

@@ -79,7 +79,17 @@ def test_a_body_that_is_no_request_is_a_400(body: bytes, http: httpx.Client) -> 
         ({"alignment": {"strategy": "single", "n": 2}}, "alignment.n"),
         ({"alignment": {"deadline_ms": 10**9}}, "alignment.deadline_ms"),
         ({"alignment": {"deadline_ms": 0}}, "alignment.deadline_ms"),
-        ({"alignment": {"dial": {"safety": 1.0}}}, "alignment.dial"),
+        ({"alignment": {"dial": {"safety": 1.0}}}, "alignment.dial.safety"),
+        ({"alignment": {"dial": {"brevity": 2.0}}}, "alignment.dial.brevity"),
+        ({"alignment": {"dial": {"brevity": 0.0}}}, "alignment.dial"),
+        ({"alignment": {"dial": {}}}, "alignment.dial"),
+        ({"alignment": {"strategy": "self_certainty", "dial": {"brevity": 1.0}}}, "alignment.dial"),
+        ({"alignment": {"temperature": -1}}, "alignment.temperature"),
+        ({"alignment": {"strategy": "best_of_n", "temperature": 1.0}}, "alignment.temperature"),
+        ({"alignment": {"mu": 1000}}, "alignment.mu"),
+        ({"alignment": {"mu": 40}}, "alignment.mu"),
+        ({"alignment": {"strategy": "best_of_n", "mu": 1}}, "alignment.mu"),
+        ({"alignment": {"strategy": "best_of_poisson", "n": 2}}, "alignment.n"),
     ],
 )
 def test_the_field_at_fault_is_named(change: dict[str, Any], param: str, http: httpx.Client) -> None:

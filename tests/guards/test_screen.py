@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from guards.detectors.patterns import Patterns
 from guards.policy.load import read_policy
 from guards.screen import Screen
 from guards.verdict import Action, Context, Segment, Span, Verdict
@@ -178,3 +179,33 @@ async def test_skipped_parts_and_other_sides_are_neither_judged_nor_counted() ->
     segments = [Segment(REFUSED, "prompt", "system"), reply(REFUSED)]
     screening = await screen.prompt(segments)
     assert (screening.action, screening.scanned_bytes) == (Action.ALLOW, 0)
+
+
+READING_ON = """
+name: pieces
+version: 1
+guards:
+  - id: words
+    kind: patterns
+    where: [reply]
+    on_error: closed
+    hazards: {X.bad: {action: refuse, threshold: 0.5}}
+    config: {patterns: {bird: {hazard: X.bad, terms: [blue heron]}}}
+  - id: alone
+    kind: words
+    where: [reply]
+    on_error: closed
+    hazards: {hte: {action: refuse, threshold: 0.5}}
+"""
+
+
+async def test_read_on_from_earlier_texts_only_those_are_asked_who_read_them() -> None:
+    kinds = {"words": Words(), "patterns": Patterns()}
+    screen = Screen(read_policy(READING_ON, "pieces.yaml", Path(), kinds), kinds)
+    segment = Segment(f"heron {REFUSED}", "reply", earlier=("blue",))
+    for _ in range(2):  # the second time from memory
+        screening = await screen.reading_on([segment])
+        assert [(one.guard, one.hazard) for one in screening.findings] == [("words", "X.bad")]
+    alone = await screen.reply([Segment(f"heron {REFUSED}", "reply")])
+    assert [one.hazard for one in alone.findings] == ["hte"]
+    assert (await screen.reading_on([Segment(REFUSED, "reply")])).action is Action.ALLOW

@@ -5,12 +5,18 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from itertools import count
+from threading import Event
 from typing import Any
 
 import aiohttp
 import pytest
 
 from rewardserve.app import create_app
+from rewardserve.front import Load
+from rewardserve.loading import load_served
+from rewardserve.reward import Reward
+from rewardserve.scorer import Scorer
 from rewardserve.settings import RewardSettings
 from tests.fakes.scorer import FakeScorer
 from tests.serving import Serving, serving_opened
@@ -20,9 +26,11 @@ ASK = {"conversations": [{"messages": TURNS, "candidates": ["abc", "a"]}]}
 
 
 @contextmanager
-def served(scorer: FakeScorer, **settings: Any) -> Iterator[Serving]:
-    """The app on a free port; the model is let go before the server is stopped."""
-    app = create_app(scorer, RewardSettings(**settings))
+def served(scorer: Scorer[Any], load: Load = load_served, **settings: Any) -> Iterator[Serving]:
+    """The app on a free port; a fake model is let go before the server is stopped."""
+    app = create_app(scorer, RewardSettings(**settings), load=load)
+    free = scorer.free if isinstance(scorer, FakeScorer) else Event()
+    del scorer  # a reload must be able to free it
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[Any]:
@@ -34,7 +42,7 @@ def served(scorer: FakeScorer, **settings: Any) -> Iterator[Serving]:
         try:
             yield server
         finally:
-            scorer.free.set()
+            free.set()
 
 
 @pytest.fixture
@@ -101,6 +109,32 @@ async def test_it_scores_every_candidate_of_every_conversation(http: aiohttp.Cli
     status, answer = await post(http, two)
     assert status == 200
     assert answer == {"rewards": [[3.0, 1.0], [4.0]], "model": "fake", "tokens": 9}
+
+
+async def test_a_partial_candidate_is_read_as_one(http: aiohttp.ClientSession) -> None:
+    begun = {"messages": TURNS, "candidates": ["abc"], "partial": True}
+    assert (await post(http, {"conversations": [begun, *ASK["conversations"]]}))[1]["rewards"] == [
+        [4.0],
+        [3.0, 1.0],
+    ]
+
+
+async def test_equal_candidates_tie_even_where_the_model_wavers(
+    own: aiohttp.ClientSession, scorer: FakeScorer
+) -> None:
+    wavering = count(1)
+    scorer.rule = lambda _: next(wavering)
+    body = {"conversations": [{"messages": TURNS, "candidates": ["a", "b", "a"]}]}
+    assert (await post(own, body))[1]["rewards"] == [[1.0, 2.0, 1.0]]
+
+
+async def test_parts_and_doubt_are_told_where_there_are_any(
+    own: aiohttp.ClientSession, scorer: FakeScorer
+) -> None:
+    scorer.rule = lambda text: Reward(len(text), {"safety": 2.0}, 0.5)
+    _, answer = await post(own, ASK)
+    assert (answer["rewards"], answer["spread"]) == ([[3.0, 1.0]], [[0.5, 0.5]])
+    assert answer["heads"] == [[{"safety": 2.0}] * 2]
 
 
 async def test_text_parts_are_read_and_extra_fields_ignored(http: aiohttp.ClientSession) -> None:
@@ -201,6 +235,37 @@ async def test_a_full_queue_answers_429_and_when_to_come_back(
     assert {status for status, _ in await asyncio.gather(running, *waiting)} == {200}
 
 
+async def test_who_cannot_be_served_in_time_is_dropped_unserved(
+    own: aiohttp.ClientSession, scorer: FakeScorer
+) -> None:
+    scorer.hold()
+    running = asyncio.create_task(post(own, ASK))
+    await until(scorer.busy.is_set)
+    status, answer = await post(own, ASK | {"deadline_ms": 20})
+    assert (status, answer["error"]["code"]) == (504, "deadline")
+    scorer.free.set()
+    assert (await running)[0] == 200
+    assert len(scorer.batches) == 1
+    assert await metric(own, "trimtab_reward_late_candidates_total") == 2
+    assert await metric(own, 'trimtab_reward_requests_total{outcome="late"}') == 1
+
+
+async def test_the_urgent_go_first(own: aiohttp.ClientSession, scorer: FakeScorer) -> None:
+    scorer.hold()
+    running = asyncio.create_task(post(own, ASK))
+    await until(scorer.busy.is_set)
+    waiting = []
+    for priority in (5, -5):
+        body = {"conversations": [{"messages": TURNS, "candidates": ["x" * (10 + priority)]}]}
+        waiting.append(asyncio.create_task(post(own, body | {"priority": priority})))
+        async with asyncio.timeout(5):
+            while await metric(own, "trimtab_reward_queue_items") < len(waiting):
+                await asyncio.sleep(0.005)
+    scorer.free.set()
+    await asyncio.gather(running, *waiting)
+    assert scorer.batches[1] == ["x" * 5, "x" * 15]
+
+
 async def test_a_broken_model_is_500_and_serving_goes_on(
     own: aiohttp.ClientSession, scorer: FakeScorer
 ) -> None:
@@ -245,7 +310,7 @@ async def test_health_is_green(http: aiohttp.ClientSession) -> None:
 
 
 async def test_health_turns_red_when_the_batcher_dies(server: Serving, own: aiohttp.ClientSession) -> None:
-    server.call(server.app.state.batcher._task.cancel)  # type: ignore[attr-defined]
+    server.call(server.app.state.front.served.batcher._tasks[0].cancel)  # type: ignore[attr-defined]
     async with own.get("/health") as response:
         assert response.status == 503
         assert (await response.json())["reason"] == "the batcher was cancelled"
@@ -266,6 +331,7 @@ async def test_metrics_count_what_was_done(own: aiohttp.ClientSession) -> None:
     assert await metric(own, 'trimtab_reward_requests_total{outcome="refused"}') == 1
     assert await metric(own, "trimtab_reward_batch_items_sum") == 2
     assert await metric(own, "trimtab_reward_batch_padded_tokens_sum") == 6
+    assert await metric(own, 'trimtab_reward_tokens_total{kind="read"}') == 6
     assert await metric(own, "trimtab_reward_queue_wait_seconds_count") == 2
     assert await metric(own, "trimtab_reward_forward_seconds_count") == 1
     assert await metric(own, "trimtab_reward_rewards_count") == 2

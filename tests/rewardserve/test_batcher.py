@@ -1,16 +1,18 @@
 """Every waiting caller is answered once: a reward, an error, or closed."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rewardserve.batcher import Batcher, BatchLimits, Served, Waiting, take_batch
-from rewardserve.errors import BatcherClosed, Overloaded, ScoringFailed, TooLarge
+from rewardserve.batch import BatchLimits
+from rewardserve.batcher import Batcher, Served
+from rewardserve.errors import BatcherClosed, DeadlineMissed, Overloaded, ScoringFailed, TooLarge
+from rewardserve.line import Terms
+from rewardserve.reward import Reward
+from rewardserve.scorer import Spent
 from tests.fakes.scorer import FakeItem, FakeScorer
 
 LIMITS = BatchLimits(items=4, padded_tokens=40, waiting=8)
@@ -30,7 +32,7 @@ async def until(claim: Callable[[], bool]) -> None:
 async def batching(
     scorer: FakeScorer, limits: BatchLimits = LIMITS, on_batch: Callable[[Served], None] = lambda _: None
 ) -> AsyncIterator[Batcher[FakeItem]]:
-    async with Batcher(scorer.score, limits, on_batch) as batcher:
+    async with Batcher([scorer], limits, on_batch) as batcher:
         try:
             yield batcher
         finally:
@@ -73,10 +75,10 @@ async def test_a_batch_holds_no_more_items_than_its_limit() -> None:
     assert [len(batch) for batch in scorer.batches] == [4, 2]
 
 
-async def test_padded_tokens_bound_a_batch() -> None:
+async def test_tokens_bound_a_batch() -> None:
     scorer = FakeScorer()
     async with batching(scorer) as batcher:
-        await batcher.score([item("a", 5), item("b", 15), item("c", 15)])
+        await batcher.score([item("a", 15), item("b", 15), item("c", 15)])
     assert scorer.batches == [["a", "b"], ["c"]]  # three of 15 tokens would be 45
 
 
@@ -84,7 +86,7 @@ async def test_an_item_over_the_budget_goes_alone() -> None:
     scorer = FakeScorer()
     async with batching(scorer) as batcher:
         assert await batcher.score([item("a"), item("long", 400), item("c")]) == [1.0, 4.0, 1.0]
-    assert scorer.batches == [["a"], ["long"], ["c"]]
+    assert scorer.batches == [["a", "c"], ["long"]]
 
 
 async def test_an_error_reaches_exactly_its_batch_and_serving_goes_on() -> None:
@@ -193,10 +195,11 @@ async def test_what_could_never_wait_is_refused_for_good() -> None:
 
 
 async def test_a_wrong_number_of_rewards_is_an_error() -> None:
-    def one_short(items: Sequence[FakeItem]) -> list[float]:
-        return [1.0] * (len(items) - 1)
+    class OneShort(FakeScorer):
+        def score(self, items: Sequence[FakeItem]) -> list[float]:
+            return super().score(items)[1:]
 
-    async with Batcher(one_short, LIMITS, lambda _: None) as batcher:
+    async with batching(OneShort()) as batcher:
         with pytest.raises(ScoringFailed, match="1 rewards for 2 candidates"):
             await batcher.score([item("a"), item("b")])
 
@@ -214,9 +217,125 @@ async def test_a_reward_that_is_not_finite_fails_alone(reward: float) -> None:
             await odd
 
 
+@pytest.mark.parametrize(
+    "odd", [Reward(1, {"safety": float("nan")}), Reward(1, {}, float("inf"))], ids=["part", "doubt"]
+)
+async def test_a_reward_whose_part_or_doubt_is_not_finite_fails(odd: Reward) -> None:
+    async with batching(FakeScorer(rule=lambda _: odd)) as batcher:
+        with pytest.raises(ScoringFailed, match=r"gave (safety nan|spread inf), not a finite reward"):
+            await batcher.score([item("a")])
+
+
+async def test_who_gets_no_finite_reward_is_told_for_which_candidate() -> None:
+    scorer = FakeScorer(rule=lambda text: float("nan") if text == "odd" else 2)
+    async with batching(scorer) as batcher:
+        with pytest.raises(ScoringFailed, match="for candidate 3 of the 4 in this request"):
+            await batcher.score([item(text) for text in ("a", "b", "odd", "c")])
+
+
+def soon(seconds: float) -> Terms:
+    return Terms(deadline=monotonic() + seconds)
+
+
+async def test_a_deadline_is_told_as_soon_as_it_has_passed() -> None:
+    scorer, late = FakeScorer(), list[int]()
+    async with Batcher([scorer], LIMITS, lambda _: None, on_late=late.append) as batcher:
+        first = await hold_busy(batcher, scorer)
+        with pytest.raises(DeadlineMissed):
+            await batcher.score([item("a"), item("b")], soon(0.02))
+        scorer.free.set()
+        await first
+    assert late == [2]
+    assert scorer.batches == [["first"]]
+
+
+async def test_who_comes_too_late_does_not_wait_at_all() -> None:
+    scorer, late = FakeScorer(), list[int]()
+    async with Batcher([scorer], LIMITS, lambda _: None, on_late=late.append) as batcher:
+        with pytest.raises(DeadlineMissed, match="was over before"):
+            await batcher.score([item("a"), item("b")], soon(0))
+        assert batcher.depth == 0
+    assert (late, scorer.batches) == ([2], [])
+
+
+async def test_who_cannot_make_it_is_dropped_before_it_costs() -> None:
+    scorer, late = FakeScorer(), list[int]()
+    async with Batcher([scorer], LIMITS, lambda _: None, on_late=late.append) as batcher:
+        batcher._pace.took(1, 30.0)
+        with pytest.raises(DeadlineMissed, match="dropped unserved"):
+            await batcher.score([item("a")], soon(10))
+        assert late == [1]
+        assert scorer.batches == []
+
+
+async def test_a_slow_hour_is_forgotten_once_it_keeps_everybody_out() -> None:
+    scorer = FakeScorer()
+    async with batching(scorer) as batcher:
+        batcher._pace.took(1, 30.0)
+        with pytest.raises(DeadlineMissed):
+            await batcher.score([item("a")], soon(10))
+        assert await batcher.score([item("a")], soon(10)) == [1.0]
+
+
+async def test_tenants_take_turns() -> None:
+    scorer = FakeScorer()
+    async with batching(scorer, BatchLimits(items=2, waiting=20)) as batcher:
+        first = await hold_busy(batcher, scorer)
+        flood = asyncio.create_task(batcher.score([item(text) for text in "abcdef"], Terms("flood")))
+        await until(lambda: batcher.depth == 6)
+        quiet = asyncio.create_task(batcher.score([item("quiet")], Terms("quiet")))
+        await until(lambda: batcher.depth == 7)
+        scorer.free.set()
+        await asyncio.gather(first, flood, quiet)
+    assert scorer.batches[1] == ["a", "quiet"]
+
+
+async def test_two_workers_run_at_once() -> None:
+    scorers = [FakeScorer(), FakeScorer()]
+    for scorer in scorers:
+        scorer.hold()
+    async with Batcher(scorers, LIMITS, lambda _: None) as batcher:
+        callers = [asking(batcher, "a")]
+        await until(lambda: any(scorer.busy.is_set() for scorer in scorers))
+        callers.append(asking(batcher, "b"))
+        await until(lambda: all(scorer.busy.is_set() for scorer in scorers))
+        for scorer in scorers:
+            scorer.free.set()
+        assert await asyncio.gather(*callers) == [[1.0], [1.0]]
+
+
+async def test_draining_serves_those_who_wait_and_takes_nobody_new() -> None:
+    scorer = FakeScorer()
+    batcher = await Batcher([scorer], LIMITS, lambda _: None, drain_seconds=10).__aenter__()
+    running = await hold_busy(batcher, scorer)
+    queued = asking(batcher, *"abcdef")
+    await until(lambda: batcher.depth == 6)
+    closing = asyncio.create_task(batcher.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    with pytest.raises(BatcherClosed):
+        await batcher.score([item("new")])
+    scorer.free.set()
+    await closing
+    assert (await running, await queued) == ([5.0], [1.0] * 6)
+
+
+async def test_draining_has_an_end() -> None:
+    scorer = FakeScorer()
+    batcher = await Batcher([scorer], LIMITS, lambda _: None, drain_seconds=0.02).__aenter__()
+    running = await hold_busy(batcher, scorer)
+    queued = asking(batcher, "queued")
+    await until(lambda: batcher.depth == 1)
+    closing = asyncio.create_task(batcher.__aexit__(None, None, None))
+    with pytest.raises(BatcherClosed):
+        await queued
+    scorer.free.set()
+    await closing
+    assert await running == [5.0]
+
+
 async def test_closing_answers_everyone_and_awaits_a_running_forward() -> None:
     scorer = FakeScorer()
-    batcher = await Batcher(scorer.score, LIMITS, lambda _: None).__aenter__()
+    batcher = await Batcher([scorer], LIMITS, lambda _: None).__aenter__()
     running = await hold_busy(batcher, scorer)
     queued = asking(batcher, "queued")
     await until(lambda: batcher.depth == 1)
@@ -241,7 +360,7 @@ async def test_death_answers_everyone_and_says_why() -> None:
         raise LookupError("the account book is gone")
 
     scorer = FakeScorer()
-    batcher = await Batcher(scorer.score, LIMITS, die).__aenter__()
+    batcher = await Batcher([scorer], LIMITS, die).__aenter__()
     first = await hold_busy(batcher, scorer)
     queued = asking(batcher, "queued")
     await until(lambda: batcher.depth == 1)
@@ -271,57 +390,16 @@ async def test_each_batch_is_accounted_for() -> None:
     seen: list[Served] = []
     async with batching(FakeScorer(), on_batch=seen.append) as batcher:
         await batcher.score([item("a", 2), item("b", 5)])
-    assert [(served.items, served.padded_tokens, len(served.wait_seconds)) for served in seen] == [(2, 10, 2)]
+    assert [(served.items, served.spent, len(served.wait_seconds)) for served in seen] == [
+        (2, Spent(read=7, padded=10, saved=0), 2)
+    ]
 
 
-def waiting_for(sizes: Sequence[int], gone: Sequence[bool]) -> deque[Waiting[FakeItem]]:
-    loop = asyncio.new_event_loop()
-    try:
-        queue = deque(Waiting(item(str(n), size), loop.create_future()) for n, size in enumerate(sizes))
-        for waiting, left in zip(queue, gone, strict=True):
-            if left:
-                waiting.future.cancel()
-        return queue
-    finally:
-        loop.close()
+async def test_a_scorer_that_keeps_account_is_believed() -> None:
+    class Frugal(FakeScorer):
+        spent = Spent(3, 4, 5)
 
-
-queues = st.lists(st.tuples(st.integers(1, 60), st.booleans()), max_size=30)
-bounds = st.builds(BatchLimits, items=st.integers(1, 9), padded_tokens=st.integers(1, 200))
-
-
-def split(queue: list[tuple[int, bool]]) -> deque[Waiting[FakeItem]]:
-    return waiting_for([size for size, _ in queue], [left for _, left in queue])
-
-
-@given(queues, bounds)
-def test_no_batch_is_over_its_limits_unless_it_is_one_item(
-    queue: list[tuple[int, bool]], limits: BatchLimits
-) -> None:
-    batch = take_batch(split(queue), limits)
-    assert len(batch) <= limits.items
-    longest = max((waiting.item.tokens for waiting in batch), default=0)
-    assert len(batch) <= 1 or longest * len(batch) <= limits.padded_tokens
-
-
-@given(queues, bounds)
-def test_batches_take_everyone_who_stayed_once_and_in_order(
-    queue: list[tuple[int, bool]], limits: BatchLimits
-) -> None:
-    waiting, taken = split(queue), []
-    while batch := take_batch(waiting, limits):
-        taken += [one.item.text for one in batch]
-    assert taken == [str(n) for n, (_, left) in enumerate(queue) if not left]
-    assert not waiting
-
-
-@given(queues, bounds)
-def test_a_batch_leaves_out_only_what_would_not_fit(
-    queue: list[tuple[int, bool]], limits: BatchLimits
-) -> None:
-    waiting = split(queue)
-    batch = take_batch(waiting, limits)
-    left = [one.item.tokens for one in waiting if not one.future.done()]
-    if left and len(batch) < limits.items:
-        longest = max(left[0], *(one.item.tokens for one in batch))
-        assert longest * (len(batch) + 1) > limits.padded_tokens
+    seen: list[Served] = []
+    async with batching(Frugal(), on_batch=seen.append) as batcher:
+        await batcher.score([item("a", 2), item("b", 5)])
+    assert [served.spent for served in seen] == [Spent(3, 4, 5)]

@@ -15,7 +15,10 @@ from rewardserve.client import (
     RewardRefused,
     RewardTimedOut,
     RewardUnavailable,
+    body_of,
 )
+from rewardserve.contract import ScoreRequest
+from rewardserve.reward import Reward
 from tests.fakes.scorer import FakeScorer
 from tests.rewardserve.test_app import served, until
 from tests.serving import Serving
@@ -78,6 +81,34 @@ async def test_it_scores_several_conversations_at_once(client: RewardClient) -> 
     assert await client.score_many([(TURNS, ["abc"]), (tuple(TURNS), ("a",))]) == [[3.0], [1.0]]
 
 
+async def test_beginnings_of_answers_are_scored_as_such(client: RewardClient) -> None:
+    assert await client.score(TURNS, ["abc", "a"], partial=True) == [4.0, 2.0]
+
+
+async def test_it_gives_whole_rewards(client: RewardClient, scorer: FakeScorer) -> None:
+    scorer.rule = lambda text: Reward(len(text), {"safety": 2.0}, 0.5)
+    [reward] = await client.rewards(TURNS, ["abc"])
+    assert (reward, reward.heads, reward.spread) == (3.0, {"safety": 2.0}, 0.5)
+
+
+async def test_a_reward_without_parts_has_none(client: RewardClient) -> None:
+    [reward] = await client.rewards(TURNS, ["abc"])
+    assert (reward, reward.heads, reward.spread) == (3.0, {}, 0.0)
+
+
+def test_all_that_is_said_of_a_question_is_sent() -> None:
+    said = body_of([(TURNS, ["a"])], {"tenant": "t", "route": "r", "priority": -1, "partial": True}, 0.25)
+    assert ScoreRequest.model_validate(said) == ScoreRequest.model_validate(
+        {
+            "conversations": [{"messages": TURNS, "candidates": ["a"], "partial": True}],
+            "tenant": "t",
+            "route": "r",
+            "priority": -1,
+            "deadline_ms": 250,
+        }
+    )
+
+
 async def test_it_knows_whether_the_server_is_well(client: RewardClient) -> None:
     assert await client.healthy()
 
@@ -106,7 +137,7 @@ async def test_a_full_server_is_unavailable_and_says_for_how_long(
     running = asyncio.create_task(client.score(TURNS, ["a"]))
     await until(scorer.busy.is_set)
     waiting = asyncio.create_task(client.score(TURNS, ["b", "c"]))
-    batcher: Any = server.app.state.batcher  # type: ignore[attr-defined]
+    batcher: Any = server.app.state.front.served.batcher  # type: ignore[attr-defined]
     await until(lambda: batcher.depth == 2)
     with pytest.raises(RewardUnavailable) as full:
         await client.score(TURNS, ["d"])
@@ -133,7 +164,7 @@ async def test_who_cancels_hangs_up(server: Serving, client: RewardClient, score
     running = asyncio.create_task(client.score(TURNS, ["first"]))
     await until(scorer.busy.is_set)
     leaver = asyncio.create_task(client.score(TURNS, ["never mind"]))
-    batcher: Any = server.app.state.batcher  # type: ignore[attr-defined]
+    batcher: Any = server.app.state.front.served.batcher  # type: ignore[attr-defined]
     await until(lambda: batcher.depth == 1)
     leaver.cancel()
     gone = server.app.state.metrics.requests.labels("left")._value  # type: ignore[attr-defined]
@@ -156,6 +187,8 @@ async def test_who_cancels_hangs_up(server: Serving, client: RewardClient, score
         b'{"rewards": [["x", 1.0]]}',
         b'{"rewards": [[1e999, 1.0]]}',
         b'{"rewards": [["nan", 1.0]]}',
+        b'{"rewards": [[1.0, 2.0]], "heads": [[{}]]}',
+        b'{"rewards": [[1.0, 2.0]], "spread": [1]}',
     ],
 )
 async def test_an_answer_without_proper_rewards_is_a_failure(body: bytes) -> None:
@@ -173,6 +206,7 @@ async def test_an_answer_without_proper_rewards_is_a_failure(body: bytes) -> Non
         (404, RewardRefused),
         (413, RewardRefused),
         (502, RewardFailed),
+        (504, RewardTimedOut),
     ],
 )
 async def test_every_status_has_its_error(status: int, kind: type[RewardFailed]) -> None:

@@ -31,6 +31,9 @@ def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DTYPE", "int3"),
         ("BATCH_ITEMS", "0"),
         ("SYSTEM_MESSAGES", "shout"),
+        ("WORKERS", "0"),
+        ("DRAIN_SECONDS", "-1"),
+        ("ADMIN_KEY", "short"),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -55,3 +58,21 @@ def test_every_wrong_value_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_model_to_load_is_all_there(tmp_path: Path) -> None:
     spec = read_settings(model=str(tmp_path), label_index=1, max_tokens=99, cpu_threads=1).spec
     assert (spec.model, spec.label_index, spec.max_tokens, spec.cpu_threads) == (str(tmp_path), 1, 99, 1)
+
+
+def test_heads_are_a_json_object_or_the_checkpoints_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_REWARDSERVE_HEADS", '{"safety": 0, "helpfulness": 1}')
+    assert read_settings().spec.heads == {"safety": 0, "helpfulness": 1}
+    monkeypatch.setenv("TRIMTAB_REWARDSERVE_HEADS", "config")
+    assert read_settings().spec.heads == "config"
+
+
+def test_heads_of_another_kind_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_REWARDSERVE_HEADS", '{"safety": -1}')
+    with pytest.raises(SettingsRefused, match="TRIMTAB_REWARDSERVE_HEADS: "):
+        read_settings()
+
+
+def test_the_admin_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_REWARDSERVE_ADMIN_KEY", "a key of some length")
+    assert "some length" not in repr(read_settings())

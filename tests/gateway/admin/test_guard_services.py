@@ -1,11 +1,14 @@
 """Services of guards in a running gateway: told by its settings alone, and named by policies."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from gateway.policies.cli import app
 from tests.fakes.engine import fake_engine
 from tests.fakes.service import FakeService, completion, service_apart
 from tests.gateway.admin.conftest import House, open_house
@@ -87,6 +90,29 @@ def test_a_service_that_is_away_closes_what_is_closed(house: House, fake: FakeSe
         fake.says = judged
     assert answer.json()["choices"][0]["finish_reason"] == "content_filter"
     assert answer.headers["x-trimtab-degraded"]
+
+
+def test_what_is_put_in_force_says_whether_its_services_are_there(house: House, fake: FakeService) -> None:
+    document = POLICY.format(version=1, threshold=0.5, service="judges")
+    asked = len(fake.asked)
+    with house.http() as client:
+        put = client.post("/admin/policy", json={"document": document, "cause": "again"}).json()
+    assert (put["warnings"], len(fake.asked)) == ([], asked)
+
+
+def test_a_policy_is_put_in_force_with_a_warning_where_its_service_is_away(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("name: configured\nversion: 1\n")
+    (tmp_path / "draft.yaml").write_text(POLICY.format(version=1, threshold=0.5, service="judges"))
+    nobody = "http://127.0.0.1:1"
+    guards = {"policy": tmp_path / "policy.yaml", "services": {"judges": {"url": nobody}}}
+    with fake_engine() as (engine, behind), open_house(tmp_path, behind.url, engine, guards=guards) as house:
+        environment = {"TRIMTAB_ADMIN_URL": house.server.url, "TRIMTAB_ADMIN_KEY": house.keys["operator"]}
+        told = CliRunner().invoke(app, ["activate", str(tmp_path / "draft.yaml")], env=environment)
+        assert (told.exit_code, "modelled version 1" in told.stdout) == (0, True)
+        assert "warning: service judges cannot be reached" in told.stderr
+        again = CliRunner().invoke(app, ["restore", "modelled", "--json"], env=environment)
+        assert "service judges cannot be reached" in json.loads(again.stdout)["warnings"][0]
+        assert nobody not in told.output
 
 
 def test_the_policy_is_shown_with_names_alone(house: House, fake: FakeService) -> None:

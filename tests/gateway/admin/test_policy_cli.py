@@ -66,6 +66,25 @@ def test_kept_policies_are_listed_and_any_is_restored(house, draft):
     assert " all " in run(house, "list")[1]
 
 
+def test_a_policy_is_restored_by_its_name(house, draft):
+    run(house, "activate", draft)
+    assert run(house, "restore", "configured")[0] == 0
+    assert answer_to(house, "a haddock") == "Hello there."
+    code, shown = run(house, "restore", "drafty")
+    assert (code, "no policy is known as 'drafty'" in shown) == (1, True)
+
+
+def test_of_several_with_one_name_the_last_in_force_is_restored(house, draft, tmp_path):
+    run(house, "activate", draft)
+    (tmp_path / "draft.yaml").write_text(POLICY.format(name="draft", word="whiting"))
+    run(house, "activate", draft)
+    run(house, "restore", "2")
+    run(house, "restore", "configured")
+    assert run(house, "restore", "draft")[0] == 0
+    assert answer_to(house, "a haddock") == "Not here."
+    assert answer_to(house, "a whiting") == "Hello there."
+
+
 def test_an_alias_gets_a_policy_and_loses_it(house, draft):
     assert run(house, "activate", draft, "--alias", "assistant")[0] == 0
     assert answer_to(house, "a haddock") == "Not here."

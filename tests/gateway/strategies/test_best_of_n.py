@@ -4,14 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.exchange import Candidate
 from gateway.strategies.best_of_n import BestOfN
-from guards.verdict import Action, Screening
-
-
-def candidate(index: int, reward: float | None, action: Action = Action.ALLOW) -> Candidate:
-    text = f"candidate {index}"
-    return Candidate(index, text, {"content": text}, "stop", screening=Screening(text, action), reward=reward)
+from guards.verdict import Action
+from tests.gateway.strategies.candidates import candidate
 
 
 @given(st.lists(st.tuples(st.floats(-10, 10), st.booleans()), min_size=1))

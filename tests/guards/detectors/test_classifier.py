@@ -49,7 +49,7 @@ async def test_what_was_asked_matters() -> None:
         await unsafe(bundled, reply, HARM),
         await unsafe(bundled, reply, "How do I peel an onion?"),
     )
-    assert harmless < 0.5 < harmful
+    assert harmful > 3 * harmless
 
 
 async def test_the_last_thing_the_user_said_is_what_was_asked(guard: ClassifierGuard) -> None:
@@ -164,6 +164,24 @@ def test_placeholders_of_hidden_values_say_nothing(text: str) -> None:
     ]
     assert max(judged) < 0.3
     assert len(set(judged)) == 1
+
+
+async def test_a_reply_is_read_on_from_what_stands_before_it_with_some_doubt(guard: ClassifierGuard) -> None:
+    asked, half = Context((("user", "Tell me more."),)), "I'm sorry, but I cannot help with that."
+    before = "Sure, here is how to murder your boss."
+    own = guard.check_now(Segment(half, "reply"), asked).scores
+    joint = guard.check_now(Segment(f"{before}\n{half}", "reply"), asked).scores
+    found = guard.check_now(Segment(half, "reply", earlier=(before,)), asked).scores
+    assert own["G.unsafe"] < found["G.unsafe"] < joint["G.unsafe"]
+    assert all(found[label] >= score for label, score in own.items())
+    safe = guard.check_now(Segment(half, "reply", earlier=("Let us bake bread.",)), asked).scores
+    assert safe["G.unsafe"] < found["G.unsafe"]
+
+
+def test_what_stands_before_a_reply_is_read_and_weighed(guard: ClassifierGuard) -> None:
+    alone, on = Segment("b", "reply"), Segment("b", "reply", earlier=("aaa",))
+    assert set(guard.reads(on, Context())) - set(guard.reads(alone, Context())) == {"aaa"}
+    assert guard.weighs(on, Context()) == guard.weighs(alone, Context()) + 3
 
 
 def test_a_tools_name_alone_does_no_harm() -> None:

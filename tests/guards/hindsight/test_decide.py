@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guards.hearing import covers
 from guards.hindsight.decide import Decider
 from guards.hindsight.record import Heard, Record, record_of
 from guards.screen import Screen
@@ -12,6 +13,14 @@ from tests.fakes.drawn_policies import SEGMENTS, documents
 
 many = settings(max_examples=200, deadline=None)
 UNREAD = st.dictionaries(st.sampled_from(["image", "file"]), st.just(1), max_size=1)
+
+
+def reads_more(old: Screen, new: Screen, name: str, segments: list[Segment]) -> bool:
+    """Whether a guard has texts to read now that it had not then."""
+    then, now = (
+        next(rule for rule in screen.policy.document.guards if rule.id == name) for screen in (old, new)
+    )
+    return any(covers(now, each) and not covers(then, each) for each in segments)
 
 
 @many
@@ -45,6 +54,10 @@ async def test_deciding_again_is_screening_again(then, now, where, unread, given
     failing, replayed = ({one.guard for one in told.failures} for told in (screened, decision))
     assert failing <= replayed <= failing | record.failed
     if failing != replayed:  # it failed on a text that it need not read now, and nobody knows of the others
+        return
+    if any(
+        reads_more(old, new, name, segments) for name in failing
+    ):  # nobody asked it then about these either
         return
     assert decision.action == screened.action
     assert sorted(map(repr, decision.findings)) == sorted(map(repr, screened.findings))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guards.policy.extends import bundled_names
+from guards.policy.extends import bundled_names, portable
 from guards.policy.load import GuardPolicy, load_policy, read_policy
 from guards.verdict import PolicyRefused
 from tests.fakes.guards import Words
@@ -169,3 +169,61 @@ def test_aliases_of_aliases_do_not_grow_without_end(folder: Path) -> None:
 def test_a_guard_that_stands_twice_in_one_file_is_told(folder: Path) -> None:
     twice = "guards:\n  - {id: words, on_error: open}\n  - {id: words, timeout_ms: 5}\n"
     assert refusal(OWN + twice, folder).endswith("own.yaml:5:5: guards: 'words' stands twice; keep one")
+
+
+LISTED = """
+name: listed
+version: 1
+guards:
+  - id: listed
+    kind: patterns
+    where: [prompt]
+    on_error: closed
+    hazards: {X.word: {action: refuse}}
+    config: {files: [words.yaml]}
+"""
+WORDS = "patterns: {%s: {hazard: X.word, terms: [%s]}}\n"
+
+
+def extending_a_folder(folder: Path) -> Path:
+    """A policy that extends one in a folder, which extends one in a folder of that."""
+    for place, text in (
+        ("house", "name: house\nversion: 1\nextends: base/listed.yaml\n"),
+        ("house/base", LISTED),
+    ):
+        (folder / place).mkdir()
+        (folder / place / ("listed.yaml" if place.endswith("base") else "house.yaml")).write_text(text)
+    (folder / "own.yaml").write_text("name: own\nversion: 1\nextends: house/house.yaml\n")
+    return folder / "own.yaml"
+
+
+def patterns_of(policy: GuardPolicy) -> list[str]:
+    return list(policy.plans[0].config.chosen())
+
+
+def test_files_of_a_base_are_those_beside_it(folder: Path) -> None:
+    own = extending_a_folder(folder)
+    (folder / "house" / "base" / "words.yaml").write_text(WORDS % ("theirs", "haddock"))
+    (folder / "words.yaml").write_text(WORDS % ("ours", "whiting"))
+    assert patterns_of(load_policy(own)) == ["theirs"]
+
+
+def test_files_that_the_extending_policy_names_are_beside_itself(folder: Path) -> None:
+    own = extending_a_folder(folder)
+    (folder / "house" / "base" / "words.yaml").write_text(WORDS % ("theirs", "haddock"))
+    (folder / "words.yaml").write_text(WORDS % ("ours", "whiting"))
+    own.write_text(own.read_text() + "guards: [{id: listed, config: {files: [words.yaml]}}]\n")
+    assert patterns_of(load_policy(own)) == ["ours"]
+
+
+def test_a_file_that_is_not_beside_the_base_is_looked_for_beside_the_policy(folder: Path) -> None:
+    own = extending_a_folder(folder)
+    (folder / "words.yaml").write_text(WORDS % ("ours", "whiting"))
+    assert patterns_of(load_policy(own)) == ["ours"]
+
+
+def test_what_is_sent_elsewhere_names_files_of_a_base_from_the_policy(folder: Path) -> None:
+    own = extending_a_folder(folder)
+    (folder / "house" / "base" / "words.yaml").write_text(WORDS % ("theirs", "haddock"))
+    sent = read_policy(portable(own), "sent", folder, confined=True)
+    assert (patterns_of(sent), sent.hash) == (["theirs"], load_policy(own).hash)

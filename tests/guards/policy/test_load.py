@@ -73,6 +73,14 @@ def test_a_fault_is_refused_with_its_place(old: str, new: str, says: str) -> Non
     assert says in refusal(GOOD.replace(old, new))
 
 
+@pytest.mark.parametrize("code", ["en-XX", "xx", "DE", "deu", ""])
+def test_a_refusal_in_no_language_that_can_be_told_is_refused(code: str) -> None:
+    text = f"name: p\nversion: 1\nrefusal: {{texts: {{de: Nein., '{code}': No.}}}}\n"
+    said = refusal(text)
+    assert f"refusal.texts.{code}: is not the ISO 639-1 code, such as de" in said
+    assert "\n" not in said
+
+
 def test_every_fault_is_named_at_once() -> None:
     told = refusal(GOOD.replace("on_error: closed", "").replace("version: 1", "version: none"))
     assert len(told.splitlines()) == 2

@@ -46,6 +46,20 @@ def test_a_direction_picks_from_a_reply_of_several_texts() -> None:
     assert [segment.part for segment in row.segments] == ["tool_name", "tool_arguments"]
 
 
+@pytest.mark.parametrize(
+    "tools",
+    [
+        ["search", "pay"],
+        [{"type": "function", "function": {"name": "search"}}, {"name": "pay", "input_schema": {}}],
+        ["search", {"type": "custom", "custom": {"name": "pay"}}],
+    ],
+)
+def test_a_row_names_the_tools_that_were_offered(tools) -> None:
+    call = {"text": "{}", "direction": "tool_call", "tool": "pay"}
+    assert row_of(call | {"tools": tools}, 1).context.tools == {"search", "pay"}
+    assert row_of(call, 1).context.tools == frozenset()
+
+
 def test_a_row_without_an_id_is_known_by_its_line() -> None:
     assert read_row(b'{"text": "x"}', 7).id == 7
 
@@ -66,6 +80,8 @@ def test_what_only_python_reads_is_read() -> None:
         (b'{"text": "a", "id": []}', "id"),
         (b'{"text": "a", "direction": "up"}', "direction"),
         (b'{"text": "a", "asked": "b"}', "asked"),
+        (b'{"text": "a", "tools": "search"}', "tools"),
+        (b'{"text": "a", "tools": ["search", {"function": {}}]}', "tools.1"),
         (b'{"messages": []}', "messages"),
         (b'{"messages": [5]}', "messages.0"),
         (b'{"messages": [{"role": "user", "content": 5}]}', "messages.0.content"),

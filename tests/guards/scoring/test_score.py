@@ -36,6 +36,18 @@ def test_each_row_is_told_with_verdicts_scores_and_spans(policy: str) -> None:
     assert told[2]["verdicts"][0]["scores"] == {}
 
 
+def test_a_call_is_judged_by_the_tools_that_its_row_names(tmp_path: Path) -> None:
+    (tmp_path / "tools.yaml").write_text(
+        "name: t\nversion: 1\nguards:\n  - {id: calls, kind: tool_calls, where: [tool_call], on_error: closed,"
+        " hazards: {G.tool_misuse: {action: refuse}}, config: {only_declared: true}}\n"
+    )
+    call = {"text": "{}", "direction": "tool_call", "tool": "pay"}
+    rows = [call | {"tools": tools} for tools in (["pay"], ["search"], [])]
+    code, told, _ = run("--policy", str(tmp_path / "tools.yaml"), given=lines(*rows))
+    assert code == 0
+    assert [row["action"] for row in told] == ["allow", "refuse", "refuse"]
+
+
 def test_a_bad_row_is_told_in_its_place_and_the_rest_goes_on(policy: str) -> None:
     code, told, _ = run("--policy", policy, given=lines(ROWS[0], "nonsense", ROWS[1]))
     assert code == 1

@@ -89,6 +89,20 @@ def test_an_action_may_be_tuned_alone(policy, rows, tmp_path) -> None:
     assert "{action: flag, threshold: 0.2}, {action: refuse, threshold: 0.6001}" in out.read_text()
 
 
+def test_a_threshold_that_is_taken_over_is_written_into_the_policy_that_extends(
+    policy, rows, tmp_path
+) -> None:
+    own, out = tmp_path / "own.yaml", tmp_path / "tuned.yaml"
+    own.write_text("extends: p.yaml  # the house's\nname: own\nversion: 1\n")
+    code, *_ = run(str(own), rows(), "--fpr", "0.05", "--hazard", "X.bad", "--out", str(out))
+    assert code == 0
+    assert out.read_text() == own.read_text() + (
+        "guards: [{id: words, hazards: {X.bad: [{action: flag, threshold: 0.6001}, "
+        "{action: refuse, threshold: 0.6001}]}}]\n"
+    )
+    assert Path(policy).read_text() == POLICY
+
+
 def test_too_few_texts_are_told_with_how_many_it_takes(policy, rows) -> None:
     code, told, _ = run(policy, rows(100), "--fpr", "0.01", "--guard", "words", "--json")
     assert code == 1

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,23 @@ def test_an_adapter(tmp_path: Path) -> None:
 def test_several_labels_and_none_chosen(make: Make) -> None:
     with pytest.raises(ModelUnusable, match="--label-index 0 to 2"):
         load_checkpoint(ModelSpec(str(make(labels=3))))
+
+
+@pytest.mark.parametrize(
+    ("wishes", "why"),
+    [
+        ({"heads": {"safety": 3}}, r"heads: .* has labels 0 to 2, and none for \['safety'\]"),
+        (
+            {"heads": {"safety": 0}, "weights": {"safty": 1.0}},
+            r"weights: there is no head called \['safty'\]",
+        ),
+        ({"weights": {"safety": 1.0}}, "no head called"),
+        ({"heads": {"safety": 0}, "weights": {"safety": 1.0}, "label_index": 0}, "give one of them"),
+    ],
+)
+def test_heads_that_make_no_sense(make: Make, wishes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ModelUnusable, match=why):
+        load_checkpoint(ModelSpec(str(make(labels=3)), **wishes))
 
 
 def test_a_label_that_does_not_exist(tiny: Path) -> None:

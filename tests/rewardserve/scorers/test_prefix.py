@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rewardserve.scorer import Message, ModelSpec
 from rewardserve.scorers.checkpoint import load_checkpoint
@@ -51,7 +53,7 @@ def test_candidates_do_not_see_each_other(tiny: Path) -> None:
 def test_equal_candidates_get_equal_rewards(tiny: Path) -> None:
     scorer = load(ModelSpec(str(tiny)))
     first, second = scorer.score(scorer.prepare(ASKED, ["Take flour.", "Take flour."]))
-    assert first == pytest.approx(second, abs=1e-6)
+    assert first == second
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,58 @@ def test_a_head_that_disagrees_with_itself_is_not_proven(tiny: Path) -> None:
     checkpoint = load_checkpoint(ModelSpec(str(tiny)))
     assert PrefixSharing.proven(LastTokenHead(checkpoint)) is not None
     assert PrefixSharing.proven(Drifting(checkpoint)) is None
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[int, str]]:
+    """Candidates of three conversations in any order, some of them twice, some empty."""
+    answer = st.lists(st.sampled_from(["Take", "flour", "never", "dear reader!"]), max_size=6).map(" ".join)
+    return draw(st.lists(st.tuples(st.integers(0, 2), answer), min_size=1, max_size=12))
+
+
+@given(asked=batches(), most=st.integers(1, 900), data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_neither_order_nor_company_nor_padding_changes_a_reward(
+    scorers: tuple[Path, TransformersScorer], asked: list[tuple[int, str]], most: int, data: st.DataObject
+) -> None:
+    """Whatever shares a batch, however little a pass may hold: each reward is what the text gets alone."""
+    folder, alone = scorers
+    packed = load(ModelSpec(str(folder), batch_padded_tokens=most))
+    items = [packed.prepare([*ASKED, Message("user", "Why? " * which)], [said])[0] for which, said in asked]
+    order = data.draw(st.permutations(range(len(items))))
+    found = packed.score([items[row] for row in order])
+    expected = [alone.score([items[row]])[0] for row in order]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def scorers(tiny: Path) -> tuple[Path, TransformersScorer]:
+    return tiny, load(ModelSpec(str(tiny), prefix_sharing=False))
+
+
+def test_groups_are_shared_within_a_mixed_batch(tiny: Path) -> None:
+    scorer = load(ModelSpec(str(tiny)))
+    first, second = (scorer.prepare([Message("user", asked * 30)], ANSWERS) for asked in ("Why? ", "How? "))
+    scorer.score([item for pair in zip(first, second, strict=True) for item in pair])
+    read_alone = sum(item.tokens for item in (*first, *second))
+    assert scorer.spent.saved > 0.5 * read_alone
+    assert scorer.spent.read == read_alone - scorer.spent.saved
+
+
+def test_an_item_asked_for_twice_is_read_once(tiny: Path) -> None:
+    scorer = load(ModelSpec(str(tiny)))
+    [one], [other] = scorer.prepare(ASKED, ["Take flour."]), scorer.prepare(ASKED, ["Take flour."])
+    first, second = scorer.score([one, other])
+    assert first == second
+    assert (scorer.spent.read, scorer.spent.saved) == (one.tokens, one.tokens)
+
+
+def test_a_beginning_is_held_once_for_all_rows(tiny: Path) -> None:
+    sharing = load(ModelSpec(str(tiny)))._sharing
+    assert sharing is not None
+    cache = sharing._beginning([5] * 40)
+    sharing._endings([[5] * 40 + [row] for row in range(8)], 40, cache)
+    assert [tuple(layer.keys.shape[::2]) for layer in cache.layers] == [(1, 40)] * len(cache.layers)
 
 
 def test_it_pays_only_where_much_is_shared(tiny: Path) -> None:

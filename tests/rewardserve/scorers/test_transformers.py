@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import processors
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rewardserve.errors import BadInput, TooLong
+from rewardserve.reward import Reward
 from rewardserve.scorer import Message, ModelSpec, load_scorer
 from rewardserve.scorers.transformers import TransformersScorer, load
 from tests.fakes.tiny_reward import CHATML
@@ -188,6 +190,104 @@ def test_one_of_several_labels_can_be_the_reward(make: Make) -> None:
         assert scorer.score([item]) == pytest.approx(
             [float(model(torch.tensor([item.ids])).logits[0, 2])], abs=1e-4
         )
+
+
+PARTS = {"safety": 0, "helpfulness": 2}
+
+
+@pytest.mark.parametrize(("family", "template"), [("llama", CHATML), ("deberta-v2", None)])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_several_logits_are_parts_of_one_reward(
+    make: Make, family: str, template: str | None, side: str
+) -> None:
+    folder = make(family, template=template, labels=3)
+    scorer = scorer_of(folder, heads=PARTS, weights={"safety": 2.0, "helpfulness": -1.0})
+    scorer._tokenizer.padding_side = side
+    assert scorer.card.heads == ("safety", "helpfulness")
+    for reward, alone in zip(rewards(scorer), parts(folder), strict=True):
+        assert isinstance(reward, Reward)
+        assert reward.heads == pytest.approx({"safety": alone[0], "helpfulness": alone[2]}, abs=1e-4)
+        assert reward == pytest.approx(2 * alone[0] - alone[2], abs=1e-4)
+
+
+def parts(folder: Path) -> list[list[float]]:
+    """Each answer's three logits, each read as the reward on its own, one text at a time."""
+    readers = [scorer_of(folder, label_index=at, prefix_sharing=False) for at in range(3)]
+    return [list(each) for each in zip(*(one_by_one(reader) for reader in readers), strict=True)]
+
+
+def test_without_weights_the_reward_is_the_mean_of_its_parts(make: Make) -> None:
+    [reward] = rewards(scorer_of(make(labels=3), heads=PARTS), ANSWERS[:1])
+    assert isinstance(reward, Reward)
+    assert reward == pytest.approx(sum(reward.heads.values()) / 2)
+
+
+def test_one_logit_can_be_the_reward_and_others_its_parts(make: Make) -> None:
+    [reward] = rewards(scorer_of(make(labels=3), heads=PARTS, label_index=2), ANSWERS[:1])
+    assert isinstance(reward, Reward)
+    assert reward == reward.heads["helpfulness"]
+
+
+def test_the_checkpoint_may_name_its_own_parts(make: Make) -> None:
+    names = {0: "safety", 1: "brevity", 2: "helpfulness"}
+    scorer = scorer_of(make(labels=3, id2label=names), heads="config")
+    assert scorer.card.heads == ("safety", "brevity", "helpfulness")
+
+
+@pytest.mark.parametrize("text", ["Take flour", "", "  spaces around  ", "Nine.\n\nAnd ten"])
+def test_a_partial_candidate_has_no_end_of_turn(tiny: Path, text: str) -> None:
+    scorer = scorer_of(tiny)
+    [begun], [finished] = (scorer.prepare(ASKED, [text], partial=partial) for partial in (True, False))
+    whole, beginning = (scorer._tokenizer.decode(item.ids) for item in (finished, begun))
+    assert whole.startswith(beginning)
+    assert whole.removeprefix(beginning) == "<|im_end|>\n"
+    assert beginning.endswith(f"assistant\n{text}")
+
+
+def test_a_trimming_template_trims_a_partial_candidate_too(make: Make) -> None:
+    scorer = scorer_of(make(template=CHATML.replace("m['content']", "m['content'] | trim")))
+    [begun] = scorer.prepare(ASKED, [" Take flour, "], partial=True)
+    assert scorer._tokenizer.decode(begun.ids).endswith("assistant\nTake flour,")
+
+
+def test_a_template_that_says_how_an_answer_ends_before_it_does_takes_no_partial_ones(make: Make) -> None:
+    counting = "{% for m in messages %}{{ m['content'] | length }} {{ m['content'] }}{% endfor %}"
+    with pytest.raises(BadInput, match="beginning of an answer") as refused:
+        scorer_of(make(template=counting)).prepare(ASKED, ["Take"], partial=True)
+    assert refused.value.param == "partial"
+
+
+def test_a_template_that_drops_the_candidate_tells_no_secrets(make: Make) -> None:
+    first_only = "{{ messages[0]['content'] }}{# content #}"
+    with pytest.raises(BadInput, match="leaves out") as refused:
+        scorer_of(make(template=first_only)).prepare(ASKED, ["Take"], partial=True)
+    assert "Be brief." not in refused.value.message
+
+
+def test_a_partial_candidate_of_a_model_without_a_template_has_no_end_of_text(make: Make) -> None:
+    scorer = scorer_of(make(template=None))
+    ending = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 1), ("</s>", 2)])
+    scorer._tokenizer.backend_tokenizer.post_processor = ending
+    [begun], [finished] = (scorer.prepare(ASKED, ["Take"], partial=partial) for partial in (True, False))
+    assert finished.ids == (*begun.ids, 2)
+
+
+def test_a_partial_candidate_of_a_pair_is_a_pair(make: Make) -> None:
+    scorer = scorer_of(make("deberta-v2", template=None))
+    assert scorer.prepare(ASKED, ["Take"], partial=True) == scorer.prepare(ASKED, ["Take"])
+
+
+def test_partial_candidates_score_as_they_would_one_by_one(tiny: Path) -> None:
+    scorer = scorer_of(tiny)
+    items = scorer.prepare(ASKED, ANSWERS, partial=True)
+    assert scorer.score(items) == pytest.approx([scorer.score([item])[0] for item in items], abs=1e-4)
+
+
+@pytest.mark.parametrize("template", [CHATML, None], ids=["chat", "plain"])
+def test_an_item_knows_where_its_candidate_begins(make: Make, template: str | None) -> None:
+    scorer = scorer_of(make(template=template))
+    [item] = scorer.prepare(ASKED, ["Knead it."])
+    assert scorer._tokenizer.decode(item.ids[item.shared :]).lstrip().startswith("Knead it.")
 
 
 def test_a_card_says_what_was_loaded(tiny: Path) -> None:

@@ -1,0 +1,1 @@
+"""What choosing among candidates costs and brings, one file for each measure."""

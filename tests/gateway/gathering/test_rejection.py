@@ -1,0 +1,122 @@
+"""Speculative rejection against a real gateway: who is cut, who is not, and when nobody is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.strategies.memory import Known, Telling
+from tests.fakes.gateway import Running, running_gateway, until
+from tests.fakes.guards import REFUSED
+
+HI = [{"role": "user", "content": "hi"}]
+ROUTE = ("assistant", "base")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Running]:
+    with running_gateway(limits={"max_n": 8}, alignment={"rejection": {"measured": 0.5}}) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(served: Running) -> Running:
+    served.reset()
+    # A "token" of this engine is four characters, and it says every text at the same speed.
+    served.engine.says("a" * 80, "bb" * 30, "ccc" * 40, "d" * 8, between_chunks=0.01)
+    trust(served)
+    return served
+
+
+def trust(running: Running, *, tells: float = 1.0, length: float = 20.0) -> None:
+    """As if beginnings had been held against ends before; an even number of requests ago, so that this one cuts."""
+    known = running.tools.memory.of(ROUTE)
+    known.requests, known.length = 0, length
+    known.telling = {}
+    for share in (0.25, 0.5):
+        telling = known.at(share)
+        for step in range(64):
+            telling.pairs.append((step - 31.5, tells * (step - 31.5)))
+
+
+def ask(http: httpx.Client, n: int = 4, **body: Any) -> httpx.Response:
+    alignment = {"strategy": "speculative_rejection", "n": n, "explain": True}
+    return http.post(
+        "/v1/chat/completions",
+        json={"model": "assistant", "messages": HI, "seed": 0, "alignment": alignment, **body},
+    )
+
+
+def test_every_candidate_is_a_stream_of_its_own(gateway: Running, http: httpx.Client) -> None:
+    ask(http)
+    assert [request.body["seed"] for request in gateway.engine.requests] == [0, 1, 2, 3]
+    assert all(request.body["stream"] and "n" not in request.body for request in gateway.engine.requests)
+
+
+def test_the_worse_beginnings_are_hung_up_on(gateway: Running, http: httpx.Client) -> None:
+    told = ask(http).json()["alignment"]
+    assert [each["finish_reason"] for each in told["candidates"]].count("cut") >= 1
+    assert until(lambda: sum(each.state == "left" for each in gateway.engine.requests) >= 1)
+
+
+def test_the_answer_is_whole_and_the_best_of_those_left(gateway: Running, http: httpx.Client) -> None:
+    told = ask(http).json()
+    assert told["choices"][0]["finish_reason"] == "stop"
+    whole = [each for each in told["alignment"]["candidates"] if each["finish_reason"] == "stop"]
+    winner = next(each for each in whole if each["chosen"])
+    assert winner["reward"] == max(each["reward"] for each in whole)
+
+
+def test_beginnings_are_scored_as_such(gateway: Running, http: httpx.Client) -> None:
+    ask(http)
+    assert gateway.rewards.begun
+    assert all(len(text) < 80 for text in gateway.rewards.begun[0])
+
+
+def test_nothing_is_cut_where_beginnings_do_not_tell(gateway: Running, http: httpx.Client) -> None:
+    trust(gateway, tells=0.0)
+    told = ask(http).json()["alignment"]
+    assert [each["finish_reason"] for each in told["candidates"]] == ["stop"] * 4
+    assert "nothing was cut" in told["why"]
+
+
+def test_nothing_is_cut_before_anything_is_known(gateway: Running, http: httpx.Client) -> None:
+    gateway.tools.memory.of(ROUTE).telling.clear()
+    assert "too little is known yet" in ask(http).json()["alignment"]["why"]
+
+
+def test_what_measuring_shows_is_kept_and_told(gateway: Running, http: httpx.Client) -> None:
+    known = gateway.tools.memory.of(ROUTE)
+    known.telling.clear()
+    ask(http)
+    assert len(known.at(0.25).pairs) == 4
+    assert gateway.metric("trimtab_partial_correlation", alias="assistant", checkpoint="0.25") != 0
+
+
+def test_without_rewards_for_beginnings_nothing_is_cut(gateway: Running, http: httpx.Client) -> None:
+    gateway.rewards.fails = "away"
+    answer = ask(http)
+    assert answer.json()["choices"][0]["message"]["content"] == "a" * 80
+    assert "nothing cut early" in answer.headers["x-trimtab-degraded"]
+
+
+def test_what_was_cut_is_recorded_with_the_reward_of_its_beginning(
+    gateway: Running, http: httpx.Client
+) -> None:
+    ask(http)
+    cut = [each for each in gateway.recorded.candidates if each.cut]
+    assert cut
+    assert all(each.reward is not None and not each.safe and each.screening is not None for each in cut)
+
+
+def test_a_candidate_that_guards_withhold_does_not_win(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says(f"{REFUSED} " + "a" * 80, "b" * 60, "c" * 20, "d" * 20, between_chunks=0.005)
+    assert REFUSED not in ask(http).json()["choices"][0]["message"]["content"]
+
+
+def test_one_stream_that_fails_does_not_fail_the_request(gateway: Running, http: httpx.Client) -> None:
+    known = Known(telling={0.25: Telling(), 0.5: Telling()})
+    assert known.at(0.25).correlation is None
+    gateway.engine.says("a" * 40, "b" * 40, "c" * 40, "d" * 40, cut_after=None)
+    assert ask(http).status_code == 200
