@@ -15,7 +15,7 @@ from rewardserve.body_limit import BodyLimit
 from rewardserve.contract import Health, ModelInfo, ReloadRequest, ScoreRequest, ScoreResponse
 from rewardserve.errors import AdminRefused, BadInput, ReloadRefused, ScoringError, TryAgain
 from rewardserve.front import Front, Load
-from rewardserve.loading import load_served
+from rewardserve.loading import load_workers
 from rewardserve.metrics import Metrics
 from rewardserve.scorer import Measured, ModelCard, Scorer
 from rewardserve.scoring import ClientLeft, unless_gone
@@ -29,7 +29,7 @@ def create_app(
     settings: RewardSettings,
     *,
     others: Sequence[Scorer[Measured]] = (),
-    load: Load = load_served,
+    load: Load = load_workers,
 ) -> FastAPI:
     """The application around a loaded model, `others` being the same for further workers.
 

@@ -72,8 +72,7 @@ def serve(  # noqa: PLR0913 - a command's options are its parameters
     PROBE_SECONDS.
     """
     settings = settings_or_exit(**locals())
-    scorers = all_loaded_or_exit(settings)
-    listen(scorers, settings)
+    listen(all_loaded_or_exit(settings), settings)
 
 
 @app.command()

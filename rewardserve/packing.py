@@ -6,25 +6,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Texts that all begin with the same `before` tokens, which are run once, and the passes of what follows."""
+    """Texts, and the passes in which they go through the model."""
 
-    before: int
-    lengths: tuple[int, ...]  # of each text, without what is before
+    lengths: tuple[int, ...]  # of each text
     passes: tuple[tuple[int, ...], ...]  # the numbers of the texts that go together
 
     @property
     def read(self) -> int:
         """Tokens that the model reads, padding left out."""
-        return self.before + sum(self.lengths)
+        return sum(self.lengths)
 
     @property
     def padded(self) -> int:
         """Tokens that the model reads, padding included."""
-        return self.before + sum(len(rows) * max(self.lengths[row] for row in rows) for rows in self.passes)
+        return sum(len(rows) * max(self.lengths[row] for row in rows) for rows in self.passes)
 
 
 def pack(lengths: Sequence[int], most: int, *, before: int = 0, overhead: int) -> Packing:
-    """The cheapest passes, each of at most `most` tokens with its padding and, for every row, what is before.
+    """The cheapest passes, each of at most `most` tokens with its padding and the tokens `before` every row.
 
     A pass costs its padded tokens and an `overhead`, as many tokens as are read in the time that starting it takes.
     Only neighbours by length share a pass: swapping any two others would pad no less. One text may be over `most`.
@@ -48,4 +47,4 @@ def pack(lengths: Sequence[int], most: int, *, before: int = 0, overhead: int) -
     while end:
         passes.append(tuple(order[cut_before[end] : end]))
         end = cut_before[end]
-    return Packing(before, tuple(lengths), tuple(reversed(passes)))
+    return Packing(tuple(lengths), tuple(reversed(passes)))

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "finetune": {"guards", "rewardserve", "gateway"},
 }
 # What a floor above may use of rewardserve: both ends of its wire, and nothing that loads a model.
-OPEN_TO_GATEWAY = {"rewardserve.client", "rewardserve.contract"}
+OPEN_TO_GATEWAY = {"rewardserve.client", "rewardserve.contract", "rewardserve.reward"}
 TORCH = {"torch", "transformers", "trl", "peft", "datasets", "accelerate"}
 TORCH_ROOMS = (
     "gateway/engines/pocket/model.py",

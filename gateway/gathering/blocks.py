@@ -200,4 +200,4 @@ async def rewards_of(
         trip.degraded.append(f"reward: {why}; first safe block")
         course.scored = False
         return {}
-    return dict(zip(safe, rewards, strict=True))
+    return dict(zip(safe, map(float, rewards), strict=True))

@@ -110,7 +110,7 @@ async def weigh(
     except Unscored as why:
         trip.degraded.append(f"reward: {why}; nothing cut early")
         return False
-    partial: dict[int, float] = dict(zip(weighed, rewards, strict=True))
+    partial = dict(zip(weighed, map(float, rewards), strict=True))
     course.partial[share] = partial
     if share in course.cuts_at:
         going = set(survivors(partial, ended, trip.ask.returned, keep_share))

@@ -16,6 +16,8 @@ def bound_of(trip: Trip) -> float | None:
     own = STRATEGIES.get(trip.ask.strategy)
     if trip.choice is None or not trip.choice.winners or own is None or trip.refused:
         return None
+    if own.gathers == "blocks":
+        return round(_of_blocks(trip), 6)
     n = sum(each.safe and each.revision_of is None for each in trip.candidates)
     if not own.ranks or n < 2:
         return 0.0
@@ -33,7 +35,16 @@ def _bound(trip: Trip, strategy: str, n: int) -> float:
         return min(kl.drawn_by(chances(worth, knobs.temperature)), kl.best_of(n))
     if strategy == "pessimism" and knobs.temperature > 0:
         return kl.drawn_by(pessimistic(worth, knobs.temperature))
-    return kl.best_of(n) if STRATEGIES[strategy].rewarded == "needed" else kl.any_of(n)
+    together = (
+        STRATEGIES[strategy].gathers == "together"
+    )  # else how many there are hangs on how good they are
+    return kl.best_of(n) if STRATEGIES[strategy].rewarded == "needed" and together else kl.any_of(n)
+
+
+def _of_blocks(trip: Trip) -> float:
+    """One best of K after the other: their bounds add up."""
+    passed_over, ways = sum(each.cut for each in trip.candidates), trip.ask.samples
+    return passed_over / (ways - 1) * kl.best_of(ways) if ways > 1 else 0.0
 
 
 def own_order(strategy: str) -> bool:

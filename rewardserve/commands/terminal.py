@@ -53,11 +53,11 @@ def loaded_or_exit(settings: "RewardSettings") -> "Scorer[Measured]":
 def all_loaded_or_exit(settings: "RewardSettings") -> "list[Scorer[Measured]]":
     """The model, once for each worker, told while it loads; or a message that says why it cannot be used."""
     from rewardserve.errors import ModelUnusable
-    from rewardserve.loading import load_served
+    from rewardserve.loading import load_workers
 
     try:
         with say.status(f"loading {settings.ensemble or settings.model} …"):
-            scorers = load_served(settings)
+            scorers = load_workers(settings)
     except ModelUnusable as error:
         give_up(str(error))
     card = scorers[0].card

@@ -3,9 +3,9 @@
 Used only on a model that is proven, when it is loaded, to give the same logits this way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any, Self
 
 import torch
@@ -15,20 +15,22 @@ from transformers.cache_utils import DynamicLayer
 from rewardserve.packing import Packing, pack
 from rewardserve.scorers.heads import Head, Ids, LastTokenHead, in_order, padded
 
-# Below this gain two steps cost more than they save. The gain is padded tokens, naive over shared.
+# Below this gain two steps cost more than they save. The gain is in tokens, plainly read over shared.
 LEAST_GAIN = 1.3
-PROOF_TOKENS, PROOF_ENDINGS = 24, (3, 9, 6)
+PROOF_TOKENS, PROOF_ENDINGS = (24, 17), (3, 9, 6)
 # Rotary scalings whose frequencies depend on how long the sequence is, so that a split pass differs.
 LENGTH_DEPENDENT = {"dynamic", "longrope"}
 
 
 class Begun(DynamicLayer):
-    """A layer of the cache that holds what all rows begin with, once, and forgets what each of them adds.
+    """A layer of the cache that holds each beginning once, and forgets what the rows behind them add.
 
-    Rows are put behind it for the one layer that is being run, so that a pass of n rows holds n copies of one layer's
-    beginning at a time, not of every layer's. (A packed row with a mask that hides the texts from each other needs no
-    copy at all; on a CPU it was no faster: 0.57 to 0.61 s against 0.57 s for 16 texts of 1500 + 300 tokens.)
+    Beginnings are put before their rows for the one layer that is being run, so that a pass of n rows holds n copies of
+    one layer's beginnings at a time, not of every layer's. (A packed row with a mask that hides the texts from each
+    other needs no copy at all; on a CPU it was no faster: 0.57 to 0.61 s against 0.57 s for 16 texts of 1500 + 300.)
     """
+
+    rows: torch.Tensor  # which beginning each row of the pass has
 
     def __init__(self, layer: DynamicLayer) -> None:
         super().__init__()
@@ -40,18 +42,36 @@ class Begun(DynamicLayer):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_more: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The beginning and each row's own, as attention wants them; nothing is kept."""
-        return behind(self.keys, key_states), behind(self.values, value_states)
+        """Each row's beginning and its own, as attention wants them; nothing is kept."""
+        return behind(self.keys, self.rows, key_states), behind(self.values, self.rows, value_states)
 
 
-def behind(beginning: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Each row's own states behind the one beginning: (rows, heads, tokens, width)."""
-    return torch.cat([beginning.expand(own.shape[0], -1, -1, -1), own], dim=-2)
+def behind(beginnings: torch.Tensor, rows: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Each row's own states behind those of its beginning: (rows, heads, tokens, width)."""
+    only_one = beginnings.shape[0] == 1
+    before = beginnings.expand(len(rows), -1, -1, -1) if only_one else beginnings[rows]
+    return torch.cat([before, own], dim=-2)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Conversations whose beginnings are run in one pass, and the passes of all that follows them."""
+
+    beginnings: tuple[Ids, ...]
+    texts: tuple[Ids, ...]
+    whose: tuple[int, ...]  # the beginning of each text
+    numbers: tuple[int, ...]  # the place of each text in the answer
+    endings: Packing
+
+    @property
+    def before(self) -> Packing:
+        """The beginnings as one pass."""
+        return Packing(tuple(map(len, self.beginnings)), (tuple(range(len(self.beginnings))),))
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixSharing:
-    """The two-step way to score texts that begin alike."""
+    """The two-step way to score texts that begin alike: beginnings, then endings behind them."""
 
     head: LastTokenHead
     most: int = 16_384  # tokens in one pass, the beginning counted for each of its rows
@@ -67,10 +87,11 @@ class PrefixSharing:
     @torch.inference_mode()
     def equals_plain(self) -> bool:
         """Whether made-up texts get the same logits both ways, within the precision of the weights."""
-        texts = made_up_texts(self.head.vocabulary)
+        groups = [made_up_texts(self.head.vocabulary, tokens) for tokens in PROOF_TOKENS]
+        texts = [text for group in groups for text in group]
         plain = self.head.score(texts, [None] * len(texts)).float()
         try:
-            shared = self.score(texts, self.packing(texts)).float()
+            shared = self.score(self.plan(groups)).float()
         except (TypeError, AttributeError, NotImplementedError, CannotShare):
             return False
         # float32 agrees to 1e-6 of the largest logit, bfloat16 to 1e-2; a wrong cache is off by far more.
@@ -79,45 +100,83 @@ class PrefixSharing:
         )
         return bool((plain - shared).abs().max() <= tolerance)
 
-    def packing(self, texts: Sequence[Ids]) -> Packing:
-        """How the texts would be run: their beginning once, then their endings in as many passes as are cheapest."""
-        # Every text's pooled token has to be in its ending.
-        shared = min(shared_length(texts), *(self.head.pooled_token(text) for text in texts), len(texts[0]))
-        endings = [len(text) - shared for text in texts]
-        return pack(endings, self.most, before=shared, overhead=self.head.overhead)
+    def shared(self, texts: Sequence[Ids]) -> int:
+        """How long the texts' common beginning is, such that every text is read in its ending."""
+        return min(shared_length(texts), *(self.head.pooled_token(text) for text in texts), len(texts[0]))
 
-    def pays(self, texts: Sequence[Ids]) -> bool:
-        """Whether two steps over less text beat one over more."""
-        if len(texts) < 2:
-            return False
-        plain = pack([len(text) for text in texts], self.most, overhead=self.head.overhead)
-        return plain.padded >= LEAST_GAIN * self.packing(texts).padded
+    def saved(self, texts: Sequence[Ids]) -> int:
+        """How many tokens need no reading if the texts' beginning is run once; 0 where that does not pay."""
+        saved = (len(texts) - 1) * self.shared(texts) if len(texts) > 1 else 0
+        whole = sum(map(len, texts))
+        return saved if whole >= LEAST_GAIN * (whole - saved) else 0
 
-    def score(self, texts: Sequence[Ids], packing: Packing) -> torch.Tensor:
-        """The logits of each text: the beginning once, then the endings behind it."""
-        cache = self._beginning(texts[0][: packing.before]) if packing.before else None
-        logits = [
-            self._endings([texts[row] for row in rows], packing.before, cache) for rows in packing.passes
-        ]
-        return in_order(logits, packing.passes)
+    def pays(self, groups: Sequence[Sequence[Ids]]) -> bool:
+        """Whether what all of them save is worth one pass more."""
+        return sum(map(self.saved, groups)) > self.head.overhead
 
-    def _endings(self, texts: Sequence[Ids], shared: int, cache: Any) -> torch.Tensor:
-        """The logits of texts whose first `shared` tokens are in the cache."""
-        ids, mask = padded([text[shared:] for text in texts], 0, self.head.device)
-        seen = torch.ones((len(texts), shared), dtype=mask.dtype, device=mask.device)
-        positions = torch.arange(shared, shared + ids.shape[1], device=ids.device)
+    def plan(self, groups: Sequence[Sequence[Ids]]) -> list[Stage]:
+        """Which beginnings are run together, and which endings: those of like length, whatever the conversation."""
+        shared = [self.shared(texts) for texts in groups]
+        firsts = [0, *accumulate(map(len, groups))]
+        together = pack(shared, self.most, overhead=self.head.overhead)
+        return [self._stage(groups, shared, firsts, numbers) for numbers in together.passes]
+
+    def _stage(
+        self,
+        groups: Sequence[Sequence[Ids]],
+        shared: Sequence[int],
+        firsts: Sequence[int],
+        chosen: Sequence[int],
+    ) -> Stage:
+        own = [(whose, at, text) for whose, at in enumerate(chosen) for text in groups[at]]
+        endings = [len(text) - shared[at] for _, at, text in own]
+        return Stage(
+            beginnings=tuple(groups[at][0][: shared[at]] for at in chosen),
+            texts=tuple(text for _, _, text in own),
+            whose=tuple(whose for whose, _, _ in own),
+            numbers=tuple(firsts[at] + place for at in chosen for place in range(len(groups[at]))),
+            endings=pack(
+                endings, self.most, before=max(shared[at] for at in chosen), overhead=self.head.overhead
+            ),
+        )
+
+    def score(self, plan: Sequence[Stage]) -> torch.Tensor:
+        """The logits of each text, in the order of the groups that were planned for."""
+        logits = [in_order(list(self._run(stage)), stage.endings.passes) for stage in plan]
+        return in_order(logits, [stage.numbers for stage in plan])
+
+    def _run(self, stage: Stage) -> Iterator[torch.Tensor]:
+        """The logits of one pass of endings after the other."""
+        ids, seen = padded(stage.beginnings, 0, self.head.device)
+        cache = self._cache(ids, seen) if ids.shape[1] else None
+        whose = torch.tensor(stage.whose, device=ids.device)
+        lengths = seen.sum(dim=1)
+        for numbers in stage.endings.passes:
+            rows = whose[torch.tensor(numbers, device=ids.device)]
+            for layer in cache.layers if cache is not None else ():
+                layer.rows = rows
+            texts = [stage.texts[number] for number in numbers]
+            yield self._endings(texts, lengths[rows], seen[rows], cache)
+
+    def _endings(
+        self, texts: Sequence[Ids], before: torch.Tensor, seen: torch.Tensor, cache: Any
+    ) -> torch.Tensor:
+        """The logits of texts whose first tokens, `before` of each, are in the cache."""
+        begun: list[int] = before.tolist()
+        own = [text[first:] for text, first in zip(texts, begun, strict=True)]
+        ids, mask = padded(own, 0, self.head.device)
         hidden = self.head.body(
             input_ids=ids,
             attention_mask=torch.cat([seen, mask], dim=1),
-            position_ids=positions.expand(len(texts), -1),
+            position_ids=before[:, None] + torch.arange(ids.shape[1], device=ids.device),
             past_key_values=cache,
             use_cache=cache is not None,
         ).last_hidden_state
-        return self.head.logits(hidden, [self.head.pooled_token(text) - shared for text in texts])
+        places = [self.head.pooled_token(text) - first for text, first in zip(texts, begun, strict=True)]
+        return self.head.logits(hidden, places)
 
-    def _beginning(self, text: Ids) -> Any:
-        ids = torch.tensor([text], device=self.head.device)
-        cache = self.head.body(input_ids=ids, use_cache=True).past_key_values
+    def _cache(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+        cache = self.head.body(input_ids=ids, attention_mask=mask, use_cache=True).past_key_values
         layers = cache.layers if isinstance(cache, DynamicCache) else ()
         # A sliding window or a recurrent state forgets; only a cache that keeps everything can be shared.
         if not layers or any(type(layer) is not DynamicLayer for layer in layers):
@@ -138,10 +197,10 @@ def shared_length(texts: Sequence[Ids]) -> int:
     return min(same, min(map(len, texts)) - 1)
 
 
-def made_up_texts(vocabulary: int) -> list[list[int]]:
-    """Texts of unlike length that begin alike, spread over the vocabulary, for the proof at loading."""
+def made_up_texts(vocabulary: int, tokens: int) -> list[list[int]]:
+    """Texts of unlike length whose first tokens are alike, spread over the vocabulary, for the proof at loading."""
     step = max(1, vocabulary // 97)
-    beginning = [(7 + place * step) % vocabulary for place in range(PROOF_TOKENS)]
+    beginning = [(tokens + place * step) % vocabulary for place in range(tokens)]
     return [
         beginning + [(11 * row + place * step) % vocabulary for place in range(1, ending + 1)]
         for row, ending in enumerate(PROOF_ENDINGS, start=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,22 +136,29 @@ class TransformersScorer:
     @torch.inference_mode()
     def score(self, items: Sequence[Encoded]) -> list[float]:
         """One raw reward per item: equal items once, and shared beginnings once where that is proven equal and pays."""
+        groups = groups_of(dict.fromkeys(items))
+        together = self._that_share(groups)
+        shared = {item.conversation for group in together for item in group}
+        alone = [item for group in groups for item in group if item.conversation not in shared]
         rewards: dict[Encoded, float] = {}
-        alone: list[Encoded] = []
         packings: list[Packing] = []
-        for group in groups_of(dict.fromkeys(items)):
-            texts = [item.ids for item in group]
-            if self._sharing is not None and self._sharing.pays(texts):
-                packings.append(self._sharing.packing(texts))
-                logits = self._sharing.score(texts, packings[-1])
-                rewards.update(zip(group, self._reading.rewards(logits), strict=True))
-            else:
-                alone.extend(group)
+        if self._sharing is not None and together:
+            plan = self._sharing.plan([[item.ids for item in group] for group in together])
+            packings += [packing for stage in plan for packing in (stage.before, stage.endings)]
+            read = self._reading.rewards(self._sharing.score(plan))
+            rewards.update(zip(chain.from_iterable(together), read, strict=True))
         if alone:
             packings.append(pack([item.tokens for item in alone], self._most, overhead=self._head.overhead))
             rewards.update(zip(alone, self._reading.rewards(self._plain(alone, packings[-1])), strict=True))
         self.spent = spent_on(items, packings)
         return [rewards[item] for item in items]
+
+    def _that_share(self, groups: Sequence[list[Encoded]]) -> list[list[Encoded]]:
+        """The groups whose beginnings are worth to be run first."""
+        if self._sharing is None:
+            return []
+        saving = [group for group in groups if self._sharing.saved([item.ids for item in group])]
+        return saving if self._sharing.pays([[item.ids for item in group] for group in saving]) else []
 
     def _plain(self, items: Sequence[Encoded], packing: Packing) -> torch.Tensor:
         """The logits of whole texts, those of like length together."""
@@ -187,9 +195,10 @@ def without_end(ids: tuple[int, ...], end: int | None) -> tuple[int, ...]:
 
 
 def beginning_of(encoded: Any, text: str, candidate: str) -> int:
-    """How many tokens lie before the candidate; 0 where the tokenizer cannot tell."""
-    place = text.rfind(candidate.strip())
-    if place <= 0 or not encoded.is_fast:
+    """How many tokens lie before the candidate; 0 where that cannot be told."""
+    said = candidate.strip()  # as templates may render it
+    place = text.rfind(said)
+    if not said or place <= 0 or not encoded.is_fast:
         return 0
     return int(encoded.char_to_token(place) or len(encoded["input_ids"]) - 1)
 

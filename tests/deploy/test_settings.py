@@ -64,6 +64,12 @@ def test_the_reward_server_understands_what_it_is_told(told: str) -> None:
     assert (settings.host, settings.port) == ("0.0.0.0", 8083)
 
 
+@on("rewardserve")
+def test_a_reward_server_that_stops_is_given_the_time_it_may_need(told: str) -> None:
+    given = document(DEPLOY / told)["services"]["rewardserve"].get("stop_grace_period", "10s")
+    assert float(given.removesuffix("s")) > read_settings().drain_seconds
+
+
 @on("worker")
 def test_the_worker_understands_what_it_is_told(told: str) -> None:
     situation = load_situation(config_of(told))

@@ -72,7 +72,7 @@ def test_a_body_that_is_no_request_is_a_400(body: bytes, http: httpx.Client) -> 
         ({"kv_transfer_params": {"remote_host": "10.0.0.5"}}, "kv_transfer_params"),
         ({"alignment": 1}, "alignment"),
         ({"alignment": {"strategie": "x"}}, "alignment.strategie"),
-        ({"alignment": {"strategy": "adaptive"}}, "alignment.strategy"),
+        ({"alignment": {"strategy": "the_best"}}, "alignment.strategy"),
         ({"alignment": {"n": 9}}, "alignment.n"),
         ({"alignment": {"n": "4"}}, "alignment.n"),
         ({"alignment": {"strategy": "best_of_n", "n": 1}, "n": 2}, "alignment.n"),

@@ -14,7 +14,7 @@ import pytest
 
 from rewardserve.app import create_app
 from rewardserve.front import Load
-from rewardserve.loading import load_served
+from rewardserve.loading import load_workers
 from rewardserve.reward import Reward
 from rewardserve.scorer import Scorer
 from rewardserve.settings import RewardSettings
@@ -26,7 +26,7 @@ ASK = {"conversations": [{"messages": TURNS, "candidates": ["abc", "a"]}]}
 
 
 @contextmanager
-def served(scorer: Scorer[Any], load: Load = load_served, **settings: Any) -> Iterator[Serving]:
+def served(scorer: Scorer[Any], load: Load = load_workers, **settings: Any) -> Iterator[Serving]:
     """The app on a free port; a fake model is let go before the server is stopped."""
     app = create_app(scorer, RewardSettings(**settings), load=load)
     free = scorer.free if isinstance(scorer, FakeScorer) else Event()

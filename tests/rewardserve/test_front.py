@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from rewardserve.errors import ModelUnusable
+from rewardserve.front import load_scorers
 from rewardserve.scorer import ModelSpec, Scorer
 from rewardserve.scorers.transformers import load
 from rewardserve.settings import RewardSettings
@@ -105,6 +106,13 @@ async def test_a_server_without_a_key_is_reloaded_by_nobody() -> None:
 async def test_a_bad_body_names_the_field(http: aiohttp.ClientSession, body: Any, param: str) -> None:
     status, answer = await reload(http, body)
     assert (status, answer["error"]["param"]) == (400, param)
+
+
+def test_each_worker_has_a_model_of_its_own(tiny: Path) -> None:
+    settings = RewardSettings(model=str(tiny), workers=2)
+    first, second = load_scorers(settings, settings.spec)
+    assert first is not second
+    assert first.card == second.card
 
 
 async def test_those_who_wait_are_served_by_the_model_they_asked(

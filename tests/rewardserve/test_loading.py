@@ -1,6 +1,7 @@
 """What the settings describe is what is served."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 
 from rewardserve.calibrate import calibrate, document_of
 from rewardserve.errors import ModelUnusable
-from rewardserve.loading import load_served
+from rewardserve.loading import load_served, load_workers
 from rewardserve.scorer import Message
 from rewardserve.settings import read_settings
 from tests.rewardserve.test_calibrate import drawn
@@ -24,7 +25,7 @@ def ensemble(folder: Path, model: Path, name: str) -> Path:
 
 def rewarded(**given: Any) -> Any:
     settings = read_settings(**given)
-    [scorer] = load_served(settings)
+    scorer = load_served(settings, settings.spec)
     return scorer.score(scorer.prepare([Message("user", "How?")], ["So."]))[0]
 
 
@@ -41,13 +42,14 @@ def test_a_calibration_stands_before_the_model_that_it_is_of(tiny: Path, tmp_pat
         rewarded(ensemble=ensemble(tmp_path, tiny, "both"), calibration=path)
 
 
-def test_an_ensemble_is_not_exchanged_while_it_is_served(tiny: Path, tmp_path: Path) -> None:
+def test_another_ensemble_can_take_its_place(tiny: Path, tmp_path: Path) -> None:
     settings = read_settings(ensemble=ensemble(tmp_path, tiny, "first"))
-    with pytest.raises(ModelUnusable, match="start the server anew"):
-        load_served(settings, str(tiny))
+    other = ensemble(tmp_path, tiny, "second")
+    assert load_served(settings, settings.spec).card.name == "first"
+    assert load_served(settings, replace(settings.spec, model=str(other))).card.name == "second"
 
 
 def test_each_worker_has_a_model_of_its_own(tiny: Path) -> None:
-    first, second = load_served(read_settings(model=str(tiny), workers=2))
+    first, second = load_workers(read_settings(model=str(tiny), workers=2))
     assert first is not second
     assert first.card.name == second.card.name == "tiny"

@@ -24,7 +24,7 @@ from tests.bench.rewards.prefix import POCKET
 from tests.fakes.tiny_reward import make_tiny_reward
 from tests.serving import serving_opened
 
-CLIENTS, EACH, ROUNDS = 64, 2, 3
+CLIENTS, EACH, ROUNDS, N = 64, 2, 3, 8
 WORDS = (
     "Take",
     "flour,",
@@ -66,7 +66,7 @@ async def compare(scorer: TransformersScorer, tell: Callable[[str], None]) -> li
 
 
 def figures(gains: Sequence[float], waits: Sequence[float], padding: Sequence[float]) -> Iterator[Figure]:
-    how = f"{CLIENTS} clients, 4 answers of 1 to 60 words to prompts of 5 to 120; median of {ROUNDS}"
+    how = f"{CLIENTS} clients, {N} answers of 5 to 60 words to conversations of 20 to 240; median of {ROUNDS}"
     yield Figure("padding", statistics.median(padding) * 100, "%", f"of tokens read; {how}", 15)
     told = f"p99 of a question over the time of all {CLIENTS} in one ideal call of the model; {how}"
     yield Figure("p99_over_ideal", statistics.median(waits), "×", told, 2)
@@ -78,7 +78,7 @@ def questions() -> list[Question]:
     """Each client's, of lengths drawn evenly."""
     rng = random.Random(7)
     return [
-        ([{"role": "user", "content": words(rng, 5, 120)}], [words(rng, 1, 60) for _ in range(4)])
+        ([{"role": "user", "content": words(rng, 20, 240)}], [words(rng, 5, 60) for _ in range(N)])
         for _ in range(CLIENTS)
     ]
 

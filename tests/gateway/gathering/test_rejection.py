@@ -34,7 +34,7 @@ def trust(running: Running, *, tells: float = 1.0, length: float = 20.0) -> None
     known = running.tools.memory.of(ROUTE)
     known.requests, known.length = 0, length
     known.telling = {}
-    for share in (0.25, 0.5):
+    for share in (0.2, 0.4):
         telling = known.at(share)
         for step in range(64):
             telling.pairs.append((step - 31.5, tells * (step - 31.5)))
@@ -90,8 +90,8 @@ def test_what_measuring_shows_is_kept_and_told(gateway: Running, http: httpx.Cli
     known = gateway.tools.memory.of(ROUTE)
     known.telling.clear()
     ask(http)
-    assert len(known.at(0.25).pairs) == 4
-    assert gateway.metric("trimtab_partial_correlation", alias="assistant", checkpoint="0.25") != 0
+    assert len(known.at(0.2).pairs) == 4
+    assert gateway.metric("trimtab_partial_correlation", alias="assistant", checkpoint="0.2") != 0
 
 
 def test_without_rewards_for_beginnings_nothing_is_cut(gateway: Running, http: httpx.Client) -> None:
@@ -116,7 +116,7 @@ def test_a_candidate_that_guards_withhold_does_not_win(gateway: Running, http: h
 
 
 def test_one_stream_that_fails_does_not_fail_the_request(gateway: Running, http: httpx.Client) -> None:
-    known = Known(telling={0.25: Telling(), 0.5: Telling()})
-    assert known.at(0.25).correlation is None
+    known = Known(telling={0.2: Telling(), 0.4: Telling()})
+    assert known.at(0.2).correlation is None
     gateway.engine.says("a" * 40, "b" * 40, "c" * 40, "d" * 40, cut_after=None)
     assert ask(http).status_code == 200

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ def test_shared_rewards_equal_plain_ones(make: Make, family: str, pad: int | Non
     assert shared.card.prefix_sharing
     items = shared.prepare(ASKED, ANSWERS)
     assert shared._sharing is not None
-    assert shared._sharing.pays([item.ids for item in items])
+    assert shared._sharing.pays([[item.ids for item in items]])
     assert shared.score(items) == pytest.approx(plain.score(items), abs=1e-4)
 
 
@@ -128,17 +129,31 @@ def test_an_item_asked_for_twice_is_read_once(tiny: Path) -> None:
 def test_a_beginning_is_held_once_for_all_rows(tiny: Path) -> None:
     sharing = load(ModelSpec(str(tiny)))._sharing
     assert sharing is not None
-    cache = sharing._beginning([5] * 40)
-    sharing._endings([[5] * 40 + [row] for row in range(8)], 40, cache)
+    cache = sharing._cache(torch.full((1, 40), 5), torch.ones((1, 40), dtype=torch.long))
+    for layer in cache.layers:
+        layer.rows = torch.zeros(8, dtype=torch.long)
+    texts = [[5] * 40 + [row] for row in range(8)]
+    sharing._endings(texts, torch.full((8,), 40), torch.ones((8, 40), dtype=torch.long), cache)
     assert [tuple(layer.keys.shape[::2]) for layer in cache.layers] == [(1, 40)] * len(cache.layers)
+
+
+def test_no_pass_holds_more_than_it_may(tiny: Path) -> None:
+    sharing = load(ModelSpec(str(tiny), batch_padded_tokens=200))._sharing
+    assert sharing is not None
+    plan = sharing.plan([[[group] * 40 + [row] * 9 for row in range(9)] for group in range(7)])
+    for stage in plan:
+        assert len(stage.beginnings) * 40 <= 200
+        assert max(len(rows) for rows in stage.endings.passes) * (40 + 9) <= 200
 
 
 def test_it_pays_only_where_much_is_shared(tiny: Path) -> None:
     sharing = load(ModelSpec(str(tiny)))._sharing
     assert sharing is not None
-    assert sharing.pays([[1] * 50 + [n] for n in range(4)])
-    assert not sharing.pays([[1, *range(n, n + 50)] for n in range(4)])
-    assert not sharing.pays([[1] * 50])
+    assert sharing.pays([[[1] * 50 + [n] for n in range(4)]])
+    assert not sharing.pays([[[1, *range(n, n + 50)] for n in range(4)]])
+    assert not sharing.pays([[[1] * 50]])
+    assert not sharing.pays([[[1] * 9 + [n] for n in range(4)]])  # less than a pass costs to start
+    assert sharing.pays([[[group] * 9 + [n] for n in range(4)] for group in range(4)])
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,16 @@ def test_an_item_knows_where_its_candidate_begins(make: Make, template: str | No
     assert scorer._tokenizer.decode(item.ids[item.shared :]).lstrip().startswith("Knead it.")
 
 
+def test_a_blank_candidate_is_not_taken_for_a_beginning(tiny: Path) -> None:
+    [item] = scorer_of(tiny).prepare(ASKED, [" " * 200])
+    assert item.shared == 0
+
+
+def test_a_conversation_of_which_nothing_is_left_is_refused(make: Make) -> None:
+    with pytest.raises(BadInput, match="nothing is left"):
+        scorer_of(make(template="{{ '' }}")).prepare(ASKED, ["Take"])
+
+
 def test_a_card_says_what_was_loaded(tiny: Path) -> None:
     card = scorer_of(tiny, dtype="bfloat16", served_name="judge").card
     assert (card.name, card.architecture, card.dtype) == (
