@@ -10,7 +10,7 @@ import yaml
 
 from rewardserve.calibrate import calibrate, document_of
 from rewardserve.errors import ModelUnusable
-from rewardserve.loading import load_served
+from rewardserve.loading import load_served, load_workers
 from rewardserve.scorer import Message
 from rewardserve.settings import read_settings
 from tests.rewardserve.test_calibrate import drawn
@@ -47,3 +47,9 @@ def test_another_ensemble_can_take_its_place(tiny: Path, tmp_path: Path) -> None
     other = ensemble(tmp_path, tiny, "second")
     assert load_served(settings, settings.spec).card.name == "first"
     assert load_served(settings, replace(settings.spec, model=str(other))).card.name == "second"
+
+
+def test_each_worker_has_a_model_of_its_own(tiny: Path) -> None:
+    first, second = load_workers(read_settings(model=str(tiny), workers=2))
+    assert first is not second
+    assert first.card.name == second.card.name == "tiny"
