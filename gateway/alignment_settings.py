@@ -1,7 +1,7 @@
 """What a request gets of selection that asks for nothing, and how strong selection may be."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -42,6 +42,8 @@ class RejectionSettings(_Section):
         tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=8)
     ] = (0.2, 0.4)
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    # Streams go on while beginnings are scored; stages wait, for models that are quick beside their reward model.
+    by: Literal["streams", "stages"] = "streams"
     measured: Annotated[float, Field(gt=0, le=0.5)] = 0.05
 
 

@@ -23,17 +23,26 @@ def engine_body(trip: Trip, model: str) -> Json:
 def candidates_in(completion: parts.Json, expected: int) -> tuple[Candidate, ...]:
     """The candidates of an engine's answer; raises EngineFailed when it is none, or Unscannable."""
     try:
-        choices = completion["choices"]
-        found = tuple(_candidate(index, choice) for index, choice in enumerate(choices))
+        return tuple(
+            _candidate(index, choice) for index, choice in enumerate(choices_in(completion, expected))
+        )
     except (KeyError, TypeError, AttributeError):
         raise EngineFailed("the engine's answer is no chat completion") from None
-    if len(found) != expected:
-        raise EngineFailed(f"the engine gave {len(found)} choices where {expected} were asked for")
-    return found
+
+
+def choices_in(completion: parts.Json, expected: int) -> list[Json]:
+    """The choices of an engine's answer; raises EngineFailed when there are not as many, or Unscannable."""
+    choices = completion.get("choices")
+    if not isinstance(choices, list):
+        raise EngineFailed("the engine's answer is no chat completion")
+    if len(choices) != expected:
+        raise EngineFailed(f"the engine gave {len(choices)} choices where {expected} were asked for")
+    for choice in choices:
+        parts.check_choice(choice)
+    return choices
 
 
 def _candidate(index: int, choice: parts.Json) -> Candidate:
-    parts.check_choice(choice)
     message, tokens = choice["message"], choice.get("token_ids")
     return Candidate(
         index=index,

@@ -21,6 +21,7 @@ from rewardserve.errors import (
     ScoringError,
     ScoringFailed,
     TooLarge,
+    TryAgain,
 )
 from rewardserve.line import Line, Terms, Waiting
 from rewardserve.reward import Reward
@@ -264,7 +265,7 @@ def fail(batch: Sequence[Waiting[ItemT]], error: Exception) -> None:
     message = str(error) if known else f"the reward model raised {type(error).__name__}"
     for waiting in batch:
         if not waiting.future.done():
-            failure = ScoringFailed(message)
+            failure = type(error)(message) if isinstance(error, TryAgain) else ScoringFailed(message)
             failure.__cause__ = error
             refuse(waiting, failure)
 

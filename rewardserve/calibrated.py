@@ -7,7 +7,7 @@ from typing import Any
 from rewardserve.calibrate import Calibration
 from rewardserve.calibration import log_length
 from rewardserve.reward import Reward
-from rewardserve.scorer import Measured, Message, Scorer
+from rewardserve.scorer import Measured, Message, Routed, Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,9 @@ class CalibratedScorer:
 
     def on_route(self, items: Sequence[CalibratedItem], route: str) -> list[CalibratedItem]:
         """For a model that compares by route."""
-        inner: Any = self.inner
-        if not hasattr(inner, "on_route"):
+        if not isinstance(self.inner, Routed):
             return list(items)
-        parts = inner.on_route([item.part for item in items], route)
+        parts = self.inner.on_route([item.part for item in items], route)
         return [replace(item, part=part) for item, part in zip(items, parts, strict=True)]
 
     def score(self, items: Sequence[CalibratedItem]) -> list[float]:

@@ -120,6 +120,15 @@ class Closing(Protocol):
         ...
 
 
+@runtime_checkable
+class Routed(Protocol):
+    """A scorer that compares rewards within a route."""
+
+    def on_route(self, items: Sequence[Any], route: str) -> list[Any]:
+        """The items, knowing with which others they are compared."""
+        ...
+
+
 ItemT = TypeVar("ItemT", bound=Measured)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from time import monotonic
@@ -15,7 +15,7 @@ from rewardserve.contract import Conversation, ScoreRequest, ScoreResponse, Turn
 from rewardserve.errors import BadInput, UnknownModel
 from rewardserve.line import Terms
 from rewardserve.reward import Reward
-from rewardserve.scorer import Measured, Message, Scorer
+from rewardserve.scorer import Measured, Message, Routed, Scorer
 
 AnswerT = TypeVar("AnswerT")
 
@@ -27,10 +27,17 @@ class ClientLeft(Exception):
 class Scoring:
     """A model, the batcher before it, and the thread on which text is rendered and tokenized."""
 
-    def __init__(self, scorer: Scorer[Measured], batcher: Batcher[Measured], text_thread: Executor) -> None:
+    def __init__(
+        self,
+        scorer: Scorer[Measured],
+        batcher: Batcher[Measured],
+        text_thread: Executor,
+        on_rewards: Callable[[Sequence[float]], None],
+    ) -> None:
         self._scorer = scorer
         self._batcher = batcher
         self._text_thread = text_thread
+        self._on_rewards = on_rewards
 
     async def answer(self, ask: ScoreRequest) -> ScoreResponse:
         """The reward of every candidate; raises ScoringError."""
@@ -44,7 +51,11 @@ class Scoring:
         self._batcher.admit(sum(len(conversation.candidates) for conversation in ask.conversations))
         groups = [await self._prepare(*numbered) for numbered in enumerate(ask.conversations)]
         items = [item for group in groups for item in group]
-        rewards = iter(await self._batcher.score(items, terms))
+        if isinstance(self._scorer, Routed):
+            items = self._scorer.on_route(items, ask.route)
+        scored = await self._batcher.score(items, terms)
+        self._on_rewards(scored)
+        rewards = iter(scored)
         told = [alike(c.candidates, [next(rewards) for _ in c.candidates]) for c in ask.conversations]
         return answer_of(told, name, items)
 

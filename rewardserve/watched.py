@@ -1,7 +1,7 @@
 """Metrics of scorers that know more than a number: disagreement, failing members, and drift of the probes."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -16,9 +16,9 @@ DEVIATIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5)
 
 
 class Watched:
-    """What is to be seen of one scorer on a registry."""
+    """What is to be seen on a registry of the scorer that is served now."""
 
-    def __init__(self, scorer: Scorer[Measured], registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._spread = Histogram(
             "trimtab_reward_disagreement",
             "How far the members of an ensemble disagree on a candidate, in the unit of the reward.",
@@ -31,9 +31,13 @@ class Watched:
             registry=registry,
         )
         self._drift.set(math.nan)
-        ensemble = ensemble_in(scorer)
-        if ensemble is not None:
-            registry.register(MemberFailures(ensemble))
+        self._ensemble: Ensemble | None = None
+        registry.register(MemberFailures(lambda: self._ensemble))
+
+    def watch(self, scorer: Scorer[Measured]) -> None:
+        """From now on it is this one."""
+        self._ensemble = ensemble_in(scorer)
+        self._drift.set(math.nan)
 
     def rewarded(self, rewards: Iterable[float]) -> None:
         """Account for rewards that were given."""
@@ -49,8 +53,8 @@ class Watched:
 class MemberFailures(Collector):
     """Batches in which a member gave no rewards; labels are the members of the document."""
 
-    def __init__(self, ensemble: Ensemble) -> None:
-        self._ensemble = ensemble
+    def __init__(self, served: Callable[[], Ensemble | None]) -> None:
+        self._served = served
 
     def collect(self) -> Iterator[Metric]:
         """Read whenever Prometheus asks."""
@@ -59,8 +63,9 @@ class MemberFailures(Collector):
             "Batches that a member of the ensemble failed.",
             labels=["member"],
         )
-        for member in self._ensemble.document.members:
-            family.add_metric([member.name], self._ensemble.failures[member.name])
+        if (ensemble := self._served()) is not None:
+            for member in ensemble.document.members:
+                family.add_metric([member.name], ensemble.failures[member.name])
         yield family
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from gateway import parts
 from gateway.clock import Limit
-from gateway.engines.contract import EngineFailed, EngineTimedOut
+from gateway.engines.contract import EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.gathering.envelope import keep_choices
 from gateway.gathering.listening import CUT
 from gateway.gathering.screening import screen_candidates
-from gateway.sampling import Json, engine_body, usage_in
+from gateway.sampling import Json, choices_in, engine_body, usage_in
 from gateway.scoring import Unscored, rewards_for
 from gateway.strategies.blockwise import Block, best_block, over
 from gateway.tools import Tools
@@ -125,17 +125,8 @@ async def sampled(course: Course, tokens: int, trip: Trip, model: str, tools: To
 
 def blocks_in(completion: Json, expected: int) -> list[Block]:
     """The ways to go on in an engine's answer; raises EngineFailed, or Unscannable for what is more than text."""
-    try:
-        choices = completion["choices"]
-        tokens = usage_in(completion).completion // max(1, len(choices))
-        for choice in choices:
-            parts.check_choice(choice)
-        found = [block_in(choice, tokens) for choice in choices]
-    except (KeyError, TypeError, AttributeError):
-        raise EngineFailed("the engine's answer is no chat completion") from None
-    if len(found) != expected:
-        raise EngineFailed(f"the engine gave {len(found)} choices where {expected} were asked for")
-    return found
+    tokens = usage_in(completion).completion // expected
+    return [block_in(choice, tokens) for choice in choices_in(completion, expected)]
 
 
 def block_in(choice: Json, tokens: int) -> Block:

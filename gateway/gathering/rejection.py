@@ -1,19 +1,22 @@
 """Every candidate its own stream; at checkpoints the worse beginnings are hung up on.
 
-    n streams → at each checkpoint: score beginnings → keep the better → hang up on the others → the rest to its end
+    n streams (or stages.py) → at each checkpoint: score beginnings → keep the better → hang up on the others → the rest to its end
 
 Whether beginnings tell of endings is measured on requests on which nothing is cut: the first of a route, and a share of
 the later ones. Where they do not, nothing is cut until they do.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.alignment_settings import RejectionSettings
+from gateway.ask import NOT_IN_BLOCKS
 from gateway.gathering.envelope import keep_choices
-from gateway.gathering.listening import Streams
+from gateway.gathering.listening import Heard, Streams
 from gateway.gathering.screening import screen_candidates
+from gateway.gathering.stages import Begun, Stages
 from gateway.sampling import engine_body
 from gateway.scoring import Unscored, rewards_for, score
 from gateway.strategies.memory import Known
@@ -43,7 +46,7 @@ async def rejection(trip: Trip, model: str, tools: Tools) -> None:
     how = tools.settings.alignment.rejection
     known = tools.memory.of((trip.ask.alias, trip.version))
     course = course_of(known, how)
-    async with Streams(bodies_of(trip, model), trip, tools) as streams:
+    async with field_of(trip, model, tools, how) as streams:
         for share, place in checkpoints(known, trip, how):
             await streams.reach(place)
             if not streams.speaking or not await weigh(streams, share, how.keep, course, trip, tools):
@@ -77,6 +80,13 @@ def course_of(known: Known, how: RejectionSettings) -> Course:
     return Course(cuts_at)
 
 
+def field_of(trip: Trip, model: str, tools: Tools, how: RejectionSettings) -> Streams | Stages:
+    """The candidates that set out; only plain text can be gone on with in stages."""
+    bodies = bodies_of(trip, model)
+    plain = trip.ask.kind == "chat" and not any(trip.body.get(name) for name in NOT_IN_BLOCKS)
+    return Stages(bodies, trip, tools) if how.by == "stages" and plain else Streams(bodies, trip, tools)
+
+
 def checkpoints(known: Known, trip: Trip, how: RejectionSettings) -> list[tuple[float, int]]:
     """The shares of an answer at which beginnings are weighed, and how many tokens those are here."""
     if trip.ask.samples < FEWEST:
@@ -97,7 +107,7 @@ def bodies_of(trip: Trip, model: str) -> list[dict[str, Any]]:
 
 
 async def weigh(
-    streams: Streams, share: float, keep_share: float, course: Course, trip: Trip, tools: Tools
+    streams: Streams | Stages, share: float, keep_share: float, course: Course, trip: Trip, tools: Tools
 ) -> bool:
     """Score what was said so far and hang up on the worse; False where there are no rewards to go by."""
     running = [heard.index for heard in streams.heard if heard.index in streams.speaking]
@@ -120,12 +130,13 @@ async def weigh(
     return True
 
 
-def keep(streams: Streams, course: Course, trip: Trip) -> None:
+def keep(streams: Streams | Stages, course: Course, trip: Trip) -> None:
     """All that was said becomes candidates, each under its stream's number; what did not end cannot win."""
     keep_choices(trip, [heard.choice() for heard in streams.heard], streams.spent())
+    said: Sequence[Heard | Begun] = streams.heard
     trip.candidates = tuple(
         replace(each, tokens=heard.tokens, cut=not heard.ended, reward=course.cut.get(each.index))
-        for each, heard in zip(trip.candidates, streams.heard, strict=True)
+        for each, heard in zip(trip.candidates, said, strict=True)
     )
 
 

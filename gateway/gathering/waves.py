@@ -4,11 +4,11 @@ import time
 from dataclasses import replace
 
 from gateway.clock import Limit
-from gateway.engines.contract import EngineFailed, EngineTimedOut
+from gateway.engines.contract import EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.gathering.envelope import keep_choices
 from gateway.gathering.screening import screen_candidates
-from gateway.sampling import Json, engine_body, usage_in
+from gateway.sampling import Json, choices_in, engine_body, usage_in
 from gateway.scoring import score
 from gateway.strategies.adaptive import enough, most, wave
 from gateway.strategies.memory import Known
@@ -92,6 +92,5 @@ async def sampled(trip: Trip, model: str, tools: Tools, size: int) -> Json:
                 completion = await tools.engine.complete(body, trip.ask.kind, trip.affinity)
         except TimeoutError:
             raise EngineTimedOut("the engine did not answer within the request's deadline") from None
-    if not isinstance(completion.get("choices"), list) or len(completion["choices"]) != size:
-        raise EngineFailed("the engine gave another number of choices than were asked for")
+    choices_in(completion, size)
     return completion

@@ -190,7 +190,7 @@ def test_members_that_fail_are_counted_in_the_metrics(ensembled: Any) -> None:
     from rewardserve.watched import Watched
 
     ensemble, registry = ensembled({**RULES, "vowels": broken}, members_needed=1), CollectorRegistry()
-    Watched(ensemble, registry)
+    Watched(registry).watch(ensemble)
     rewards(ensemble, ["a"])
     text = generate_latest(registry).decode()
     assert 'trimtab_reward_member_failures_total{member="vowels"} 1.0' in text

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from rewardserve.errors import ModelUnusable
-from rewardserve.front import load_scorers
+from rewardserve.loading import load_workers
 from rewardserve.scorer import ModelSpec, Scorer
 from rewardserve.scorers.transformers import load
 from rewardserve.settings import RewardSettings
@@ -32,11 +32,12 @@ class Shelf:
     def __init__(self) -> None:
         self.loaded: list[FakeScorer] = []
 
-    def __call__(self, settings: RewardSettings, spec: ModelSpec) -> list[Scorer[Any]]:
-        if spec.model == "nowhere":
+    def __call__(self, settings: RewardSettings, model: str | None = None) -> list[Scorer[Any]]:
+        assert model is not None
+        if model == "nowhere":
             raise ModelUnusable("there is no folder nowhere")
-        scorer = FakeScorer(card=replace(CARD, name=spec.model))
-        scorer.rule = {"raises": lambda _: 1 / 0, "nan": lambda _: float("nan")}.get(spec.model, lambda _: 7)
+        scorer = FakeScorer(card=replace(CARD, name=model))
+        scorer.rule = {"raises": lambda _: 1 / 0, "nan": lambda _: float("nan")}.get(model, lambda _: 7)
         self.loaded.append(scorer)
         return [scorer]
 
@@ -110,7 +111,7 @@ async def test_a_bad_body_names_the_field(http: aiohttp.ClientSession, body: Any
 
 def test_each_worker_has_a_model_of_its_own(tiny: Path) -> None:
     settings = RewardSettings(model=str(tiny), workers=2)
-    first, second = load_scorers(settings, settings.spec)
+    first, second = load_workers(settings)
     assert first is not second
     assert first.card == second.card
 

@@ -110,7 +110,7 @@ async def test_a_server_probes_itself_at_once_and_again() -> None:
             heard.set()
 
     async with (
-        Batcher(scorer.score, BatchLimits(), lambda _: None) as batcher,
+        Batcher([scorer], BatchLimits(), lambda _: None) as batcher,
         probing(scorer, batcher.score, recorded, 0.01, tell),
     ):
         await asyncio.wait_for(heard.wait(), 10)
@@ -136,7 +136,8 @@ async def test_probes_that_fail_are_tried_again() -> None:
 
 def test_metrics_tell_disagreement_and_drift() -> None:
     registry = CollectorRegistry()
-    watched = Watched(fake(), registry)
+    watched = Watched(registry)
+    watched.watch(fake())
     assert "trimtab_reward_probe_deviation NaN" in generate_latest(registry).decode()
     watched.rewarded([1.0, Reward(1.0, {"members": 2.0}, spread=0.4)])
     watched.probed(Drift(0.25, "a", 3))

@@ -32,8 +32,11 @@ def measure(tell: Callable[[str], None], python: str | None = None, prompts: int
     """Tokens saved, the share of the gain that is kept, and how fast losers are aborted."""
     python = python or os.environ.get("TRIMTAB_TEST_VLLM")
     engine = "vLLM on the CPU" if python else "the pocket engine, as no vLLM is here"
-    how = f"{prompts} exam prompts, pocket policy and reward model, on {engine}"
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder), python) as served:
+    how = f"{prompts} exam prompts, pocket policy and reward model, in stages, on {engine}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stack(Path(folder), python, alignment__rejection__by="stages") as served,
+    ):
         single, best, cut, spent = gathered(served, prompts, tell)
         aborted = asyncio.run(aborts(served)) if python else []
     kept = (statistics.fmean(cut) - statistics.fmean(single)) / (

@@ -82,7 +82,9 @@ def test_a_stream_says_what_a_plain_answer_says(gateway: Running, sdk: openai.Op
 
 
 def test_a_stream_begins_before_the_answer_is_whole(gateway: Running, sdk: openai.OpenAI) -> None:
-    gateway.engine.says("One. ", "The first " + "block " * 40, "1. ", finish_reason="length")
+    gateway.engine.says(
+        "One. ", "The first " + "block " * 40, "1. ", finish_reason="length", before_answer=0.3
+    )
     with sdk.chat.completions.create(
         model="assistant", messages=HI, max_tokens=15, stream=True, extra_body={"alignment": BLOCKWISE}
     ) as stream:
