@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tests.bench.figures import FOLDER, Figure, text_of, write
 
-MEASURES = ("prefix", "batching", "adaptive", "rejection", "blockwise", "hedging", "outage")
+MEASURES = ("prefix", "batching", "adaptive", "rejection", "blockwise", "hedging", "ensembles", "outage")
 say = Console(stderr=True)
 
 
