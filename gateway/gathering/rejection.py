@@ -1,6 +1,6 @@
 """Every candidate its own stream; at checkpoints the worse beginnings are hung up on.
 
-    n streams (or stages) → at each checkpoint: score beginnings, keep the better, hang up on the others → the rest to its end
+    n streams (or stages) → at each checkpoint score beginnings, keep the better, hang up on the others → to the end
 
 Whether beginnings tell of endings is measured on requests on which nothing is cut: the first of a route, and a share
 of the later ones. Where they do not, nothing is cut until they do.
