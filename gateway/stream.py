@@ -143,7 +143,8 @@ def by_voice(choices: list[parts.Json], voices: list[Voice]) -> Iterator[tuple[V
     own: dict[int, list[parts.Json]] = {}
     for choice in choices:
         own.setdefault(voice_for(choice, voices).index, []).append(choice)
-    return ((voices[index], heard) for index, heard in own.items())
+    # In their own order, whoever was heard first: each is read on from those before it that have ended.
+    return ((voices[index], own[index]) for index in sorted(own))
 
 
 def voice_for(choice: parts.Json, voices: list[Voice]) -> Voice:

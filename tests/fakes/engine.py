@@ -242,7 +242,8 @@ def messages_of(body: dict[str, Any], script: Script) -> list[dict[str, Any]]:
     answers = answers_in(body)
     texts = script.afterwards[answers - 1 : answers] if answers and script.afterwards else script.texts
     said = script.messages or tuple({"role": "assistant", "content": text} for text in texts)
-    first = body.get("seed") or 0
+    seed = body.get("seed")
+    first = seed if isinstance(seed, int) else 0
     return [said[(first + index) % len(said)] for index in range(body.get("n") or 1)]
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gateway.ask import Ask
 from gateway.pipeline import answer
 from gateway.restoring import Restoring
+from gateway.selection import Selection
 from gateway.stream import stream
 from gateway.trip import Trip
 from guards.policy.load import read_policy
@@ -76,9 +77,8 @@ def echoed(text: str, lengths: list[int], *, streamed: bool) -> tuple[str, Trip,
         engine = Echo([""], lengths)
         tools = replace(tools_for([""], lengths, SCREEN), engine=engine)  # type: ignore[arg-type]
         body = {"model": "assistant", "messages": [{"role": "user", "content": text}]}
-        ask = Ask(
-            "id", FakeCaller("k", "application"), body, "assistant", "single", 1, 1, 60.0, stream=streamed
-        )
+        caller, one = FakeCaller("k", "application"), Selection("single", 1, 1)
+        ask = Ask("id", caller, body, "assistant", one, 1, 1, 60.0, stream=streamed)
         trip = Trip.begin(ask, SCREEN)
         if not streamed:
             whole = await answer(trip, tools)

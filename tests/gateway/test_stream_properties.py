@@ -13,6 +13,7 @@ from gateway.metrics import Metrics
 from gateway.pipeline import answer
 from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens
+from gateway.selection import Selection
 from gateway.settings import load_settings
 from gateway.stream import stream
 from gateway.tenants.quotas import Quotas
@@ -106,7 +107,7 @@ def tools_for(texts: list[str], lengths: list[int], screen: Screen | None = None
 
 def trip_for(tools: Tools, n: int, *, streamed: bool) -> Trip:
     caller = FakeCaller("k", "application")
-    ask = Ask("id", caller, BODY, "assistant", "single", n, n, 60.0, stream=streamed)
+    ask = Ask("id", caller, BODY, "assistant", Selection("single", n, n), n, n, 60.0, stream=streamed)
     return Trip.begin(ask, tools.screens.current)
 
 
