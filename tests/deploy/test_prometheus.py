@@ -45,6 +45,8 @@ QUIET = {
     "panel Limits of keys B",
     "panel Asked elsewhere A",
     "panel What the shadow would have done A",
+    "panel Scoring requests by outcome C",
+    "panel Strength that was changed A",
     "annotation Failed swaps",
     "annotation Critical alerts",
 }
@@ -101,7 +103,7 @@ def serves(found: dict[str, str]) -> bool:
 
 @contextmanager
 def asking(stack: dict[str, str]) -> Iterator[None]:
-    """Two clients that ask in turn, plain and streaming, at n = 1, 4 and 8, until the block ends."""
+    """Two clients that ask in turn, plain and streaming, at n = 1, 4 and 8 and by three strategies, until the end."""
     done = threading.Event()
     with ThreadPoolExecutor(2) as pool:
         clients = [pool.submit(ask, stack, number, done) for number in range(2)]
@@ -125,12 +127,13 @@ def ask(stack: dict[str, str], number: int, done: threading.Event) -> int:
 
 def request(turn: int) -> dict[str, object]:
     n = (1, 4, 8)[turn % 3]
+    strategy = ("best_of_n", "adaptive", "speculative_rejection")[turn // 3 % 3] if n > 1 else "single"
     return {
         "model": "assistant",
         "messages": [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}],
         "max_tokens": 24,
         "stream": turn % 4 == 3,
-        "alignment": {"strategy": "best_of_n", "n": n} if n > 1 else {"strategy": "single"},
+        "alignment": {"strategy": strategy, "n": n},
     }
 
 
