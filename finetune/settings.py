@@ -95,7 +95,8 @@ class Situation:
 def load_situation(config: Path | None = None, home: Path | None = None) -> Situation:
     """Read the file, the environment and what `trimtab up` left; raises SettingsInvalid."""
     told = load_finetune_settings(config)
-    gateway = load_settings(config, **({"home": home} if home else {}))
+    homed: dict[str, Any] = {"home": home} if home else {}
+    gateway = load_settings(config, **homed)
     left = credentials_in(gateway.home)
     key = told.admin_key or gateway_key()
     return Situation(

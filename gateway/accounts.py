@@ -14,7 +14,7 @@ def account(trip: Trip, metrics: Metrics) -> None:
     if not trip.ask.stream:
         metrics.stage_seconds.labels("overhead").observe(trip.overhead_seconds)
     _count_screening(trip.prompt, "prompt", metrics)
-    for candidate in trip.candidates:
+    for candidate in trip.all_candidates:
         _count_screening(candidate.screening, "reply", metrics)
     for reason in trip.degraded:
         metrics.degraded.labels(_kind(reason)).inc()

@@ -14,14 +14,20 @@ from gateway.exchange import LONGEST_SUBJECT
 from gateway.selection import Bounds, Selection, read_selection
 from gateway.settings import GatewaySettings
 from gateway.strategies import STRATEGIES
+from gateway.strategies.adaptive import most
 from gateway.strategies.contract import Knobs
+from gateway.strength.caps import most_n
 
 Body = Mapping[str, Any]
 LONGEST_STREAM_SECONDS = 24 * 3600.0
 # Fields that would carry text to the model past every guard.
 REFUSED_FIELDS = ("chat_template", "documents", "chat_template_kwargs")
 # What an answer that is put together from blocks of text cannot keep.
-NOT_IN_BLOCKS = ("tools", "functions", "logprobs", "response_format", "continue_final_message")
+NOT_IN_BLOCKS = (
+    "tools", "functions", "logprobs", "response_format", "continue_final_message", "structured_outputs", "guided_json",
+    "guided_regex", "guided_choice", "guided_grammar", "echo", "min_tokens",
+)  # fmt: skip
+MOST_TOKENS = 1 << 30
 # How engines hand work to each other: it names hosts that they connect to.
 ENGINES_OWN = "kv_transfer_params"
 
@@ -45,6 +51,13 @@ class Ask:
     kind: Kind = "chat"
     max_samples: int = 1  # candidates that its bounds allow
     deadline_asked: bool = False  # whether the client set the deadline
+
+    @property
+    def most_samples(self) -> int:
+        """The most candidates that may come to be sampled for it."""
+        if STRATEGIES[self.strategy].gathers == "waves":
+            return most(self.samples, max(self.samples, self.max_samples))
+        return self.samples if self.selection.fixed else max(self.samples, self.selection.most)
 
     @property
     def strategy(self) -> str:
@@ -79,8 +92,7 @@ def read_ask(
     returned = _integer(body, "n", 1, bounds.max_n)
     own_id = new_id()
     selection = read_selection(alignment, returned, bounds, settings, body["model"], own_id)
-    if STRATEGIES[selection.strategy].gathers == "blocks":
-        _check_blockwise(body, kind, returned)
+    _check_gathered(body, kind, returned, selection.strategy)
     live = bool(body.get("stream")) and speaks_at_once(selection.strategy)
     return Ask(
         id=own_id,
@@ -96,7 +108,10 @@ def read_ask(
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversation=conversation,
         kind=kind,
-        max_samples=bounds.max_n,
+        max_samples=min(
+            bounds.max_n,
+            most_n(settings.alignment.strength.get(body["model"]), selection.strategy) or bounds.max_n,
+        ),
         deadline_asked=alignment.deadline_ms is not None,
     )
 
@@ -104,6 +119,16 @@ def read_ask(
 def speaks_at_once(strategy: str) -> bool:
     """Whether the beginning of a streamed answer may leave before the answer is whole."""
     return not STRATEGIES[strategy].ranks or STRATEGIES[strategy].gathers == "blocks"
+
+
+def _check_gathered(body: Body, kind: Kind, returned: int, strategy: str) -> None:
+    """Refuse what a way to gather candidates cannot keep, or cannot reckon with."""
+    gathers = STRATEGIES[strategy].gathers
+    if gathers == "blocks":
+        _check_blockwise(body, kind, returned)
+    if gathers in ("blocks", "rejection"):  # elsewhere the engine alone reckons with it
+        for name in ("max_tokens", "max_completion_tokens"):
+            _integer(body, name, 1, MOST_TOKENS)
 
 
 def _check_blockwise(body: Body, kind: Kind, returned: int) -> None:

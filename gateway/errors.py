@@ -31,12 +31,14 @@ class ApiError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_seconds: float = 1.0,  # told where waiting helps
+        retry: bool = True,  # whether asking again as it stands may help, as official clients do unless told
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.param = param
         self.retry_after_seconds = retry_after_seconds
+        self.retry = retry
 
     def body(self) -> dict[str, Any]:
         """The error in OpenAI's JSON shape."""

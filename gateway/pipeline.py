@@ -17,8 +17,8 @@ from gateway.accounts import account
 from gateway.additions import with_additions
 from gateway.ask import Ask
 from gateway.callers import MAY_SEE_VERSIONS
-from gateway.engines.contract import EngineFailed
-from gateway.errors import ApiError, Unavailable, UpstreamFailed, no_such_model
+from gateway.engines.contract import EngineFailed, EngineTimedOut
+from gateway.errors import ApiError, Unavailable, UpstreamFailed, UpstreamTimedOut, no_such_model
 from gateway.exchange import EMBEDDING
 from gateway.failures import Violation, told, violation
 from gateway.gathering import gather
@@ -163,6 +163,8 @@ def failed(trip: Trip, error: BaseException) -> ApiError | None:
         trip.error = CLIENT_LEFT if trip.left else CUT_OFF
     elif isinstance(error, EngineFailed):
         trip.error = type(error).__name__
+        if isinstance(error, EngineTimedOut) and trip.ask.deadline_asked:
+            return out_of_time(error, trip)
         return told(error, trip.ask.kind)
     elif isinstance(error, parts.Unscannable):
         trip.error = f"unscanned: {error}"
@@ -170,6 +172,13 @@ def failed(trip: Trip, error: BaseException) -> ApiError | None:
     elif isinstance(error, ApiError) and not isinstance(error, Violation):
         trip.error = error.code or type(error).__name__
     return None
+
+
+def out_of_time(error: EngineTimedOut, trip: Trip) -> UpstreamTimedOut:
+    """What a client is told whose own deadline has passed: asked again as it stands, the same comes of it."""
+    milliseconds = round(1000 * trip.ask.deadline_seconds)
+    message = f"no answer was finished within alignment.deadline_ms ({milliseconds}): {error}"
+    return UpstreamTimedOut(message, code="engine_timed_out", param="alignment.deadline_ms", retry=False)
 
 
 async def record(trip: Trip, tools: Tools) -> None:

@@ -113,7 +113,7 @@ def explanation_of(trip: Trip) -> Json:
         "adjusted": trip.adjusted,
         "degraded": trip.degraded,
         "prompt": verdicts_of(trip.prompt),
-        "candidates": [_candidate(each, each.index in winners) for each in trip.candidates],
+        "candidates": [_candidate(each, each.index in winners) for each in trip.all_candidates],
         "coverage": trip.receipt.as_json(),
         "tokens": {"prompt": trip.usage.prompt, "completion": trip.usage.completion},
         "stage_seconds": {name: round(seconds, 6) for name, seconds in trip.stages.items()},
@@ -152,7 +152,7 @@ def _candidate(candidate: Candidate, chosen: bool) -> Json:
         **({"heads": dict(candidate.heads)} if candidate.heads else {}),
         **({} if candidate.certainty is None else {"certainty": candidate.certainty}),
         "chosen": chosen and candidate.safe,
-        "safe": candidate.safe,
+        "safe": None if candidate.cut else candidate.safe,  # nobody will deliver half an answer, however safe
         "finish_reason": candidate.finish_reason,
         **({} if candidate.revision_of is None else {"revision_of": candidate.revision_of}),
         "verdicts": verdicts_of(candidate.screening),

@@ -1,6 +1,7 @@
 """Rewards for candidates, whole or only begun; without them the trip says so and goes on."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from gateway.unrewarded import note_missing_heads, without_rewards
 from rewardserve.client import RewardFailed, RewardRefused
 from rewardserve.reward import Reward
 
-REFUSED, UNAVAILABLE, GARBAGE = "refused", "unavailable", "garbage"
+REFUSED, UNAVAILABLE, GARBAGE, NO_TIME = "refused", "unavailable", "garbage", "no time left"
 
 
 class Unscored(Exception):
@@ -24,7 +25,7 @@ class Unscored(Exception):
 async def score(trip: Trip, tools: Tools) -> None:
     """Ask for the rewards of all safe candidates that have none, where the strategy ranks; without them, say so."""
     waiting = [candidate for candidate in trip.candidates if candidate.safe and candidate.reward is None]
-    if not waiting or tools.rewards is None or STRATEGIES[trip.ask.strategy].rewarded == "unused":
+    if not waiting or tools.rewards is None or needs_none(trip):
         return
     try:
         rewards = await rewards_for([text_to_score(each) for each in waiting], trip, tools)
@@ -42,6 +43,14 @@ async def score(trip: Trip, tools: Tools) -> None:
     note_missing_heads(trip)
 
 
+def needs_none(trip: Trip) -> bool:
+    """Whether the strategy goes by something else than rewards, and has it."""
+    own = STRATEGIES[trip.ask.strategy]
+    return own.rewarded == "unused" and (
+        not own.ranks or any(each.certainty is not None for each in trip.candidates)
+    )
+
+
 async def rewards_for(
     texts: Sequence[str], trip: Trip, tools: Tools, *, partial: bool = False
 ) -> list[Reward]:
@@ -50,6 +59,7 @@ async def rewards_for(
         raise Unscored(UNAVAILABLE)
     seconds = min(tools.settings.reward.timeout_seconds, trip.seconds_left)
     messages = [{**turn, "content": parts.text_of(turn.get("content"))} for turn in trip.body["messages"]]
+    began = time.perf_counter()
     with trip.stage("reward"):
         try:
             with Limit(seconds):
@@ -64,7 +74,8 @@ async def rewards_for(
         except RewardRefused:
             raise Unscored(REFUSED) from None
         except (RewardFailed, TimeoutError):
-            raise Unscored(UNAVAILABLE) from None
+            raise Unscored(NO_TIME if trip.seconds_left <= 0 else UNAVAILABLE) from None
+    tools.memory.of((trip.ask.alias, trip.version)).scored(time.perf_counter() - began)
     if len(rewards) != len(texts) or not all(map(math.isfinite, rewards)):
         raise Unscored(GARBAGE)
     return rewards

@@ -5,6 +5,7 @@ SettingsInvalid     a value is unknown or malformed; the message names each, and
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ from guards.settings import HeaderLine, HeaderName, ServiceName, ServiceSettings
 from guards.wording import worded
 
 PREFIX = "TRIMTAB_"
+NOTHING: Mapping[str, Any] = {}
 # Sections of the same file, and beginnings of variables, that other parts of Trimtab read.
 SECTIONS_OF_OTHERS = ("demo", "finetune", "pocket", "rewardserve")
 VARIABLES_OF_OTHERS = [
@@ -230,8 +232,10 @@ class GatewaySettings(BaseSettings):
         return self.journal_dir / f"worker-{worker}"
 
 
-def load_settings(config: Path | None = None, **overrides: Any) -> GatewaySettings:
-    """Arguments first, then the environment, then the file: `config`, TRIMTAB_CONFIG or ./trimtab.yaml."""
+def load_settings(
+    config: Path | None = None, *, defaults: Mapping[str, Any] = NOTHING, **overrides: Any
+) -> GatewaySettings:
+    """From arguments, the environment, the file (`config`, TRIMTAB_CONFIG or ./trimtab.yaml), `defaults`, in this order."""
     _refuse_unknown_variables()
     document = _document(config)
 
@@ -239,7 +243,8 @@ def load_settings(config: Path | None = None, **overrides: Any) -> GatewaySettin
         @classmethod
         def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> Any:
             in_file = InitSettingsSource(settings_cls, document)
-            return sources["init_settings"], sources["env_settings"], in_file
+            beneath = InitSettingsSource(settings_cls, dict(defaults))
+            return sources["init_settings"], sources["env_settings"], in_file, beneath
 
     try:
         return Configured(**overrides)

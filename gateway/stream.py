@@ -19,11 +19,12 @@ from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.failures import violation
 from gateway.framing import Framing
-from gateway.gathering.blocks import numbered, spoken_blocks
+from gateway.gathering.blocks import spoken_blocks
 from gateway.logprobs import spell_more
 from gateway.pipeline import Remembered, answer, choose, choose_version, deliver, screen_prompt
 from gateway.restoring import Restoring
 from gateway.sampling import engine_body, usage_in
+from gateway.scoring import score
 from gateway.screening import note_failed_guards
 from gateway.strategies import STRATEGIES
 from gateway.together import Said, read_on
@@ -52,6 +53,8 @@ async def stream(trip: Trip, tools: Tools) -> AsyncGenerator[list[Json], None]:
                 async with aclosing(spoken(trip, voices, framing, tools)) as chunks:
                     async for together in chunks:
                         yield restoring.restored(together)
+                if STRATEGIES[trip.ask.strategy].gathers == "blocks":
+                    await score(trip, tools)
                 conclude(trip, voices)
                 ending = iter(restoring.restored(finishing(trip, voices, framing)))
     yield list(ending)
@@ -75,7 +78,7 @@ async def spoken(
             async for together in chunks:
                 yield together
     finally:
-        trip.candidates = (*map(candidate_of, voices), *numbered(trip.passed_over, len(voices)))
+        trip.candidates = tuple(map(candidate_of, voices))
 
 
 async def speak(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -59,6 +59,7 @@ class Trip:
     prompt: Screening | None = None
     completion: Mapping[str, Any] = field(default_factory=dict)  # the engine's answer, for its envelope
     candidates: tuple[Candidate, ...] = ()
+    blocks: int = 0  # of which an answer was made that was chosen block by block
     passed_over: tuple[Candidate, ...] = ()  # what an answer that was chosen block by block was not made of
     instead: str | None = None  # the strategy that chooses where rewards failed
     choice: Choice | None = None
@@ -117,7 +118,8 @@ class Trip:
         """Whether nothing that was asked for may be delivered."""
         if self.prompt is not None and self.prompt.withheld:
             return True
-        return bool(self.candidates) and not any(candidate.safe for candidate in self.candidates)
+        whole = [candidate for candidate in self.candidates if not candidate.cut]
+        return bool(whole) and not any(candidate.safe for candidate in whole)
 
     @property
     def refusal_text(self) -> str:
@@ -161,6 +163,12 @@ class Trip:
             return f"The prompt was withheld by the guard policy: {_reason(self.prompt)}."
         return self.choice.why if self.choice else ""
 
+    @property
+    def all_candidates(self) -> tuple[Candidate, ...]:
+        """Those that it was chosen among, and what the answer was not made of, numbered after them."""
+        beside = enumerate(self.passed_over, len(self.candidates))
+        return (*self.candidates, *(replace(each, index=place) for place, each in beside))
+
     def exchange(self) -> Exchange:
         """The record; the ledger cuts out of it what the policy redacts before anything is written."""
         kept = self.choice is not None and self.choice.winners and not (self.refused or self.error)
@@ -177,7 +185,7 @@ class Trip:
             answer=self.delivered[0] if self.delivered else "",
             finish_reason=self._finish_reason(best),
             prompt_screening=self.prompt,
-            candidates=tuple(media.recorded_candidate(each) for each in self.candidates),
+            candidates=tuple(media.recorded_candidate(each) for each in self.all_candidates),
             chosen=best,
             why=self.why,
             degraded=tuple(self.degraded),

@@ -24,4 +24,5 @@ def note_missing_heads(trip: Trip) -> None:
     """Say so where a dial weighs heads that the rewards came without: then the plain reward decides."""
     scored = [each for each in trip.candidates if each.safe and each.reward is not None]
     if trip.ask.knobs.dial and scored and (heads := missing(scored, trip.ask.knobs.dial)):
-        trip.degraded.append(f"dial: heads are missing; no {', '.join(heads)}: the plain reward decides")
+        mark = f"dial: heads are missing; no {', '.join(heads)}: the plain reward decides"
+        trip.degraded += [] if mark in trip.degraded else [mark]

@@ -194,6 +194,11 @@ def rewards_of(answer: bytes, counts: Sequence[int]) -> list[list[Reward]]:
             )
         if not all(math.isfinite(reward) for group in rewards for reward in group):
             raise RewardFailed("the reward server's answer holds a reward that is not finite")
+        heads = [[{str(name): float(part) for name, part in one.items()} for one in group] for group in heads]
+        spread = [[float(one) for one in group] for group in spread]
+        parts = [part for group in heads for one in group for part in one.values()]
+        if not all(map(math.isfinite, (*parts, *(one for group in spread for one in group)))):
+            raise RewardFailed("the reward server's answer holds a part of a reward that is not finite")
         return [
             [Reward(*whole) for whole in zip(*group, strict=True)]
             for group in zip(rewards, heads, spread, strict=True)

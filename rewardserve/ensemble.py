@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rewardserve.ensemble_document import EnsembleDocument, Member, read_document
-from rewardserve.errors import BadInput, ScoringError, ScoringFailed
+from rewardserve.errors import BadInput, ModelUnusable, ScoringError, ScoringFailed
 from rewardserve.moments import Moments, RouteMoments, frozen
 from rewardserve.reward import Reward
 from rewardserve.scorer import Measured, Message, ModelCard, ModelSpec, Scorer, load_scorer
@@ -65,8 +65,24 @@ def load_ensemble(path: Path, api_key: str | None = None, load_one: Load = load_
             for member in document.members
         }
         references = RouteMoments(priors, document.routes)
-    scorers = [load_one(member.backend, member.spec(api_key)) for member in document.members]
+    scorers = [
+        load_member(number, member, path.parent, api_key, load_one)
+        for number, member in enumerate(document.members)
+    ]
     return Ensemble(document, scorers, references)
+
+
+def load_member(
+    number: int, member: Member, beside: Path, api_key: str | None, load_one: Load
+) -> Scorer[Measured]:
+    """One of them; a folder is looked for beside the document first. Raises ModelUnusable that names the member."""
+    spec = member.spec(api_key)
+    if (beside / spec.model).is_dir():
+        spec = replace(spec, model=str(beside / spec.model))
+    try:
+        return load_one(member.backend, spec)
+    except ModelUnusable as error:
+        raise ModelUnusable(f"members[{number}] ({member.name}): {error}") from error
 
 
 class Ensemble:

@@ -64,13 +64,17 @@ class Sender:
         if self.status:
             await self.end(self.frames.fail(error) if self.frames else b"")
         else:
-            await self.whole(error.status, self._shape(error), [*_advice(error), *headers])
+            await self.whole(error.status, self._shape(error), [*_advice(error), *_once(error), *headers])
 
     async def fail_soon(self, error: ApiError) -> None:
         """The same after a crash or at the end: a client that does not read holds up neither for long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self.fail(error)
+
+
+def _once(error: ApiError) -> Headers:
+    return [] if error.retry else [(b"x-should-retry", b"false")]
 
 
 def _advice(error: ApiError) -> Headers:

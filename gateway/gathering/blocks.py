@@ -5,7 +5,7 @@ like any other. A block that a guard would withhold is not gone on with while th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway import parts
@@ -23,6 +23,9 @@ from gateway.trip import Trip
 from guards.verdict import Screening, Segment
 
 OF_ITS_OWN = ("choices", "usage", "object")  # fields that a chunk has otherwise than a whole answer
+MOST_PASSED_OVER = (
+    64  # that are recorded of one answer, each with all that stood before it; flagged ones always are
+)
 LONGEST = 4096  # tokens of an answer, where the client sets no limit
 
 
@@ -30,12 +33,15 @@ LONGEST = 4096  # tokens of an answer, where the client sets no limit
 class Course:
     """The answer so far, what was not gone on with, and what all of it cost."""
 
-    text: str = ""
+    text: str = ""  # all that the engine goes on from
+    said: str = ""  # of it, what is the answer's
+    waits: str = ""  # the end of it, where a stop may have begun
     tokens: int = 0
     blocks: int = 0
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     scored: bool = True  # until rewards fail
+    withheld: bool = False  # whether guards let none of the latest blocks pass: nobody will hear more
     envelope: Json = field(default_factory=dict)
 
 
@@ -44,16 +50,10 @@ async def blocks(trip: Trip, model: str, tools: Tools) -> None:
     course = Course()
     async for _ in chosen_blocks(course, trip, model, tools):
         pass
-    message = {"role": "assistant", "content": course.text}
+    message = {"role": "assistant", "content": course.said}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": course.finish_reason}
     keep_choices(trip, [choice], course.usage, around=course.envelope)
     await screen_candidates(trip)
-    trip.candidates += tuple(numbered(trip.passed_over, len(trip.candidates)))
-
-
-def numbered(candidates: Sequence[Candidate], first: int) -> Iterator[Candidate]:
-    """The candidates, numbered from the first free place on."""
-    return (replace(each, index=place) for place, each in enumerate(candidates, first))
 
 
 async def spoken_blocks(trip: Trip, model: str, tools: Tools) -> AsyncGenerator[list[Json], None]:
@@ -74,22 +74,52 @@ async def spoken_blocks(trip: Trip, model: str, tools: Tools) -> AsyncGenerator[
 
 async def chosen_blocks(course: Course, trip: Trip, model: str, tools: Tools) -> AsyncGenerator[Block, None]:
     """The blocks that are kept, in order; `course` is the answer with the block that was just given."""
+    stops = stops_of(trip)
     while course.finish_reason is None:
         left = most_tokens(trip) - course.tokens
-        completion = await sampled(
-            course, min(left, tools.settings.alignment.block_tokens), trip, model, tools
-        )
-        found = blocks_in(completion, trip.ask.samples)
-        block = found[await chosen(course, found, trip, tools)]
+        block = await next_block(course, min(left, tools.settings.alignment.block_tokens), trip, model, tools)
         course.text += block.text
         course.tokens += block.tokens
-        course.blocks += 1
-        if over(block, left - block.tokens) or not block.text:
+        trip.blocks = course.blocks = course.blocks + 1
+        said, course.waits, stopped = until_stop(course.waits + block.text, stops)
+        if stopped:
+            course.finish_reason = "stop"
+        elif over(block, left - block.tokens) or not block.text or course.withheld:
             course.finish_reason = block.finish_reason or "stop"
-        yield block
-    trip.gathered = (
-        f"Chosen block by block, {course.blocks} of them, of {trip.ask.samples} ways to go on each."
-    )
+            said += course.waits
+        course.said += said
+        yield replace(block, text=said)
+    trip.gathered = f"{course.blocks} blocks, each the best of {trip.ask.samples} ways to go on."
+
+
+def stops_of(trip: Trip) -> list[str]:
+    """The texts at which the client wants the answer to end."""
+    stop = trip.body.get("stop")
+    told = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
+    return [each for each in told if isinstance(each, str) and each]
+
+
+def until_stop(text: str, stops: Sequence[str]) -> tuple[str, str, bool]:
+    """What may be said of some text, what waits since a stop may begin with it, and whether one stands in it."""
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    if places:
+        return text[: min(places)], "", True
+    ends = (length for stop in stops for length in range(1, len(stop)) if text.endswith(stop[:length]))
+    waits = max(ends, default=0)
+    return text[: len(text) - waits], text[len(text) - waits :], False
+
+
+async def next_block(course: Course, tokens: int, trip: Trip, model: str, tools: Tools) -> Block:
+    """The best way to go on; an empty one, which ends the answer as a limit of tokens would, where no time is left."""
+    try:
+        completion = await sampled(course, tokens, trip, model, tools)
+    except EngineTimedOut:
+        if not course.text:
+            raise
+        trip.degraded.append(f"deadline: the answer ends early; after {course.blocks} blocks")
+        return Block("", "length", 0)
+    found = blocks_in(completion, trip.ask.samples)
+    return found[await chosen(course, found, trip, tools)]
 
 
 def most_tokens(trip: Trip) -> int:
@@ -118,7 +148,9 @@ async def sampled(course: Course, tokens: int, trip: Trip, model: str, tools: To
         except TimeoutError:
             raise EngineTimedOut("the engine did not finish within the request's deadline") from None
     told = usage_in(completion)
-    course.usage = Usage(course.usage.prompt or told.prompt, course.usage.completion + told.completion)
+    course.usage = trip.usage = Usage(
+        course.usage.prompt or told.prompt, course.usage.completion + told.completion
+    )
     course.envelope = completion
     return completion
 
@@ -145,12 +177,14 @@ async def chosen(course: Course, found: Sequence[Block], trip: Trip, tools: Tool
     """Which block is gone on with: the best of those that guards let pass, of all where none of them does."""
     screenings = await screened(course, found, trip)
     safe = [index for index, screening in enumerate(screenings) if not screening.withheld]
-    rewards = await rewards_of(course, found, safe, trip, tools) if len(safe) > 1 and course.scored else {}
+    course.withheld = not safe
+    texts = {index: screenings[index].text for index in safe}  # as they would be delivered
+    rewards = await rewards_of(course, texts, trip, tools) if len(safe) > 1 and course.scored else {}
     winner = best_block(safe or range(len(found)), rewards)
     trip.passed_over += tuple(
         passed_over(course.text + block.text, block, screenings[index], rewards.get(index))
         for index, block in enumerate(found)
-        if index != winner
+        if index != winner and (len(trip.passed_over) < MOST_PASSED_OVER or screenings[index].flagged)
     )
     return winner
 
@@ -180,15 +214,12 @@ def passed_over(text: str, block: Block, screening: Screening, reward: float | N
     )
 
 
-async def rewards_of(
-    course: Course, found: Sequence[Block], safe: Sequence[int], trip: Trip, tools: Tools
-) -> dict[int, float]:
+async def rewards_of(course: Course, texts: Mapping[int, str], trip: Trip, tools: Tools) -> dict[int, float]:
     """The rewards of the answer with each of the blocks; none, and never asked for again, once there are none."""
-    texts = [course.text + found[index].text for index in safe]
     try:
-        rewards = await rewards_for(texts, trip, tools, partial=True)
+        rewards = await rewards_for(list(texts.values()), trip, tools, partial=True)
     except Unscored as why:
         trip.degraded.append(f"reward: {why}; first safe block")
         course.scored = False
         return {}
-    return dict(zip(safe, map(float, rewards), strict=True))
+    return dict(zip(texts, map(float, rewards), strict=True))

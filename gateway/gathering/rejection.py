@@ -6,23 +6,28 @@ Whether beginnings tell of endings is measured on requests on which nothing is c
 of the later ones. Where they do not, nothing is cut until they do.
 """
 
+import asyncio
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.alignment_settings import RejectionSettings
 from gateway.ask import NOT_IN_BLOCKS
+from gateway.engines.contract import EngineTimedOut
 from gateway.gathering.envelope import keep_choices
 from gateway.gathering.listening import Heard, Streams
 from gateway.gathering.screening import screen_candidates
 from gateway.gathering.stages import Begun, Stages
+from gateway.gathering.together import seconds_to_sample
 from gateway.sampling import engine_body
 from gateway.scoring import Unscored, rewards_for, score
 from gateway.strategies.memory import Known
 from gateway.strategies.speculative_rejection import LEAST_PAIRS, places, survivors, trusted
 from gateway.tools import Tools
 from gateway.trip import Trip
+from guards.verdict import Segment
 
 FEWEST = 4  # candidates: of fewer there is nothing to cut
 NEVER: frozenset[float] = frozenset()
@@ -47,20 +52,45 @@ async def rejection(trip: Trip, model: str, tools: Tools) -> None:
     known = tools.memory.of((trip.ask.alias, trip.version))
     course = course_of(known, how)
     async with field_of(trip, model, tools, how) as streams:
+        until = Until(seconds_to_sample(trip, tools) if trip.ask.deadline_asked else None)
         for share, place in checkpoints(known, trip, how):
-            await streams.reach(place)
-            if not streams.speaking or not await weigh(streams, share, how.keep, course, trip, tools):
+            if not await streams.reach(place, until.left) or not streams.speaking:
                 break
-        await streams.reach(math.inf)
-    if len(streams.failed) == len(streams.heard):
-        raise streams.failed[0]
-    if streams.failed:
-        trip.degraded.append(f"engine: {len(streams.failed)} of {len(streams.heard)} candidates failed")
+            if not await weigh(streams, share, how.keep, course, trip, tools):
+                break
+        await streams.reach(math.inf, until.left)
+    note_missing(streams, course, trip)
     keep(streams, course, trip)
     await screen_candidates(trip)
     await score(trip, tools)
     learn(known, course, trip)
     tell(course, known, how, trip, tools)
+
+
+class Until:
+    """When sampling has to end, where the request has a deadline of its own."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._ends = None if seconds is None else time.perf_counter() + seconds
+
+    @property
+    def left(self) -> float | None:
+        """Seconds; None where the request's usual limit is the only one."""
+        return None if self._ends is None else max(0.0, self._ends - time.perf_counter())
+
+
+def note_missing(streams: Streams | Stages, course: Course, trip: Trip) -> None:
+    """Say which candidates did not come to their end; raises EngineFailed where too few did."""
+    ended = sum(heard.ended for heard in streams.heard)
+    late = len(streams.heard) - ended - len(course.cut) - len(streams.failed)
+    if streams.failed and not ended:
+        raise streams.failed[min(streams.failed)]
+    if ended < trip.ask.returned:
+        raise EngineTimedOut(f"{ended} candidates were whole in time, and {trip.ask.returned} are needed")
+    if streams.failed:
+        trip.degraded.append(f"engine: candidates failed; {len(streams.failed)} of {len(streams.heard)}")
+    if late > 0:
+        trip.degraded.append(f"deadline: fewer candidates; {late} were not whole in time")
 
 
 def course_of(known: Known, how: RejectionSettings) -> Course:
@@ -83,7 +113,7 @@ def course_of(known: Known, how: RejectionSettings) -> Course:
 def field_of(trip: Trip, model: str, tools: Tools, how: RejectionSettings) -> Streams | Stages:
     """The candidates that set out; only plain text can be gone on with in stages."""
     bodies = bodies_of(trip, model)
-    plain = trip.ask.kind == "chat" and not any(trip.body.get(name) for name in NOT_IN_BLOCKS)
+    plain = trip.ask.kind == "chat" and not any(trip.body.get(name) for name in ("stop", *NOT_IN_BLOCKS))
     return Stages(bodies, trip, tools) if how.by == "stages" and plain else Streams(bodies, trip, tools)
 
 
@@ -112,11 +142,12 @@ async def weigh(
     """Score what was said so far and hang up on the worse; False where there are no rewards to go by."""
     running = [heard.index for heard in streams.heard if heard.index in streams.speaking]
     ended = [heard.index for heard in streams.heard if heard.ended]
-    weighed = sorted({*running, *ended})
+    texts = await as_delivered({index: streams.heard[index].text for index in {*running, *ended}}, trip)
+    weighed = sorted(texts)
+    if not weighed:
+        return True  # guards let none of them pass as it is: their ends will tell
     try:
-        rewards = await rewards_for(
-            [streams.heard[index].text for index in weighed], trip, tools, partial=True
-        )
+        rewards = await rewards_for([texts[index] for index in weighed], trip, tools, partial=True)
     except Unscored as why:
         trip.degraded.append(f"reward: {why}; nothing cut early")
         return False
@@ -125,9 +156,22 @@ async def weigh(
     if share in course.cuts_at:
         going = set(survivors(partial, ended, trip.ask.returned, keep_share))
         losers = [index for index in running if index not in going]
-        course.cut |= {index: partial[index] for index in losers}
+        course.cut |= {index: partial[index] for index in losers if index in partial}
         await streams.hang_up(losers)
     return True
+
+
+async def as_delivered(texts: Mapping[int, str], trip: Trip) -> dict[int, str]:
+    """The beginnings that guards let pass, with what would be cut out of them cut out: nobody scores anything else."""
+    with trip.stage("screen_candidates"):
+        screenings = await asyncio.gather(
+            *(
+                trip.screen.reply([Segment(text, "reply", whole=False)], trip.context)
+                for text in texts.values()
+            )
+        )
+    found = zip(texts, screenings, strict=True)
+    return {index: screening.text for index, screening in found if not screening.withheld}
 
 
 def keep(streams: Streams | Stages, course: Course, trip: Trip) -> None:
@@ -155,12 +199,10 @@ def learn(known: Known, course: Course, trip: Trip) -> None:
 def tell(course: Course, known: Known, how: RejectionSettings, trip: Trip, tools: Tools) -> None:
     """What came of it, for the explanation and the dashboards."""
     spent = sum(each.tokens for each in trip.candidates)
-    trip.gathered = (
-        course.why + "."
-        if course.why
-        else f"{len(course.cut)} were cut off early, of {len(trip.candidates)}."
-    )
-    tools.metrics.rejected.labels(trip.ask.alias).inc(len(course.cut))
+    cut = sum(each.cut for each in trip.candidates)
+    told = f"{cut} of {len(trip.candidates)} {'was' if cut == 1 else 'were'} cut off early"
+    trip.gathered = f"{course.why or told}."
+    tools.metrics.rejected.labels(trip.ask.alias).inc(cut)
     tools.metrics.sampled_tokens.labels(trip.ask.strategy).inc(spent)
     for share in how.checkpoints:
         if (correlation := known.at(share).correlation) is not None:

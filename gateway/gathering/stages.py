@@ -82,14 +82,20 @@ class Stages:
             if not begun.ended and begun.index not in self._dropped and begun.index not in self.failed
         ]
 
-    async def reach(self, tokens: float) -> bool:
-        """Have every candidate go on until it has so many tokens or ends; raises EngineTimedOut or Unscannable."""
+    async def reach(self, tokens: float, within_seconds: float | None = None) -> bool:
+        """Have every candidate go on until it has so many tokens or ends; False where that takes longer than allowed.
+
+        Without a limit of its own the request's deadline holds: raises EngineTimedOut, or Unscannable.
+        """
         target = min(tokens, self._longest)
+        seconds = self._trip.seconds_left if within_seconds is None else within_seconds
         with self._trip.stage("engine"):
             try:
-                with Limit(self._trip.seconds_left):
+                with Limit(seconds):
                     await self._go_on(target)
             except TimeoutError:
+                if within_seconds is not None:
+                    return False
                 raise EngineTimedOut("the engine did not finish within the request's deadline") from None
         return True
 

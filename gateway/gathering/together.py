@@ -13,7 +13,10 @@ from gateway.strategies import STRATEGIES
 from gateway.tools import Tools
 from gateway.trip import Trip
 
-RESERVED = 0.15  # of the time that is left when sampling begins, for guards and rewards
+RESERVED = (
+    0.15  # of the time that is left when sampling begins, for guards and rewards; or, where that is more,
+)
+SCORINGS = 2.0  # times as long as rewards took lately, but never more than half of the time
 LONGEST_RESERVE_SECONDS = 2.0
 
 
@@ -21,6 +24,7 @@ async def together(trip: Trip, model: str, tools: Tools) -> None:
     """Sample n, and show every text of every candidate to the guards; raises EngineFailed or Unscannable."""
     if (
         trip.ask.deadline_asked
+        and not certainty.wanted(trip.ask.strategy, tools.settings.reward.fallback)
         and trip.ask.samples > trip.ask.returned
         and STRATEGIES[trip.ask.strategy].ranks
     ):
@@ -47,14 +51,18 @@ async def sample(trip: Trip, model: str, tools: Tools) -> None:
         certainty.weigh(trip)
 
 
+def seconds_to_sample(trip: Trip, tools: Tools) -> float:
+    """How much of the time that is left is for sampling; guards and rewards have the rest."""
+    left, lately = trip.seconds_left, tools.memory.of((trip.ask.alias, trip.version)).scoring_seconds
+    reserve = max(min(RESERVED * left, LONGEST_RESERVE_SECONDS), SCORINGS * lately)
+    return left - min(reserve, left / 2)
+
+
 async def those_in_time(trip: Trip, model: str, tools: Tools) -> None:
     """One stream of n choices, closed shortly before the deadline; those that are whole by then are the candidates."""
-    extra = (
-        certainty.wanted(trip.ask.strategy, tools.settings.reward.fallback) if trip.ask.kind == "chat" else {}
-    )
-    body = {**certainty.asking(engine_body(trip, model), extra), "stream": True}
+    body = {**engine_body(trip, model), "stream": True}
     body["stream_options"] = {"include_usage": True}
-    seconds = trip.seconds_left - min(RESERVED * trip.seconds_left, LONGEST_RESERVE_SECONDS)
+    seconds = seconds_to_sample(trip, tools)
     async with Streams([body], trip, tools, choices=trip.ask.samples) as streams:
         late = not await streams.reach(math.inf, within_seconds=seconds)
     if streams.failed and not late:
@@ -62,10 +70,9 @@ async def those_in_time(trip: Trip, model: str, tools: Tools) -> None:
     whole = [heard for heard in streams.heard if heard.ended]
     if len(whole) < trip.ask.returned:
         raise EngineTimedOut(
-            f"{len(whole)} candidates were whole in time, and {trip.ask.returned} are asked for"
+            f"{len(whole)} candidates were whole in time, and {trip.ask.returned} are needed"
         )
     if len(whole) < trip.ask.samples:
-        trip.degraded.append(f"deadline: {len(whole)} of {trip.ask.samples} candidates were whole in time")
+        told = f"{len(whole)} of {trip.ask.samples} candidates were whole in time"
+        trip.degraded.append(f"deadline: fewer candidates; {told}")
     keep_choices(trip, [heard.choice() for heard in whole], streams.spent())
-    if extra:
-        certainty.weigh(trip)

@@ -4,13 +4,14 @@ import time
 from dataclasses import replace
 
 from gateway.clock import Limit
-from gateway.engines.contract import EngineTimedOut
+from gateway.engines.contract import EngineFailed, EngineTimedOut
 from gateway.exchange import Candidate, Usage
 from gateway.gathering.envelope import keep_choices
 from gateway.gathering.screening import screen_candidates
 from gateway.sampling import Json, choices_in, engine_body, usage_in
 from gateway.scoring import score
-from gateway.strategies.adaptive import enough, most, wave
+from gateway.strategies.adaptive import Route, enough, most, wave
+from gateway.strategies.dial import UNRANKED, worths
 from gateway.strategies.memory import Known
 from gateway.tools import Tools
 from gateway.trip import Trip
@@ -25,7 +26,14 @@ async def waves(trip: Trip, model: str, tools: Tools) -> None:
     slowest = 0.0
     while (size := wave(len(trip.candidates), limit, tools.settings.alignment.wave)) > 0:
         began = time.perf_counter()
-        await one_wave(trip, model, tools, size)
+        try:
+            await one_wave(trip, model, tools, size)
+        except EngineFailed:
+            if sum(each.safe for each in trip.candidates) < trip.ask.returned:
+                raise
+            why = "the engine gave no more"
+            trip.degraded.append(f"engine: a wave failed; {len(trip.candidates)} candidates were there")
+            break
         slowest = max(slowest, time.perf_counter() - began)
         if why := reason_to_stop(trip, known, slowest):
             break
@@ -39,15 +47,22 @@ async def waves(trip: Trip, model: str, tools: Tools) -> None:
 def reason_to_stop(trip: Trip, known: Known, slowest: float) -> str:
     """Why no further wave is drawn; empty where one is."""
     safe = [each for each in trip.candidates if each.safe]
-    rewards = rewards_of(trip.candidates)
+    rewards, route = worth_of(trip, known)
     if safe and not rewards:
         return "there are no rewards to go on by" if len(trip.candidates) >= trip.ask.samples else ""
-    if len(safe) >= trip.ask.returned and enough(rewards, trip.ask.samples, known.moments.route):
+    if len(safe) >= trip.ask.returned and enough(rewards, trip.ask.samples, route):
         return f"as good as the best of {trip.ask.samples} on average"
     if safe and trip.seconds_left < PATIENCE * slowest:
-        trip.degraded.append(f"deadline: {len(trip.candidates)} candidates sampled")
+        trip.degraded.append(f"deadline: fewer candidates; {len(trip.candidates)} were sampled")
         return "no time for more"
     return ""
+
+
+def worth_of(trip: Trip, known: Known) -> tuple[list[float], Route | None]:
+    """What candidates are worth, and what to expect of more: with a dial, nothing but they themselves tells."""
+    if not trip.ask.knobs.dial:
+        return rewards_of(trip.candidates), known.moments.route
+    return [each for each in worths(trip.candidates, trip.ask.knobs) if each > UNRANKED], None
 
 
 def rewards_of(candidates: tuple[Candidate, ...]) -> list[float]:

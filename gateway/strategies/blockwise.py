@@ -6,14 +6,20 @@ Source: Mudgal et al. 2024, Controlled Decoding from Language Models, arXiv 2310
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.exchange import Candidate
 from gateway.strategies.best_of_n import BestOfN
-from gateway.strategies.contract import Gathers
+from gateway.strategies.contract import PLAIN, Choice, Gathers, Knobs
 
 
 class Blockwise(BestOfN):
     """What is left at the end is one answer, made of the best blocks; the others are kept for the record."""
 
     gathers: Gathers = "blocks"
+
+    def choose(self, candidates: Sequence[Candidate], returned: int, knobs: Knobs = PLAIN) -> Choice:
+        """The one answer, if guards let it pass; how it was chosen is told by whoever put it together."""
+        choice = super().choose(candidates, returned, knobs)
+        return Choice(choice.winners, "The best blocks, one after the other.") if choice.winners else choice
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,17 @@ class Known:
     moments: Moments = field(default_factory=Moments)
     telling: dict[float, Telling] = field(default_factory=dict)  # by checkpoint, as a share of the length
     length: float = 0.0  # tokens of a whole answer, lately
+    scoring_seconds: float = 0.0  # that rewards took, lately
     requests: int = 0
 
     def at(self, share: float) -> Telling:
         """What is known of one checkpoint."""
         return self.telling.setdefault(share, Telling())
+
+    def scored(self, seconds: float) -> None:
+        """How long rewards for a request's candidates took."""
+        lately = self.scoring_seconds
+        self.scoring_seconds = 0.8 * lately + 0.2 * seconds if lately else seconds
 
     def heard(self, lengths: Sequence[int]) -> None:
         """How long whole answers were."""

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -163,7 +163,8 @@ def run(
     """Do something with the keys of the configured ledger; what goes wrong is told in one line."""
 
     async def there() -> T:
-        settings = load_settings(config, **({"home": home} if home else {}))
+        homed: dict[str, Any] = {"home": home} if home else {}
+        settings = load_settings(config, **homed)
         database = Database(settings.ledger_url)
         if not new and database.missing:
             told = f"there is no ledger at {database.name}: say where with --home or --config, "

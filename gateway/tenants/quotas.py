@@ -184,7 +184,7 @@ class Charge(Visit):
             return 0
         self._prompt = prompt_tokens(ask)
         field, told = bounded_by(ask) or ("messages", self._quotas.assumed_tokens)
-        wanted = self._prompt + ask.samples * told
+        wanted = self._prompt + ask.most_samples * told
         if wanted <= most:
             return wanted
         if field == "messages" and self._prompt < most:

@@ -26,6 +26,8 @@ BASE_MODEL = "pocket"  # the pocket engine's own name for its policy model
 FIRST_PORT, LAST_PORT = 18080, 18400  # where a stack that does not care listens
 # What a gateway may need once its requests have ended: records in flight, then the database's last, then the journal's.
 LEDGER_SECONDS = RECORDING_SECONDS + 2 * DRAIN_SECONDS
+# So that a strategy which needs rewards is no mistake before the reward server's address is known.
+REWARD_TO_COME = {"url": "http://127.0.0.1:0"}
 ALIGNMENT = {"strategy": "best_of_n", "n": 4}  # what a request gets that does not ask
 
 
@@ -69,7 +71,7 @@ class Stack:
 
 def plan(config: Path | None = None, home: Path | None = None, port: int | None = None) -> Stack:
     """The operator's own settings, with a pocket engine and reward server where they name none."""
-    told = load_settings(config)
+    told = load_settings(config, defaults={"reward": REWARD_TO_COME, "alignment": ALIGNMENT})
     changes = pocket_changes(told, home, port)
     settings = load_settings(config, **changes)
     started = [gateway(settings, config, changes)]
@@ -89,10 +91,9 @@ def pocket_changes(told: GatewaySettings, home: Path | None, port: int | None) -
     if "engines" not in told.model_fields_set:
         changes["engines"] = [{"name": "pocket", "url": f"http://127.0.0.1:{first + 2}/v1"}]
         changes["base_model"] = BASE_MODEL
-    if told.reward.url is None:
+    if told.reward.url == REWARD_TO_COME["url"]:
         changes["reward"] = {"url": f"http://127.0.0.1:{first + 3}"}
-    if "alignment" not in told.model_fields_set:
-        changes["alignment"] = ALIGNMENT
+    changes["alignment"] = {name: getattr(told.alignment, name) for name in ALIGNMENT}
     return changes
 
 

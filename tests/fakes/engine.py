@@ -36,6 +36,7 @@ class Script:
     between_chunks: float = 0.0
     chunk_length: int = 4
     refuse: tuple[int, dict[str, Any]] | None = None
+    refuse_from: int = 0  # requests that are answered before
     refuse_afterwards: bool = False  # only conversations that hold answers already
     raw: bytes | None = None  # instead of a completion
     frames: tuple[bytes, ...] | None = None  # instead of a stream's frames
@@ -129,7 +130,11 @@ class FakeEngine:
             await pause(script.before_answer, leaving)
             while self.held:
                 await pause(0.005, leaving)
-            if script.refuse and (answers_in(asked.body) or not script.refuse_afterwards):
+            if (
+                script.refuse
+                and len(self.requests) > script.refuse_from
+                and (answers_in(asked.body) or not script.refuse_afterwards)
+            ):
                 await sender.json(*script.refuse)
             elif asked.body["model"] not in (*self.models, *self.adapters):
                 await sender.error(404, f"The model `{asked.body['model']}` does not exist.", "NotFoundError")

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.alignment import Alignment
 from gateway.settings import SettingsInvalid, load_settings
+from gateway.strategies import STRATEGIES
 from tests.fakes.gateway import Running, running_gateway
 from tests.fakes.guards import word_screen
 from tests.gateway.strength.curves import curve
@@ -246,3 +248,9 @@ def test_how_far_selection_moved_is_told_and_counted(gateway: Running, http: htt
     assert told["kl_bound"] == pytest.approx(math.log(4) - 3 / 4, abs=1e-6)
     assert ask(http, {"strategy": "single"}).json()["alignment"]["kl_bound"] == 0.0
     assert gateway.metric("trimtab_selection_kl_bound_count", strategy="best_of_n") == before + 1
+
+
+def test_the_schema_names_every_strategy_and_every_field(http: httpx.Client) -> None:
+    schema = http.get("/openapi.json").json()["components"]["schemas"]["Alignment"]
+    assert {each for each in schema["properties"]["strategy"]["enum"] if each} == set(STRATEGIES)
+    assert set(schema["properties"]) == set(Alignment.model_fields)

@@ -124,3 +124,11 @@ def test_a_complaint_repeats_no_value(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid) as complaint:
         load_settings(path)
     assert "SENTINEL" not in str(complaint.value)
+
+
+def test_defaults_give_way_to_all_else(tmp_path: Path) -> None:
+    path = tmp_path / "trimtab.yaml"
+    path.write_text("reward: {url: 'http://127.0.0.1:7'}\n")
+    defaults = {"reward": {"url": "http://127.0.0.1:9", "timeout_seconds": 3.0}}
+    reward = load_settings(path, defaults=defaults).reward
+    assert (reward.url, reward.timeout_seconds) == ("http://127.0.0.1:7", 3.0)

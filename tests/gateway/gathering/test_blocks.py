@@ -123,3 +123,52 @@ def test_what_cannot_be_chosen_block_by_block_is_refused(
     answer = ask(http, **field)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == next(iter(field))
+
+
+def test_a_deadline_ends_an_answer_with_the_blocks_that_it_has(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("One. ", "The first. ", "1. ", finish_reason="length", before_answer=0.3)
+    answer = ask(http, alignment={**BLOCKWISE, "deadline_ms": 700})
+    choice = answer.json()["choices"][0]
+    assert choice["message"]["content"].startswith("The first. ")
+    assert len(choice["message"]["content"]) < len("The first. ") * 3
+    assert choice["finish_reason"] == "length"
+    assert "deadline: the answer ends early" in answer.headers["x-trimtab-degraded"]
+
+
+def test_the_winner_of_a_stream_has_its_reward(gateway: Running, http: httpx.Client) -> None:
+    ask(http, stream=True)
+    assert gateway.recorded.candidates[0].reward == float(len("The first. " * 3))
+    assert gateway.recorded.why.startswith("The best blocks, one after the other.")
+
+
+def test_what_was_not_taken_is_neither_safe_nor_unsafe(gateway: Running, http: httpx.Client) -> None:
+    told = ask(http).json()["alignment"]["candidates"]
+    assert [each["safe"] for each in told] == [True, *[None] * 6]
+
+
+def test_a_stop_that_lies_over_two_blocks_ends_the_answer(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("say E", "sa", "s", afterwards=("ND and more",), finish_reason="length")
+    choice = ask(http, stop=["END"]).json()["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("say ", "stop")
+
+
+def test_where_guards_let_no_block_pass_nobody_goes_on(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says(f"{REFUSED}. ", f"{REFUSED}! ", f"{REFUSED}? ", finish_reason="length")
+    assert ask(http).json()["choices"][0]["finish_reason"] == "content_filter"
+    assert len(gateway.engine.requests) == 1
+
+
+def test_what_was_flagged_is_recorded_though_the_engine_fails_later(
+    gateway: Running, http: httpx.Client
+) -> None:
+    gateway.engine.says(
+        "One. ",
+        f"{REFUSED}. ",
+        "1. ",
+        finish_reason="length",
+        refuse=(500, {"error": {"message": "broke"}}),
+        refuse_afterwards=True,
+    )
+    assert ask(http).status_code == 502
+    assert gateway.recorded.flagged
+    assert gateway.recorded.usage.completion > 0

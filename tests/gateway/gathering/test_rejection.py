@@ -119,7 +119,7 @@ def test_one_stream_that_fails_does_not_fail_the_request(gateway: Running, http:
     gateway.engine.says("a" * 80, "b" * 40, "c" * 40, "d" * 40, cut_after=2, cut_seed=0)
     answer = ask(http)
     assert answer.json()["choices"][0]["message"]["content"] == "b" * 40
-    assert "engine: 1 of 4 candidates failed" in answer.headers["x-trimtab-degraded"]
+    assert "engine: candidates failed; 1 of 4" in answer.headers["x-trimtab-degraded"]
 
 
 def test_where_every_stream_fails_the_request_does(gateway: Running, http: httpx.Client) -> None:
@@ -174,3 +174,34 @@ def test_in_stages_an_answer_is_put_together_from_them(staged: Running) -> None:
 def test_in_stages_what_is_more_than_text_comes_in_streams(staged: Running) -> None:
     ask_staged(staged, tools=[{"type": "function", "function": {"name": "look"}}])
     assert all(request.body["stream"] for request in staged.engine.requests)
+
+
+def test_where_all_that_was_left_fails_it_is_no_refusal(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("a" * 80, "b" * 80, "c" * 80, "d" * 80, between_chunks=0.01, cut_after=18)
+    assert ask(http).status_code in (502, 503)
+
+
+def test_what_is_whole_when_the_deadline_comes_near_is_chosen_from(
+    gateway: Running, http: httpx.Client
+) -> None:
+    trust(gateway, tells=0.0)  # so that nothing is cut
+    gateway.engine.says("a" * 4000, "bb bb", "c", "d", between_chunks=0.02)
+    alignment = {"strategy": "speculative_rejection", "n": 4, "deadline_ms": 900}
+    answer = ask(http, alignment=alignment)
+    assert answer.json()["choices"][0]["message"]["content"] == "bb bb"
+    assert "deadline: fewer candidates" in answer.headers["x-trimtab-degraded"]
+
+
+def test_beginnings_are_scored_as_they_would_be_delivered(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says(
+        f"{REFUSED} " + "a" * 76, "b" * 60, "c" * 60, "d" * 60, between_chunks=0.01, chunk_length=8
+    )
+    ask(http)
+    assert gateway.rewards.begun
+    assert not any(REFUSED in text for texts in gateway.rewards.begun for text in texts)
+
+
+@pytest.mark.parametrize("wrong", ["lots", [1], -5])
+def test_a_limit_of_tokens_that_is_none_is_refused(wrong: Any, gateway: Running, http: httpx.Client) -> None:
+    answer = ask(http, max_tokens=wrong)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "max_tokens")

@@ -24,6 +24,10 @@ def ask(http: httpx.Client, deadline_ms: int, **body: Any) -> httpx.Response:
     )
 
 
+def told_missing(answer: httpx.Response) -> str:
+    return answer.headers["x-trimtab-degraded"]
+
+
 def finishing_apart(*texts: str) -> tuple[bytes, ...]:
     """A stream in which every choice but the last ends at once."""
     import json
@@ -42,7 +46,8 @@ def test_what_is_whole_in_time_is_chosen_from(gateway: Running, http: httpx.Clie
     gateway.engine.says(frames=finishing_apart("short", "the longer one", "never ends "), between_chunks=0.05)
     answer = ask(http, 1000)
     assert answer.json()["choices"][0]["message"]["content"] == "the longer one"
-    assert "deadline: 2 of 3 candidates were whole in time" in answer.headers["x-trimtab-degraded"]
+    assert "deadline: fewer candidates; 2 of 3 candidates were whole in time" in told_missing(answer)
+    assert gateway.metric("trimtab_degraded_total", reason="deadline: fewer candidates") > 0
 
 
 def test_who_is_late_is_hung_up_on(gateway: Running, http: httpx.Client) -> None:
@@ -53,7 +58,10 @@ def test_who_is_late_is_hung_up_on(gateway: Running, http: httpx.Client) -> None
 
 def test_where_nothing_is_whole_in_time_it_is_a_timeout(gateway: Running, http: httpx.Client) -> None:
     gateway.engine.says("a" * 400, between_chunks=0.05)
-    assert ask(http, 300).status_code == 504
+    answer = ask(http, 300)
+    assert answer.status_code == 504
+    assert answer.json()["error"]["param"] == "alignment.deadline_ms"
+    assert answer.headers["x-should-retry"] == "false"  # official clients would ask for the same again
 
 
 def test_in_good_time_nothing_is_missing(gateway: Running, http: httpx.Client) -> None:

@@ -1,6 +1,7 @@
 """Adaptive sampling against a real gateway: waves, and when they end."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from gateway.strategies.memory import FEWEST
 from tests.fakes.gateway import Running, running_gateway
 from tests.fakes.guards import REFUSED
+from tests.gateway.strength.curves import curve
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -99,3 +101,22 @@ def test_every_candidate_is_in_the_record(gateway: Running, http: httpx.Client) 
         range(len(gateway.recorded.candidates))
     )
     assert all(each.reward is not None for each in gateway.recorded.candidates)
+
+
+def test_a_strength_curve_caps_what_it_may_draw(tmp_path: Path) -> None:
+    strength = {"assistant": str(curve(tmp_path, n=4))}
+    with running_gateway(limits={"max_n": 16}, alignment={"strength": strength}) as running:
+        running.engine.says(*["aaaa"] * 8)
+        running.rewards.fails = "nan"  # so that none is ever good enough
+        with running.http() as http:
+            told = ask(http, n=8).json()["alignment"]
+    assert len(told["candidates"]) == 4
+
+
+def test_a_wave_that_fails_leaves_what_was_there(gateway: Running, http: httpx.Client) -> None:
+    learn(gateway, http)
+    broken = (500, {"error": {"message": "broke"}})
+    gateway.engine.says("aaaa", "aaaa", "b", "b", refuse=broken, refuse_from=1)
+    answer = ask(http, n=8)
+    assert answer.json()["choices"][0]["message"]["content"] == "aaaa"
+    assert "engine: a wave failed" in answer.headers["x-trimtab-degraded"]

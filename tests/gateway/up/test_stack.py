@@ -53,3 +53,17 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
 def test_one_home_serves_one_stack(tmp_path: Path) -> None:
     with sole_use_of(tmp_path), pytest.raises(HomeTaken, match="--home"), sole_use_of(tmp_path):
         pass
+
+
+def test_a_strategy_that_needs_rewards_may_be_configured(tmp_path: Path) -> None:
+    config = tmp_path / "trimtab.yaml"
+    config.write_text("alignment: {strategy: blockwise, block_tokens: 24}\n")
+    alignment = plan(config, home=tmp_path).settings.alignment
+    assert (alignment.strategy, alignment.block_tokens) == ("blockwise", 24)
+
+
+def test_who_configures_something_else_of_selection_still_gets_the_best_of_four(tmp_path: Path) -> None:
+    config = tmp_path / "trimtab.yaml"
+    config.write_text("alignment: {wave: 3}\n")
+    alignment = plan(config, home=tmp_path).settings.alignment
+    assert (alignment.strategy, alignment.n, alignment.wave) == ("best_of_n", 4, 3)
