@@ -235,7 +235,7 @@ class GatewaySettings(BaseSettings):
 def load_settings(
     config: Path | None = None, *, defaults: Mapping[str, Any] = NOTHING, **overrides: Any
 ) -> GatewaySettings:
-    """From arguments, the environment, the file (`config`, TRIMTAB_CONFIG or ./trimtab.yaml), `defaults`, in this order."""
+    """Arguments come first, then the environment, the file (`config`, TRIMTAB_CONFIG or ./trimtab.yaml), `defaults`."""
     _refuse_unknown_variables()
     document = _document(config)
 

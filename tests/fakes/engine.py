@@ -130,11 +130,8 @@ class FakeEngine:
             await pause(script.before_answer, leaving)
             while self.held:
                 await pause(0.005, leaving)
-            if (
-                script.refuse
-                and len(self.requests) > script.refuse_from
-                and (answers_in(asked.body) or not script.refuse_afterwards)
-            ):
+            refuses = len(self.requests) > script.refuse_from
+            if script.refuse and refuses and (answers_in(asked.body) or not script.refuse_afterwards):
                 await sender.json(*script.refuse)
             elif asked.body["model"] not in (*self.models, *self.adapters):
                 await sender.error(404, f"The model `{asked.body['model']}` does not exist.", "NotFoundError")
