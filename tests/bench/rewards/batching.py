@@ -1,7 +1,7 @@
 """What dynamic batching is worth: 64 clients with answers of mixed lengths, against one candidate at a time.
 
-One model of the pocket reward model's size with one thread, behind the real server on loopback. Speed is compared by the
-wall, both ways in turns, and by processor time beside it; waits are wall time, beside an ideal in the same run.
+One model of the pocket reward model's size with one thread, behind the real server on loopback. Speed is compared by
+the wall, both ways in turns, and by processor time beside it; waits are by the wall, beside an ideal in the same run.
 """
 
 import asyncio

@@ -69,8 +69,8 @@ def hedged(calibration: Sequence[Ranked], held_out: Sequence[Ranked], tell: Tell
     how = f"{len(held_out)} held-out prompts, {SAMPLES} answers each; n fitted on {len(calibration)} others"
     return [
         lost_by_the_largest("length", held_out),
-        Figure("hedged: share of the peak's gain", float(share), "", how, bar=0.99, at_most=False),
-        Figure("n* away from the oracle's", abs(float(away)), "", how, bar=0.25),
+        Figure("hedged_share_of_peak", float(share), "share", how, bar=0.99, at_most=False),
+        Figure("hedged_n_away_from_oracle", abs(float(away)), "share", how, bar=0.25),
     ]
 
 
@@ -86,9 +86,7 @@ def lost_by_the_largest(name: str, prompts: Sequence[Ranked]) -> Figure:
         f"95 % interval [{low:.3f}, {high:.3f}] by bootstrap over prompts; {FLIPPED:.0%} of labels flipped, {name}"
     )
     bar = 0.05 if name == "length" else None
-    return Figure(
-        f"plain best of {SAMPLES}, {name}: loss, lower bound", float(low), "", how, bar=bar, at_most=False
-    )
+    return Figure(f"best_of_{SAMPLES}_loss_{name}", float(low), "share", how, bar=bar, at_most=False)
 
 
 def gold_by_n(prompts: Sequence[Ranked]) -> Floats:
