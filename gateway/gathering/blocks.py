@@ -23,9 +23,8 @@ from gateway.trip import Trip
 from guards.verdict import Screening, Segment
 
 OF_ITS_OWN = ("choices", "usage", "object")  # fields that a chunk has otherwise than a whole answer
-MOST_PASSED_OVER = (
-    64  # that are recorded of one answer, each with all that stood before it; flagged ones always are
-)
+# Blocks that are recorded of one answer, each with all that stood before it; flagged ones always are.
+MOST_PASSED_OVER = 64
 LONGEST = 4096  # tokens of an answer, where the client sets no limit
 
 

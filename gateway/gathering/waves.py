@@ -39,7 +39,9 @@ async def waves(trip: Trip, model: str, tools: Tools) -> None:
             break
     else:
         why = "as many as may be sampled"
-    known.moments.learn(rewards_of(trip.candidates))
+    # Later waves come only where the first one was not good enough: what they bring would tell of such prompts alone.
+    first = wave(0, limit, tools.settings.alignment.wave)
+    known.moments.learn(rewards_of(trip.candidates[:first]))
     tools.metrics.samples.labels(trip.ask.strategy).observe(len(trip.candidates))
     trip.gathered = f"{len(trip.candidates)} sampled in waves, of {limit} at most: {why}."
 

@@ -32,8 +32,3 @@ def threshold_for(n: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if mean_above(middle) < wanted else (low, middle)
     return (low + high) / 2
-
-
-def expected_draws(n: int) -> float:
-    """How many draws it takes on average until one is above the threshold for n."""
-    return 1.0 / (1.0 - STANDARD.cdf(threshold_for(n)))

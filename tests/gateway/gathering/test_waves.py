@@ -120,3 +120,10 @@ def test_a_wave_that_fails_leaves_what_was_there(gateway: Running, http: httpx.C
     answer = ask(http, n=8)
     assert answer.json()["choices"][0]["message"]["content"] == "aaaa"
     assert "engine: a wave failed" in answer.headers["x-trimtab-degraded"]
+
+
+def test_a_route_is_learnt_from_first_waves_alone(gateway: Running, http: httpx.Client) -> None:
+    gateway.engine.says("aaa", "aa", "a", "a", "a", "a", "a", "a")
+    gateway.tools.memory.forget()
+    assert len(ask(http, n=8).json()["alignment"]["candidates"]) > 2
+    assert list(gateway.tools.memory.of(("assistant", "base")).moments.groups) == [(3.0, 2.0)]
