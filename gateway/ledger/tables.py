@@ -144,6 +144,7 @@ class KeyRow(Table):
     limits: Mapped[dict[str, Any] | None]
     bounds: Mapped[dict[str, Any] | None]
     policy: Mapped[str | None]  # a guard policy by digest or name; null is the one in force
+    learn: Mapped[bool | None]  # false: nothing that it asks is ever learnt from; null is true
 
 
 class KeyUsageRow(Table):
@@ -211,6 +212,10 @@ class PairRow(Table):
     provenance: Mapped[dict[str, Any]]
     dataset_hash: Mapped[str | None] = mapped_column(index=True)  # of its latest training; null before
     created_at: Mapped[datetime]
+    key_id: Mapped[str | None] = mapped_column(index=True)
+    subject: Mapped[str | None] = mapped_column(index=True)
+    # When it was erased: its id stays, so that the same texts are not learnt again; its texts are gone.
+    erased_at: Mapped[datetime | None]
 
 
 class RetrainingRow(Table):
