@@ -18,7 +18,8 @@ def upgrade() -> None:
     op.create_index("ix_pairs_key_id", "pairs", ["key_id"])
     op.create_index("ix_pairs_subject", "pairs", ["subject"])
     say_whose()
-    learning()
+    feedback()
+    datasets()
     rollouts()
 
 
@@ -33,8 +34,8 @@ def say_whose() -> None:
         connection.execute(pairs.update().where(pairs.c.id == pair).values(**whose))
 
 
-def learning() -> None:
-    """Feedback, datasets, erasures."""
+def feedback() -> None:
+    """What people said."""
     op.create_table(
         "feedback",
         sa.Column("id", TEXT, nullable=False),
@@ -53,6 +54,10 @@ def learning() -> None:
     op.create_index("ix_feedback_exchange_id", "feedback", ["exchange_id"])
     op.create_index("ix_feedback_subject", "feedback", ["subject"])
     op.create_index("ix_feedback_kind_created_at", "feedback", ["kind", "created_at"])
+
+
+def datasets() -> None:
+    """What was frozen, and what was erased."""
     op.create_table(
         "datasets",
         sa.Column("sha256", TEXT, nullable=False),
