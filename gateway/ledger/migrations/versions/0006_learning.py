@@ -21,6 +21,7 @@ def upgrade() -> None:
     feedback()
     datasets()
     rollouts()
+    outcomes()
 
 
 def say_whose() -> None:
@@ -93,7 +94,7 @@ def datasets() -> None:
 
 
 def rollouts() -> None:
-    """Rollouts, their tests and what these read."""
+    """Rollouts and their tests."""
     op.create_table(
         "rollouts",
         *(sa.Column(name, TEXT, nullable=False) for name in ("id", "alias", "version", "baseline", "state")),
@@ -121,6 +122,10 @@ def rollouts() -> None:
         sa.ForeignKeyConstraint(["rollout_id"], ["rollouts.id"], name="fk_rollout_evidence_rollout_id"),
         sa.PrimaryKeyConstraint("rollout_id", "metric", name="pk_rollout_evidence"),
     )
+
+
+def outcomes() -> None:
+    """What the tests of rollouts read."""
     op.create_table(
         "outcomes",
         sa.Column("seq", COUNTER, nullable=False),
