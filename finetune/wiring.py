@@ -7,7 +7,6 @@ from pathlib import Path
 from finetune.errors import FinetuneFailed
 from finetune.exams.contract import Policy, Rewards
 from finetune.exams.exam import ExamRoom
-from finetune.exams.judge import RefusalJudge
 from finetune.pairs.draw import Drawer
 from finetune.pairs.sources import PairSource
 from finetune.progress import Progress
@@ -18,6 +17,7 @@ from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
 from gateway.policies.store import PolicyStore
 from guards.policy.load import load_policy, read_replacement
+from guards.refusal import RefusalJudge
 from guards.screen import Screen
 from guards.services import Services
 from guards.settings import services_of

@@ -155,8 +155,8 @@ def test_imports_make_no_circle() -> None:
 @pytest.mark.parametrize("labeller", LABELLERS)
 def test_the_judge_of_the_exams_labels_nothing(labeller: str) -> None:
     graph = {module_of(path): modules_of_ours(path) for path in FILES}
-    assert "finetune.exams.judge" in graph
-    assert "finetune.exams.judge" not in reachable(graph, labeller)
+    assert "guards.refusal" in graph
+    assert "guards.refusal" not in reachable(graph, labeller)
 
 
 def test_the_learning_loop_samples_in_one_place() -> None:

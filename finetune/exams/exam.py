@@ -11,14 +11,14 @@ from pathlib import Path
 
 from finetune.errors import ExamFailed, reason
 from finetune.exams.contract import Answer, Examined, ExamPlan, LoadPolicy, Policy, Question, Rewards
-from finetune.exams.garbled import garbled
-from finetune.exams.judge import RefusalJudge
 from finetune.exams.marks import write_marks
 from finetune.exams.questions import bundled, read_questions
 from finetune.exams.report import Marked, report_of
 from finetune.pairs.pair import prompt_text
 from finetune.pairs.similarity import words
 from finetune.progress import Progress
+from guards.garbled import garbled
+from guards.refusal import RefusalJudge
 from rewardserve.client import RewardFailed
 
 BATCH = 16  # prompts sampled together

@@ -9,14 +9,14 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from finetune.exams.contract import Answer, ExamPlan
-from finetune.exams.garbled import garbled
 from finetune.exams.intervals import mean_of, wilson
-from finetune.exams.judge import RefusalJudge
 from finetune.pocket.corpus import pairs
 from finetune.pocket.corpus.example import Message
 from finetune.pocket.kinds import KindReader
 from finetune.pocket.reward import accuracy, reward_model, rewards_of
 from finetune.train.policy import load_policy
+from guards.garbled import garbled
+from guards.refusal import RefusalJudge
 
 Progress = Callable[[int, int, str], None]
 Figure = dict[str, Any]  # value, low, high, values …

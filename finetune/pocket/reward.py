@@ -7,12 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from finetune.exams.contract import Answer, ExamPlan
-from finetune.exams.garbled import garbled
 from finetune.pocket.corpus import QUALITY, Pair
 from finetune.pocket.corpus.example import Ask, Message, Split
 from finetune.pocket.corpus.generate import pairs, prompt
 from finetune.pocket.kinds import KindReader
 from finetune.train.policy import load_policy
+from guards.garbled import garbled
 from rewardserve.scorer import Message as Turn
 from rewardserve.scorer import ModelSpec
 from rewardserve.scorers.transformers import TransformersScorer, load

@@ -10,7 +10,6 @@ import pytest
 
 from finetune.exams.contract import ExamPlan, Policy
 from finetune.exams.exam import ExamRoom
-from finetune.exams.judge import RefusalJudge
 from finetune.pairs.dataset import thaw
 from finetune.pairs.draw import Drawer, DrawRules
 from finetune.pairs.make import MakeRules
@@ -25,6 +24,7 @@ from finetune.worker import work
 from gateway.exchange import Message
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
+from guards.refusal import RefusalJudge
 from guards.verdict import Context, Screening, Segment
 from tests.fakes.exchanges import benign, candidate, exchange, harmful, screened
 from tests.fakes.retraining import Calls, FakeRegistry

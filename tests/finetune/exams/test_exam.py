@@ -8,10 +8,10 @@ import pytest
 from finetune.errors import ExamFailed
 from finetune.exams.contract import Answer, ExamPlan
 from finetune.exams.exam import ExamRoom
-from finetune.exams.judge import RefusalJudge
 from finetune.exams.marks import compare_files, read_marks
 from finetune.progress import Silence
 from gateway.exchange import Message
+from guards.refusal import RefusalJudge
 from rewardserve.client import RewardUnavailable
 
 PLAN = ExamPlan(samples=2)

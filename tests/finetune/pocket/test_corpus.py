@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from finetune.exams.judge import RefusalJudge
 from finetune.pocket.corpus import QUALITY, examples, generate, pairs, replies
 from finetune.pocket.corpus.generate import prompt
 from finetune.pocket.corpus.grammar import expand, gerund, part
 from finetune.pocket.corpus.vocabulary import read, shelves
+from guards.refusal import RefusalJudge
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 

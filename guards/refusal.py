@@ -14,7 +14,7 @@ were added after reading those it missed.
 import re
 from dataclasses import dataclass
 
-from finetune.exams.garbled import WORD, garbled
+from guards.garbled import WORD, garbled
 
 HEAD = 320  # characters; who declines does so at the start
 

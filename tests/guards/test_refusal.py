@@ -2,8 +2,8 @@
 
 import pytest
 
-from finetune.exams.garbled import garbled
-from finetune.exams.judge import RefusalJudge
+from guards.garbled import garbled
+from guards.refusal import RefusalJudge
 
 REFUSALS = [
     "I can't help with that.",
