@@ -15,7 +15,7 @@ from finetune.pairs.dataset import Dataset
 from finetune.pairs.draw import Drawing, Drawn, wanting
 from finetune.pairs.sources import Gathered, PairSource
 from finetune.plan import Plan
-from finetune.rollout.contract import Drained, Flipped, Live, Registered, Registry, Staged
+from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Registry, Rollouts, Staged
 from finetune.rollout.gate import Decision, decide
 from finetune.runs import Run
 from finetune.train.contract import Trained, Trainer
@@ -30,6 +30,7 @@ class Tools:
     trainer: Trainer
     examiner: Examiner
     registry: Registry
+    rollouts: Rollouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,11 @@ class Outcome:
     reasons: tuple[str, ...]
     version: str | None = None
     trained_on: int = 0  # pairs
+    rollout: str | None = None  # that the version is on its way by
 
 
 async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
-    """Flagged and ranked exchanges → pairs → DPO → exams → gate → a version → all of the traffic."""
+    """Flagged and ranked exchanges → pairs → DPO → exams → gate → a version → all of the traffic, or a rollout."""
     old = await run.once("live", Live, lambda: tools.registry.live(plan.alias))
 
     drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
@@ -64,12 +66,24 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     name, lineage = version_of(trained), lineage_of(run, old, dataset, trained, decision)
     await run.once("register", Registered, lambda: tools.registry.register(name, trained.adapter, lineage))
     await run.once("stage", Staged, lambda: tools.registry.stage(name))
+    if plan.rollout.how == "steps":
+        return await rolled_out(run, name, old, plan, tools, dataset.pairs)
     try:
         await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, lineage))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
         return Outcome(run.id, promoted=False, reasons=(str(undone),), trained_on=dataset.pairs)
     await run.once("drain", Drained, lambda: tools.registry.drain(old, name))
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name, trained_on=dataset.pairs)
+
+
+async def rolled_out(run: Run, name: str, old: Live, plan: Plan, tools: Tools, pairs: int) -> Outcome:
+    """Let traffic decide: shadow, canary, all of it or none (finetune/rollout/controller.py)."""
+    begun = await run.once(
+        "roll out", Opened, lambda: tools.rollouts.open(plan.alias, name, old, plan.rollout, run.id)
+    )
+    return Outcome(
+        run.id, promoted=False, reasons=(begun.told,), version=name, trained_on=pairs, rollout=begun.rollout
+    )
 
 
 async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:

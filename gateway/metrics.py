@@ -168,6 +168,15 @@ class Metrics:
             )
         )
 
+        self.outcomes = Labelled(
+            self._counter(
+                "rollout_outcomes",
+                "Outcomes of requests while a version came into traffic: by side, and whether they were kept.",
+                "arm",
+                "kept",
+            )
+        )
+
     def _rewards(self) -> None:
         self.candidates = Labelled(self._counter("candidates", "Candidates sampled, by version.", "version"))
         self.selection_adjusted = Labelled(

@@ -99,6 +99,8 @@ def rollouts() -> None:
         "rollouts",
         *(sa.Column(name, TEXT, nullable=False) for name in ("id", "alias", "version", "baseline", "state")),
         sa.Column("share", sa.Double(), nullable=False),
+        sa.Column("moving", sa.JSON(), nullable=True),
+        sa.Column("paused", sa.Boolean(), nullable=True),
         sa.Column("plan", sa.JSON(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("retraining_id", TEXT, nullable=True),
@@ -135,17 +137,20 @@ def outcomes() -> None:
         ),
         sa.Column("admitted_at", TIME, nullable=False),
         *(sa.Column(name, sa.Boolean(), nullable=False) for name in ("flagged", "refused", "failed")),
-        sa.Column("tokens", sa.Integer(), nullable=False),
+        sa.Column("words", sa.Integer(), nullable=False),
         sa.Column("reward", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["rollout_id"], ["rollouts.id"], name="fk_outcomes_rollout_id"),
         sa.PrimaryKeyConstraint("seq", name="pk_outcomes"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_outcomes_rollout_id_seq", "outcomes", ["rollout_id", "seq"])
+    whose = ["rollout_id", "arm", "conversation"]
+    op.create_index("ix_outcomes_rollout_id_arm_conversation", "outcomes", whose)
 
 
 def downgrade() -> None:
     """What people said and what rollouts saw is forgotten; pairs keep what their provenance says."""
+    op.drop_index("ix_outcomes_rollout_id_arm_conversation", "outcomes")
     op.drop_index("ix_outcomes_rollout_id_seq", "outcomes")
     op.drop_table("outcomes")
     op.drop_table("rollout_evidence")
