@@ -169,12 +169,7 @@ class Metrics:
         )
 
         self.outcomes = Labelled(
-            self._counter(
-                "rollout_outcomes",
-                "Outcomes of requests while a version came into traffic: by side, and whether they were kept.",
-                "arm",
-                "kept",
-            )
+            self._counter("rollout_outcomes", "Outcomes of requests of an alias's rollout.", "arm", "kept")
         )
 
     def _rewards(self) -> None:

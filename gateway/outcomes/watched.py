@@ -45,4 +45,6 @@ async def watched_in(connection: AsyncConnection) -> Mapping[str, Watched]:
     columns = (row.alias, row.id, row.version, row.baseline, row.state, row.share)
     query = select(*columns).where(row.running == 1, row.state.in_((SHADOW, CANARY)))
     found = await connection.execute(query)
-    return {told.alias: Watched(told.id, told.version, told.baseline, told.state, told.share) for told in found}
+    return {
+        told.alias: Watched(told.id, told.version, told.baseline, told.state, told.share) for told in found
+    }

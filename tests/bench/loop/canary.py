@@ -28,7 +28,9 @@ def measure(quick: bool) -> dict[str, Any]:
     naive = np.mean([naive_alarm(rng_of(3, i)) for i in range(rollouts)])
     caught = float(np.median(worse))
     false, missed = float(np.mean(np.isfinite(same))), float(np.mean(~np.isfinite(worse)))
-    how = f"{rollouts} rollouts of {PAIRS} pairs, all of {', '.join(HARM)} looked at after each pair, alpha = {rules.alpha}"
+    how = (
+        f"{rollouts} rollouts of {PAIRS} pairs, all of {', '.join(HARM)} after each pair, alpha {rules.alpha}"
+    )
     return {
         "canary_false_rollbacks": {
             "value": false,

@@ -86,12 +86,12 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     key = await key_in(home, "admin")
     with fake_engine() as (engine, server):
         variables = {"GUARDS__POLICY": str(policy_file(home)), "ALIAS": "assistant"}
-        async with gateway_alone(home, f"{server.url}/v1", **variables) as gateway:
-            async with (
-                Database(f"sqlite+aiosqlite:///{home / 'ledger.db'}") as database,
-                AdminClient(gateway.admin_url, key) as admin,
-            ):
-                yield Scene(engine, gateway, database, admin)
+        async with (
+            gateway_alone(home, f"{server.url}/v1", **variables) as gateway,
+            Database(f"sqlite+aiosqlite:///{home / 'ledger.db'}") as database,
+            AdminClient(gateway.admin_url, key) as admin,
+        ):
+            yield Scene(engine, gateway, database, admin)
 
 
 @pytest.fixture
