@@ -65,6 +65,7 @@ class ExchangeRow(Table):
     flagged: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(index=True)
     recorded_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]  # when its texts were taken out, since its subject asked for that
 
 
 class CandidateRow(Table):
