@@ -84,6 +84,7 @@ class CandidateRow(Table):
     screening: Mapped[dict[str, Any] | None]
     reward: Mapped[float | None]
     revision_of: Mapped[int | None]  # the candidate of which it is a revision, by `index`
+    late_reward: Mapped[float | None]  # of one that traffic did not score, given when pairs were made
 
 
 class VerdictRow(Table):

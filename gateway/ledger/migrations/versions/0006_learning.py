@@ -13,6 +13,7 @@ TEXT, TIME = sa.Text(), sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Tables more, and whose each pair is, so that it can be erased without reading all of them."""
     op.add_column("exchanges", sa.Column("erased_at", TIME, nullable=True))
+    op.add_column("candidates", sa.Column("late_reward", sa.Double(), nullable=True))
     op.add_column("keys", sa.Column("learn", sa.Boolean(), nullable=True))
     for name, kind in (("key_id", TEXT), ("subject", TEXT), ("erased_at", TIME)):
         op.add_column("pairs", sa.Column(name, kind, nullable=True))
@@ -170,6 +171,8 @@ def downgrade() -> None:
     with op.batch_alter_table("pairs") as pairs:
         for name in ("erased_at", "subject", "key_id"):
             pairs.drop_column(name)
+    with op.batch_alter_table("candidates") as candidates:
+        candidates.drop_column("late_reward")
     with op.batch_alter_table("exchanges") as exchanges:
         exchanges.drop_column("erased_at")
     with op.batch_alter_table("keys") as keys:
