@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from finetune.command_line import KEPT, PROMOTED, AsJson, Config, Home, obeyed, settled
+from finetune.pairs.cli import app as dataset
 from finetune.rollout.cli import app as rollout
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     epilog="Try: trimtab finetune run --dry-run, then trimtab finetune run, then trimtab finetune status.",
 )
 app.add_typer(rollout, name="rollout")
+app.add_typer(dataset, name="dataset")
 
 
 @app.command()

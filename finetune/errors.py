@@ -3,6 +3,7 @@
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
 ├── DrawFailed              candidates could not be drawn after the fact
+├── FindingsInvalid         a file of red-teaming's findings cannot be read
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
 ├── PolicyFailed            the policy model could not be asked
@@ -31,6 +32,10 @@ class DatasetDamaged(FinetuneFailed):
 
 class DrawFailed(FinetuneFailed):
     """Candidates could not be drawn after the fact."""
+
+
+class FindingsInvalid(FinetuneFailed):
+    """A file of red-teaming's findings cannot be read."""
 
 
 class TrainingFailed(FinetuneFailed):

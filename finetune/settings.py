@@ -52,6 +52,8 @@ class FinetuneSettings(BaseSettings):
     window: Count = 50_000  # how many of the latest ranked exchanges are read for pairs
     lease_seconds: Annotated[float, Field(ge=1)] = 60.0
     reward_timeout_seconds: Positive = 120.0
+    red_team: Path | None = None  # failures that red-teaming found, as JSON lines (docs/pairs.md)
+    jobs: Count = 1  # processes that make pairs of a large ledger
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
