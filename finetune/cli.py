@@ -66,16 +66,23 @@ def watch(
     home: Home = None,
     every: Annotated[str, typer.Option(help="How often to look: 30s, 10m, 2h.")] = "10m",
     min_new_pairs: Annotated[
-        int, typer.Option(min=1, help="Retrain once so many new pairs are there.")
-    ] = 200,
+        int | None, typer.Option(min=0, help="Retrain once so many new pairs are there; else finetune.watch.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and stop: for cron and the like.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what it would do now and why, and stop.")
+    ] = False,
 ) -> None:
-    """Retrain by itself, whenever enough new pairs are there; one run at a time.
+    """Retrain by itself, when enough new pairs are there, a time has come, or rewards drift; one run at a time.
 
+    `finetune.watch` has the schedule, quiet hours and budget (docs/schedule.md). Rollouts are moved on at each look.
     SIGTERM and ctrl-C stop it between or within steps; whoever starts next goes on where it stopped.
     """
-    from finetune import commands
+    from finetune import watching
 
-    obeyed(commands.watch(settled(config, home), seconds_of(every), min_new_pairs))
+    obeyed(
+        watching.watch(settled(config, home), seconds_of(every), min_new_pairs, once=once, explain=explain)
+    )
 
 
 @app.command()
