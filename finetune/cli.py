@@ -115,6 +115,30 @@ def status(
 
 
 @app.command()
+def versions(config: Config = None, home: Home = None, as_json: AsJson = False) -> None:
+    """List every version with its state, its share of traffic and its parent."""
+    from finetune.story import commands
+
+    obeyed(commands.show_versions(settled(config, home), as_json=as_json))
+
+
+@app.command()
+def explain(
+    version: Annotated[str, typer.Argument(help="As `trimtab finetune versions` lists it.")],
+    config: Config = None,
+    home: Home = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the story as one HTML page, plots included.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the story of a version: data, training, exams, gate, what traffic made of it, and who moved it."""
+    from finetune.story import commands
+
+    obeyed(commands.explain(settled(config, home), version, html, as_json=as_json))
+
+
+@app.command()
 def exam(
     config: Config = None,
     home: Home = None,

@@ -2,6 +2,7 @@
 
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
+├── StoryUnknown            nothing is known of a version of this name
 ├── DrawFailed              candidates could not be drawn after the fact
 ├── FindingsInvalid         a file of red-teaming's findings cannot be read
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
@@ -28,6 +29,10 @@ class FinetuneFailed(Exception):
 
 class DatasetDamaged(FinetuneFailed):
     """A frozen dataset's bytes no longer match its name."""
+
+
+class StoryUnknown(FinetuneFailed):
+    """Nothing is known of a version of this name."""
 
 
 class DrawFailed(FinetuneFailed):
