@@ -1,6 +1,7 @@
 """The real tools of a retraining, opened together and closed together."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from finetune.errors import FinetuneFailed
 from finetune.exams.contract import Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.pairs.draw import Drawer
-from finetune.pairs.sources import PairSource
+from finetune.pairs.pair import Pair
+from finetune.pairs.sources import Closeness, PairSource
 from finetune.progress import Progress
 from finetune.retrain import Tools
 from finetune.rollout.book import Book
@@ -48,7 +50,13 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         room = room_of(situation, rewards, progress)
         yield Tools(
             pairs=PairSource(
-                database, told.window, rewards, told.lease_seconds, jobs=told.jobs, red_team=told.red_team
+                database,
+                told.window,
+                rewards,
+                told.lease_seconds,
+                jobs=told.jobs,
+                red_team=told.red_team,
+                closeness=closeness_of(situation),
             ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
             trainer=DpoTrainer(situation.base, situation.home / "adapters", progress),
@@ -56,6 +64,21 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             registry=GatewayRegistry(admin),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
+
+
+def closeness_of(situation: Situation) -> Closeness:
+    """How close the answers of pairs lie in the base model's own states."""
+
+    async def asked(pairs: Sequence[Pair]) -> dict[str, float]:
+        from finetune.train.ches import ches  # noqa: PLC0415 - torch, as above
+        from finetune.train.policy import load_policy  # noqa: PLC0415 - as above
+
+        def scored() -> dict[str, float]:
+            return ches(load_policy(situation.base, None), pairs)
+
+        return await asyncio.to_thread(scored)
+
+    return asked
 
 
 async def screen_in_force(situation: Situation, database: Database, services: Services) -> Screen:

@@ -39,6 +39,12 @@ PURE = (
     "gateway/sse.py",
     "gateway/strategies/",
     "finetune/pairs/filters.py",
+    "finetune/pairs/balancing.py",
+    "finetune/pairs/words.py",
+    "finetune/schedule.py",
+    "finetune/rollout/evidence.py",
+    "finetune/rollout/pairing.py",
+    "finetune/rollout/machine.py",
     "finetune/rollout/gate.py",
 )
 IMPURE = {"httpx", "aiohttp", "sqlalchemy", "sqlite3", "torch", "os", "random", "socket", "subprocess"}

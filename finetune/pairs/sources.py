@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from finetune.pairs import datasets
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.pairs.desk import PAGE, Job, Page, Read, made, read_page
 from finetune.pairs.draw import wanting
-from finetune.pairs.filters import Filtered, FilterRules, filter_pairs
+from finetune.pairs.filters import Filtered, FilterRules, Known, filter_pairs
 from finetune.pairs.kept import keep, pair_from, withdraw
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group, Pair
@@ -31,10 +32,11 @@ from finetune.pairs.spread import Spread, spread_in, spread_of
 from finetune.pairs.telling import keep_late, tellable, telling, unscored
 from finetune.patience import while_away
 from gateway.ledger.database import Database
-from gateway.ledger.tables import ExchangeRow, PairRow
+from gateway.ledger.tables import ExchangeRow, PairRow, VersionRow
 from gateway.tenants.consent import unwilling
 
 T = TypeVar("T")
+Closeness = Callable[[Sequence[Pair]], Awaitable[dict[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ class PairSource:
     patience_seconds: float = 0.0
     jobs: int = 1  # processes that make pairs
     red_team: Path | None = None  # what red-teaming found
+    closeness: Closeness | None = (
+        None  # how close a pair's answers are to the policy; asked where rules want it
+    )
 
     async def gather(self, rules: MakeRules, drawn: Sequence[Group] = ()) -> Gathered:
         """Make pairs of the latest exchanges, and of what was drawn for them; keep those that are new."""
@@ -120,13 +125,19 @@ class PairSource:
         await self._write(spent)
 
     async def filtered(self, rules: FilterRules, exam_prompts: Sequence[str]) -> Filtered:
-        """All kept pairs that are fit for training."""
-        return await asyncio.to_thread(filter_pairs, await self.pairs(), exam_prompts, rules)
+        """All kept pairs that are fit for training, and old enough."""
+        until = datetime.now(UTC) - timedelta(hours=rules.quarantine_hours)
+        pairs = await self.pairs(until)
+        versions = await self._read(newest_versions)
+        closeness = await self.closeness(pairs) if self.closeness and rules.closest_share > 0 else {}
+        return await asyncio.to_thread(filter_pairs, pairs, exam_prompts, rules, Known(versions, closeness))
 
-    async def pairs(self) -> list[Pair]:
-        """All kept pairs of whoever may be learnt from, oldest first; what was erased is gone."""
+    async def pairs(self, until: datetime | None = None) -> list[Pair]:
+        """All kept pairs of whoever may be learnt from, oldest first, made until then; what was erased is gone."""
         row = PairRow
         query = select(row.prompt, row.chosen, row.rejected, row.provenance).where(row.erased_at.is_(None))
+        if until is not None:
+            query = query.where(row.created_at <= until)
 
         async def found(connection: AsyncConnection) -> list[Pair]:
             shy = await unwilling(connection)
@@ -222,6 +233,11 @@ class PairSource:
                 return await work(connection)
 
         return await while_away(written, self.patience_seconds)
+
+
+async def newest_versions(connection: AsyncConnection) -> list[str]:
+    """The versions, the newest first."""
+    return list(await connection.scalars(select(VersionRow.id).order_by(VersionRow.created_at.desc())))
 
 
 def pages_of(seqs: Sequence[int]) -> list[Sequence[int]]:

@@ -98,19 +98,21 @@ def test_a_long_run_of_words_from_the_exam_is_contamination() -> None:
 
 
 def test_a_key_among_several_is_cut_to_its_share() -> None:
-    rules = FilterRules(key_share=0.5, floor=0)
+    rules = FilterRules(key_share=0.5, floor=0, longer_most=1.0, phrase_share=1.0)
     pairs = many(30, key="loud") + [pair(f"other {i} {s}", key="quiet") for i, s in enumerate(SUBJECTS[:6])]
     kept = Counter(p.provenance.key_id for p in filter_pairs(pairs, (), rules).pairs)
     assert kept == {"loud": 6, "quiet": 6}
 
 
 def test_a_lone_key_is_not_cut() -> None:
-    assert lost(many(40), (), FilterRules(key_share=0.1, floor=0)) == {}
+    assert lost(many(40), (), FilterRules(key_share=0.1, floor=0, longer_most=1.0)) == {}
 
 
 def test_the_commoner_kind_is_cut_to_the_balance() -> None:
     pairs = many(30) + [pair(f"kindly {i} {s}", kind="helpfulness") for i, s in enumerate(SUBJECTS[:5])]
-    kept = Counter(p.kind for p in filter_pairs(pairs, (), FilterRules(balance=2.0, floor=0)).pairs)
+    kept = Counter(
+        p.kind for p in filter_pairs(pairs, (), FilterRules(balance=2.0, floor=0, longer_most=1.0)).pairs
+    )
     assert kept == {"safety": 10, "helpfulness": 5}
 
 
