@@ -20,7 +20,7 @@ from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen
 from finetune.pairs.pair import Pair
 from finetune.retrain import Outcome
-from finetune.rollout.gate import points
+from finetune.exams.condition import points
 
 CUT = 60  # characters of a text that a table shows
 

@@ -17,6 +17,8 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
+from finetune.errors import ExamFailed
+from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.exams.contract import ExamPlan
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
@@ -55,7 +57,7 @@ class FinetuneSettings(BaseSettings):
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
     recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
-    exam: ExamPlan = ExamPlan()
+    exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # as is the recipe
     bars: Bars = Bars()
 
 
@@ -115,6 +117,7 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
 
     class Configured(FinetuneSettings):
         recipe: Recipe = Recipe() if names_a_base(section) else POCKET
+        exam: ExamPlan = ExamPlan(exams=EXAMS if names_a_base(section) else POCKET_EXAMS)
 
         @classmethod
         def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> Any:
@@ -123,7 +126,11 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
 
     refuse_unknown_variables()
     try:
-        return Configured()
+        told = Configured()
+        exams_of(told.exam)
+        return told
+    except ExamFailed as error:
+        raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
         wrong = (
             f"finetune.{'.'.join(map(str, e['loc']))}: {worded(e, FinetuneSettings)}" for e in error.errors()

@@ -1,0 +1,112 @@
+"""The pocket world in this process: the real policy, guards, reward model, draws, filters, DPO and exams.
+
+What `trimtab up` starts as servers is called here as functions, for speed: the guards are the default policy's, the
+rewards the pocket reward model's, and candidates are drawn by the code that draws after the fact for a retraining.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from finetune.exams.contract import Policy
+from finetune.pairs.draw import Drawer, DrawRules
+from finetune.pairs.groups import asks_for_harm
+from finetune.pairs.pair import Group
+from finetune.pocket.corpus.example import Split
+from finetune.pocket.corpus.generate import prompt as asked
+from finetune.pocket.reward import reward_model, rewards_of
+from finetune.progress import Progress, Silence
+from finetune.rollout.contract import Live
+from finetune.settings import packaged_policy
+from gateway.exchange import Message
+from guards.policy.load import load_policy as load_guard_policy
+from guards.screen import Screen
+from guards.verdict import Context, Segment
+
+REWARD = Path(__file__).parents[3] / "rewardserve" / "pocket"
+Asked = Sequence[tuple[Sequence[Message], Sequence[str]]]
+
+
+class PocketRewards:
+    """The pocket reward model, in this process."""
+
+    def __init__(self) -> None:
+        self._model = reward_model(REWARD)
+
+    async def score_many(self, conversations: Asked) -> list[list[float]]:
+        """A reward for each candidate of each conversation."""
+        return await asyncio.to_thread(self._scored, conversations)
+
+    def _scored(self, conversations: Asked) -> list[list[float]]:
+        return [rewards_of(self._model, plain(messages), list(said)) for messages, said in conversations]
+
+
+def plain(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """Messages as the reward model reads them."""
+    return [{"role": str(m["role"]), "content": str(m["content"])} for m in messages]
+
+
+def loaded(adapter: Path | None) -> Policy:
+    """The pocket policy, bare or with an adapter."""
+    from finetune.train.policy import load_policy  # noqa: PLC0415 - torch takes seconds
+
+    return load_policy(str(packaged_policy()), adapter, device="cpu")
+
+
+@dataclass
+class World:
+    """Everything that a retraining on the pocket world needs, below one folder."""
+
+    folder: Path
+    progress: Progress = Silence()  # noqa: RUF009 - it holds nothing
+
+    @cached_property
+    def rewards(self) -> PocketRewards:
+        """The reward model, loaded once."""
+        return PocketRewards()
+
+    @cached_property
+    def screen(self) -> Screen:
+        """The guards that come by default."""
+        return Screen(load_guard_policy(None))
+
+    async def drawn(
+        self, prompts: Sequence[Sequence[Message]], adapter: Path | None, rules: DrawRules
+    ) -> list[Group]:
+        """Candidates for these prompts by a version, screened and scored as traffic's are; kept for the next time."""
+        told = json.dumps([[[*p] for p in prompts], str(adapter), repr(rules)], sort_keys=True, default=str)
+        kept = self.folder / "groups" / f"{hashlib.sha256(told.encode()).hexdigest()}.path"
+        if not kept.exists():
+            groups = [await self._group(messages) for messages in prompts]
+            drawer = Drawer(
+                loaded, self.screen, "default", self.rewards, self.folder / "drawn", self.progress
+            )
+            drawn = await drawer.draw(groups, rules, Live(adapter.name if adapter else "base", adapter, {}))
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(drawn.path.name)
+        from finetune.pairs.draw import Drawn  # noqa: PLC0415
+
+        return Drawn(self.folder / "drawn" / kept.read_text(), 0, 0).groups()
+
+    async def _group(self, messages: Sequence[Message]) -> Group:
+        """An exchange before anything was sampled, with what the guards found in its prompt."""
+        turns = tuple((str(m["role"]), str(m["content"])) for m in messages)
+        screening = await self.screen.prompt([Segment(turns[-1][1], "prompt")], Context(turns))
+        hazard = next(filter(asks_for_harm, screening.hazards), "")
+        name = hashlib.sha256(json.dumps([*messages], default=str).encode()).hexdigest()[:24]
+        return Group(name, tuple(messages), (), key_id="bench", prompt_hazard=hazard)
+
+
+def corpus_prompts(count: int, split: Split, seed: Any) -> list[tuple[Message, ...]]:
+    """Different prompts of the corpus, by a seed that no other call shares."""
+    rng, found = random.Random(f"bench/{seed}"), dict[str, tuple[Message, ...]]()
+    while len(found) < count:
+        _, messages, _ = asked(split, rng)
+        found.setdefault(json.dumps(messages), messages)
+    return [*found.values()]
