@@ -14,10 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finetune.exams.contract import Policy
-from finetune.pairs.draw import Drawer, DrawRules
+from finetune.exams.contract import ExamPlan, Policy
+from finetune.exams.exam import ExamRoom
+from finetune.exams.plug import Conversations
+from finetune.exams.questions import bundled, read_questions
+from finetune.pairs.draw import Drawer, Drawn, DrawRules
 from finetune.pairs.groups import asks_for_harm
-from finetune.pairs.pair import Group
+from finetune.pairs.pair import Group, Pair
 from finetune.pocket.corpus.example import Split
 from finetune.pocket.corpus.generate import prompt as asked
 from finetune.pocket.reward import reward_model, rewards_of
@@ -26,11 +29,13 @@ from finetune.rollout.contract import Live
 from finetune.settings import packaged_policy
 from gateway.exchange import Message
 from guards.policy.load import load_policy as load_guard_policy
+from guards.refusal import RefusalJudge
 from guards.screen import Screen
 from guards.verdict import Context, Segment
 
 REWARD = Path(__file__).parents[3] / "rewardserve" / "pocket"
 Asked = Sequence[tuple[Sequence[Message], Sequence[str]]]
+Groups = Sequence[tuple[Group, Pair]]  # each with a pair made of it, whose provenance others may borrow
 
 
 class PocketRewards:
@@ -90,8 +95,6 @@ class World:
             drawn = await drawer.draw(groups, rules, Live(adapter.name if adapter else "base", adapter, {}))
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(drawn.path.name)
-        from finetune.pairs.draw import Drawn  # noqa: PLC0415
-
         return Drawn(self.folder / "drawn" / kept.read_text(), 0, 0).groups()
 
     async def _group(self, messages: Sequence[Message]) -> Group:
@@ -110,3 +113,25 @@ def corpus_prompts(count: int, split: Split, seed: Any) -> list[tuple[Message, .
         _, messages, _ = asked(split, rng)
         found.setdefault(json.dumps(messages), messages)
     return [*found.values()]
+
+
+def traffic(number: int, thirds: int = 3, each: int = 200) -> list[tuple[Message, ...]]:
+    """What users ask in one round: a third of the hand-written prompts, and prompts of the corpus; each only once."""
+    written = [question.messages for question in read_questions(bundled().with_name("loop.jsonl"))]
+    drawn = [corpus_prompts(each, s, f"rounds/{number}/{s}") for s in ("train", "validation")]
+    return [*written[number % thirds :: thirds], *drawn[0], *drawn[1]]
+
+
+def diverging(adapter: Path, asked: Conversations, plan: ExamPlan) -> list[list[float]]:
+    """How far an adapter leaves the pocket policy."""
+    from finetune.train.divergence import divergence  # noqa: PLC0415 - torch takes seconds
+
+    return divergence(str(packaged_policy()), adapter, asked, plan)
+
+
+def examining(world: World, folder: Path) -> ExamRoom:
+    """Where exams are held."""
+    base = str(packaged_policy())
+    return ExamRoom(
+        loaded, world.rewards, folder / "exams", world.progress, RefusalJudge(), base, 64, diverging
+    )
