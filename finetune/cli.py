@@ -1,22 +1,13 @@
 """`trimtab finetune`: from what traffic showed to a better policy, by one command or all by itself."""
 
-import asyncio
 import json
-import signal
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-PROMOTED, FAILED, KEPT = 0, 1, 3
-
-T = TypeVar("T")
-Config = Annotated[
-    Path | None, typer.Option(help="trimtab.yaml to read; else TRIMTAB_CONFIG or ./trimtab.yaml.")
-]
-Home = Annotated[Path | None, typer.Option(help="Home directory, the one that `trimtab up` used.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+from finetune.command_line import KEPT, PROMOTED, AsJson, Config, Home, obeyed, settled
+from finetune.rollout.cli import app as rollout
 
 app = typer.Typer(
     add_completion=False,
@@ -28,6 +19,7 @@ app = typer.Typer(
     it on every engine, move the alias to it and retire the old one. A failed gate changes nothing.""",
     epilog="Try: trimtab finetune run --dry-run, then trimtab finetune run, then trimtab finetune status.",
 )
+app.add_typer(rollout, name="rollout")
 
 
 @app.command()
@@ -130,45 +122,6 @@ def exam(
     changes = {"prompts": prompts, "samples": samples}
     told = {name: value for name, value in changes.items() if value is not None}
     obeyed(commands.hold_exam(settled(config, home), adapter, told, as_json=as_json))
-
-
-def settled(config: Path | None, home: Path | None) -> Any:
-    """The settings, or an exit that names what is wrong with them."""
-    from finetune.settings import load_situation
-    from gateway.settings import SettingsInvalid
-
-    try:
-        return load_situation(config, home)
-    except SettingsInvalid as error:
-        raise complaint(str(error)) from None
-
-
-def obeyed(work: Awaitable[T]) -> T:
-    """The result of some work; failures are told in a sentence, SIGTERM and ctrl-C end it in good order."""
-    from finetune.errors import FinetuneFailed
-    from gateway.ledger.contract import LedgerFailed
-
-    try:
-        return asyncio.run(interruptible(work))
-    except (FinetuneFailed, LedgerFailed) as error:
-        raise complaint(str(error)) from None
-    except asyncio.CancelledError:
-        raise complaint("stopped; the next `trimtab finetune run` goes on where this one was") from None
-
-
-async def interruptible(work: Awaitable[T]) -> T:
-    """Cancel the work when the process is told to stop."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    return await task
-
-
-def complaint(message: str) -> typer.Exit:
-    """Say what is wrong, and end with the code of a failure."""
-    typer.echo(message, err=True)
-    return typer.Exit(FAILED)
 
 
 def seconds_of(text: str) -> float:

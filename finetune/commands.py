@@ -2,11 +2,10 @@
 
 import asyncio
 import dataclasses
-import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +18,21 @@ from finetune.exams.contract import ExamPlan
 from finetune.exams.marks import compare_files
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
+from finetune.ledger import ledger
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.sources import PairSource, Preview
 from finetune.patience import while_away
+from finetune.printing import print_json
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
+from finetune.runs import this_worker
 from finetune.settings import Situation
 from finetune.watch import Watch
 from finetune.wiring import opened, reward_server, room_of
-from finetune.worker import this_worker, work
-from gateway.ledger.contract import LedgerFailed
+from finetune.worker import work
 from gateway.ledger.database import Database
 
 log = logging.getLogger(__name__)
-
-
-@asynccontextmanager
-async def ledger(situation: Situation, *, new: bool = False) -> AsyncIterator[Database]:
-    """The ledger's database; raises LedgerFailed where there is none yet, unless it may be made."""
-    database = Database(situation.gateway.ledger_url)
-    if database.missing and not new:
-        told = f"there is no ledger at {database.name}, and so nothing to learn from: start `trimtab up` and ask it "
-        raise LedgerFailed(told + "something, or say with --home or --config where its ledger is")
-    async with database:
-        yield database
 
 
 async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outcome:
@@ -199,8 +189,3 @@ async def examined(
         after = await room.examine(adapter, plan)
         progress.ended("exam of the adapter", after.told)
         return compare_files(before.answers, after.answers)
-
-
-def print_json(told: Mapping[str, Any]) -> None:
-    """One JSON object on the standard output."""
-    sys.stdout.write(json.dumps(told, indent=2, default=str) + "\n")

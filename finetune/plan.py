@@ -11,6 +11,7 @@ from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.rollout.gate import Bars
+from finetune.rollout.plan import RolloutRules
 from finetune.train.contract import Recipe
 
 
@@ -29,6 +30,7 @@ class Plan:
     recipe: Recipe = field(default_factory=Recipe)
     exam: ExamPlan = field(default_factory=ExamPlan)
     bars: Bars = field(default_factory=Bars)
+    rollout: RolloutRules = field(default_factory=RolloutRules)
 
     def document(self) -> dict[str, Any]:
         """The plan as JSON."""

@@ -12,10 +12,10 @@ from finetune.errors import FlipUndone
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.lineage import Registrar
 from finetune.pairs.dataset import Dataset
-from finetune.pairs.draw import Drawing, Drawn, wanting
+from finetune.pairs.draw import Drawing, Drawn
 from finetune.pairs.sources import Gathered, PairSource
 from finetune.plan import Plan
-from finetune.rollout.contract import Drained, Flipped, Live, Registered, Registry, Staged
+from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Registry, Rollouts, Staged
 from finetune.rollout.gate import Decision
 from finetune.rollout.judging import Case, judge
 from finetune.runs import Run
@@ -31,6 +31,7 @@ class Tools:
     trainer: Trainer
     examiner: Examiner
     registry: Registry
+    rollouts: Rollouts
     registrar: Registrar | None = None  # who knows whether a dataset may still be used
 
 
@@ -43,15 +44,18 @@ class Outcome:
     reasons: tuple[str, ...]
     version: str | None = None
     trained_on: int = 0  # pairs
+    rollout: str | None = None  # that the version is on its way by
 
 
 async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
-    """Flagged and ranked exchanges → pairs → DPO → exams → gate → a version → all of the traffic."""
+    """Flagged and ranked exchanges → pairs → DPO → exams → gate → a version → all of the traffic, or a rollout."""
     old = await run.once("live", Live, lambda: tools.registry.live(plan.alias))
 
     drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
     await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make, drawn.groups()))
     dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
+    if not await tools.pairs.fit(dataset):
+        return Outcome(run.id, promoted=False, reasons=(erased_since(dataset),))
     if dataset.pairs < plan.fewest_pairs:
         return Outcome(run.id, promoted=False, reasons=(too_few(dataset, plan),))
 
@@ -66,6 +70,8 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     name, lineage = version_of(trained), lineage_of(run, old, dataset, trained, decision)
     await run.once("register", Registered, lambda: tools.registry.register(name, trained.adapter, lineage))
     await run.once("stage", Staged, lambda: tools.registry.stage(name))
+    if plan.rollout.how == "steps":
+        return await rolled_out(run, name, old, plan, tools, dataset.pairs)
     try:
         await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, lineage))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
@@ -74,10 +80,19 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name, trained_on=dataset.pairs)
 
 
+async def rolled_out(run: Run, name: str, old: Live, plan: Plan, tools: Tools, pairs: int) -> Outcome:
+    """Let traffic decide: shadow, canary, all of it or none (finetune/rollout/controller.py)."""
+    begun = await run.once(
+        "roll out", Opened, lambda: tools.rollouts.open(plan.alias, name, old, plan.rollout, run.id)
+    )
+    return Outcome(
+        run.id, promoted=False, reasons=(begun.told,), version=name, trained_on=pairs, rollout=begun.rollout
+    )
+
+
 async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
     """Ask the live policy again where traffic left nothing to compare."""
-    groups, paired = await tools.pairs.groups(), await tools.pairs.paired()
-    poor = wanting(groups, paired, plan.make, plan.draw.prompts)
+    poor = await tools.pairs.poor(plan.make, plan.draw.prompts)
     return await tools.drawer.draw(poor, plan.draw, old)
 
 
@@ -90,6 +105,13 @@ async def freeze(plan: Plan, tools: Tools) -> Dataset:
     if dataset.pairs >= plan.fewest_pairs:
         await tools.pairs.spend(dataset)
     return dataset
+
+
+def erased_since(dataset: Dataset) -> str:
+    """Why a dataset that was frozen before is not trained on."""
+    return (
+        f"something that dataset {dataset.sha256[:12]} holds was erased since; the next run freezes another"
+    )
 
 
 def too_few(dataset: Dataset, plan: Plan) -> str:

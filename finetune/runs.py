@@ -4,6 +4,9 @@ A run belongs to the worker that holds its lease. Every write checks that it sti
 transaction, so that a worker that slept past its lease cannot write into a run that another has taken over.
 """
 
+import os
+import socket
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +42,11 @@ class Worker:
 
     name: str
     lease_seconds: float = 60.0
+
+
+def this_worker(lease_seconds: float) -> Worker:
+    """A worker of this process, named so that people can find it."""
+    return Worker(f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}", lease_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars
+from finetune.rollout.plan import AT_ONCE, RolloutRules
 from finetune.train.contract import POCKET, Recipe
 from gateway.amounts import Count, Positive
 from gateway.settings import GatewaySettings, SettingsInvalid, Url, load_settings
@@ -59,6 +60,8 @@ class FinetuneSettings(BaseSettings):
     recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
     exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # as is the recipe
     bars: Bars = Bars()
+    # As of the recipe: the packaged model goes live at once, one of yours step by step, unless said otherwise.
+    rollout: RolloutRules = AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Situation:
             recipe=told.recipe,
             exam=told.exam,
             bars=told.bars,
+            rollout=told.rollout,
         )
 
 
@@ -118,6 +122,7 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
     class Configured(FinetuneSettings):
         recipe: Recipe = Recipe() if names_a_base(section) else POCKET
         exam: ExamPlan = ExamPlan(exams=EXAMS if names_a_base(section) else POCKET_EXAMS)
+        rollout: RolloutRules = RolloutRules() if names_a_base(section) else AT_ONCE
 
         @classmethod
         def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> Any:

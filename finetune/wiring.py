@@ -13,7 +13,9 @@ from finetune.pairs.draw import Drawer
 from finetune.pairs.sources import PairSource
 from finetune.progress import Progress
 from finetune.retrain import Tools
+from finetune.rollout.book import Book
 from finetune.rollout.registry import GatewayRegistry
+from finetune.runs import this_worker
 from finetune.settings import Situation
 from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
@@ -53,6 +55,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             examiner=room,
             registry=GatewayRegistry(admin),
             registrar=LedgerRegistrar(database),
+            rollouts=Book(database, this_worker(told.lease_seconds)),
         )
 
 

@@ -1,9 +1,6 @@
 """One worker, one run: claims it, shows signs of life, follows the journey and writes its end down."""
 
 import asyncio
-import os
-import socket
-import uuid
 from collections.abc import Awaitable
 
 from finetune.claims import How, claim
@@ -33,8 +30,15 @@ async def work(
     except Exception as error:
         await run.end("failed", (f"{type(error).__name__}: {error}",))
         raise
-    await run.end("promoted" if outcome.promoted else "kept", outcome.reasons)
+    await run.end(state_of(outcome), outcome.reasons)
     return outcome
+
+
+def state_of(outcome: Outcome) -> str:
+    """The state in which a run ends."""
+    if outcome.promoted:
+        return "promoted"
+    return "rolling out" if outcome.rollout else "kept"
 
 
 async def alive(run: Run, journey: Awaitable[Outcome]) -> Outcome:
@@ -57,8 +61,3 @@ async def beat(run: Run) -> None:
     while True:
         await asyncio.sleep(run.worker.lease_seconds / 3)
         await run.renew()
-
-
-def this_worker(lease_seconds: float) -> Worker:
-    """A worker of this process, named so that people can find it."""
-    return Worker(f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}", lease_seconds)

@@ -168,6 +168,10 @@ class Metrics:
             )
         )
 
+        self.outcomes = Labelled(
+            self._counter("rollout_outcomes", "Outcomes of requests of an alias's rollout.", "arm", "kept")
+        )
+
     def _rewards(self) -> None:
         self.candidates = Labelled(self._counter("candidates", "Candidates sampled, by version.", "version"))
         self.selection_adjusted = Labelled(

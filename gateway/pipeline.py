@@ -153,6 +153,7 @@ class Remembered:
         instead = None if error is None else failed(self._trip, error)
         await record(self._trip, self._tools)
         show_to_shadow(self._trip, self._tools)
+        self._tools.watching.offer(self._trip)
         if instead is not None:
             raise instead from error
 

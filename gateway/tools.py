@@ -21,6 +21,7 @@ from gateway.ledger.responses import Keeping, Responses
 from gateway.ledger.store import Ledger
 from gateway.ledger_watch import watched_ledger
 from gateway.metrics import Metrics
+from gateway.outcomes.watching import Watching
 from gateway.policies.shadow import Shadows, shadowing
 from gateway.routing import Router, Routes, Share
 from gateway.screens import Screens, open_screen
@@ -74,6 +75,7 @@ class Tools:
     shadows: Shadows | None = None  # judges what was answered by the shadow policy, where there is one
     responses: Responses | None = None  # answers that clients may come back to; None where nothing is kept
     memory: RouteMemory = field(default_factory=RouteMemory)  # of what earlier requests showed of rewards
+    watching: Watching = field(default_factory=Watching)  # of requests while a new version comes into traffic
     vital: dict[str, Callable[[], bool]] = field(default_factory=dict)
     # Held while versions, routes or policy change, in the ledger and here and while the ledger is followed:
     # else a follower could put in force what has just been replaced.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from finetune.rollout.plan import RolloutRules
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
@@ -62,6 +64,19 @@ class Flipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A rollout that has begun, and goes on by itself wherever `trimtab finetune watch` runs."""
+
+    rollout: str
+    version: str
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return f"{self.version} comes into traffic step by step: rollout {self.rollout}"
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """What became of the version that was live before."""
 
@@ -72,6 +87,14 @@ class Drained:
     def told(self) -> str:
         """One line for people."""
         return self.note
+
+
+class Rollouts(Protocol):
+    """Begins rollouts; the one that a retraining has begun before is found again."""
+
+    async def open(self, alias: str, version: str, old: Live, rules: RolloutRules, retraining: str) -> Opened:
+        """Begin to bring a version into an alias's traffic; raises RolloutFailed."""
+        ...
 
 
 class Registry(Protocol):

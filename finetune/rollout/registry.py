@@ -54,6 +54,29 @@ class GatewayRegistry:
             raise await self._taken_back(flipped, error) from error
         return flipped
 
+    async def weights(self, alias: str) -> dict[str, float]:
+        """An alias's weights; raises RolloutFailed."""
+        async with translated(f"the weights of {alias} are not known"):
+            return await self._weights(alias)
+
+    async def put(
+        self,
+        alias: str,
+        weights: Mapping[str, float],
+        cause: str,
+        evidence: Mapping[str, Any],
+        expected: Mapping[str, float],
+    ) -> None:
+        """Put weights in force in place of those that are expected.
+
+        Raises FlipUndone where others are in force, and RolloutFailed when nobody knows how things stand.
+        """
+        try:
+            await self.admin.roll_out(alias, dict(weights), cause, evidence, expected=dict(expected))
+        except AdminFailed as error:
+            told = f"{alias} was not moved: {error}"
+            raise (FlipUndone if is_moved(error) else RolloutFailed)(told) from error
+
     async def drain(self, old: Live, new: str) -> Drained:
         """Retire what earlier retrainings left, but for the versions that were live: a rollback needs them."""
         async with translated("versions could not be listed"):

@@ -15,6 +15,8 @@ from gateway.admin.versions import Version, Versions
 from gateway.errors import Conflict
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
+from gateway.outcomes.recorder import outcomes_of
+from gateway.outcomes.watched import watched_in
 from gateway.policies.following import follow_named, follow_policy
 from gateway.policies.store import PolicyStore
 from gateway.routing import RoutesInvalid
@@ -44,7 +46,11 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
     task = asyncio.create_task(keep_following(tools, database), name="ledger follower")
     tools.vital["ledger follower"] = lambda: not task.done()
     try:
-        async with reclaimed(tools, database) as reclaimer, compared(tools.engine, tools.router):
+        async with (
+            reclaimed(tools, database) as reclaimer,
+            compared(tools.engine, tools.router),
+            outcomes_of(tools, database),
+        ):
             tools.vital["reclaimer"] = lambda: not reclaimer.done()
             yield task
     finally:
@@ -58,6 +64,8 @@ async def follow(tools: Tools, database: Database) -> None:
     routes, staged = await routes_of(database)
     tools.engine.adopt({each.model: Path(each.path) for each in staged.values() if each.path})
     await follow_drains(tools, database)
+    async with database.read() as connection:
+        tools.watching.current = await watched_in(connection)
     if routes != tools.router.current:
         tools.router.publish(routes)
 

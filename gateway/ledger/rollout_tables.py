@@ -20,10 +20,11 @@ class RolloutRow(Table):
     alias: Mapped[str]
     version: Mapped[str] = mapped_column(ForeignKey("versions.id"))
     baseline: Mapped[str] = mapped_column(ForeignKey("versions.id"))
-    state: Mapped[str]  # staged, shadow, canary, live, rolled_back or failed
-    share: Mapped[
-        float
-    ]  # of the alias's traffic that the version has, or of which the shadow is shown copies
+    state: Mapped[str]  # staged, shadow, canary, live, rolled_back, or stopped by somebody's own change
+    share: Mapped[float]  # of the traffic, that the version answers, or of which a shadow is shown copies
+    # Where it is about to be moved: written before traffic is, so that a worker that is killed between is understood.
+    moving: Mapped[dict[str, Any] | None]
+    paused: Mapped[bool | None]
     plan: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]
     retraining_id: Mapped[str | None]
@@ -42,7 +43,9 @@ class RolloutEvidenceRow(Table):
 
     rollout_id: Mapped[str] = mapped_column(ForeignKey("rollouts.id"), primary_key=True)
     metric: Mapped[str] = mapped_column(primary_key=True)
-    state: Mapped[dict[str, Any]]  # log wealths, counts, running maximum, and a thinned trace for plots
+    state: Mapped[
+        dict[str, Any]
+    ]  # wealths, counts, a thinned trace; of `pairing`, how far outcomes were read
     updated_at: Mapped[datetime]
 
 
@@ -50,7 +53,11 @@ class OutcomeRow(Table):
     """How one request of an alias went while a rollout was under way; `arm` is stable, canary or shadow."""
 
     __tablename__ = "outcomes"
-    __table_args__ = (Index(None, "rollout_id", "seq"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "rollout_id", "seq"),
+        Index(None, "rollout_id", "arm", "conversation"),
+        {"sqlite_autoincrement": True},
+    )
 
     seq: Mapped[int] = mapped_column(COUNTER, primary_key=True)
     rollout_id: Mapped[str] = mapped_column(ForeignKey("rollouts.id"))
@@ -62,5 +69,5 @@ class OutcomeRow(Table):
     flagged: Mapped[bool]
     refused: Mapped[bool]
     failed: Mapped[bool]
-    tokens: Mapped[int]
+    words: Mapped[int]  # of the answer
     reward: Mapped[float | None]

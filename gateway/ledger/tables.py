@@ -65,6 +65,7 @@ class ExchangeRow(Table):
     flagged: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(index=True)
     recorded_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]  # when its texts were taken out, since its subject asked for that
 
 
 class CandidateRow(Table):
@@ -83,6 +84,7 @@ class CandidateRow(Table):
     screening: Mapped[dict[str, Any] | None]
     reward: Mapped[float | None]
     revision_of: Mapped[int | None]  # the candidate of which it is a revision, by `index`
+    late_reward: Mapped[float | None]  # of one that traffic did not score, given when pairs were made
 
 
 class VerdictRow(Table):

@@ -45,6 +45,7 @@ QUIET = {
     "panel Limits of keys B",
     "panel Asked elsewhere A",
     "panel What the shadow would have done A",
+    "panel Outcomes of a rollout A",
     "panel Scoring requests by outcome C",
     "panel Strength that was changed A",
     "annotation Failed swaps",

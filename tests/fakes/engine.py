@@ -61,6 +61,7 @@ class FakeEngine:
 
     script: Script = field(default_factory=Script)
     scripts: dict[str, Script] = field(default_factory=dict)  # instead, by what the user said first
+    by_model: dict[str, Script] = field(default_factory=dict)  # instead of both
     requests: list[Asked] = field(default_factory=list)
     adapters: dict[str, str] = field(default_factory=dict)
     healthy: bool = True
@@ -124,6 +125,7 @@ class FakeEngine:
     async def _complete(self, asked: Asked, leaving: "asyncio.Task[None]", sender: "Sender") -> None:
         self.requests.append(asked)
         script = self.scripts.get(first_words(asked.body), self.script)
+        script = self.by_model.get(str(asked.body["model"]), script)
         script = echoing(script, asked.body)
         told = asked if self.gives_n else replace(asked, body={**asked.body, "n": 1})
         try:

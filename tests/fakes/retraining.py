@@ -12,7 +12,8 @@ from finetune.exams.report import Marked, report_of
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.draw import Drawn, DrawRules
 from finetune.pairs.pair import Group
-from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
+from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Staged
+from finetune.rollout.plan import RolloutRules
 from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
 
 
@@ -90,6 +91,17 @@ class FakeExaminer:
             await self.meanwhile()
         found = marks(self.after, 1.0) if adapter else marks(0.6, 0.0)
         return Examined(write_marks(found, self.folder), report_of(found), "fake judge", "fake reward", 0.1)
+
+
+@dataclass
+class FakeRollouts:
+    """Begins rollouts that nobody goes on with."""
+
+    calls: Calls
+
+    async def open(self, alias: str, version: str, old: Live, rules: RolloutRules, retraining: str) -> Opened:
+        self.calls.note("open")
+        return Opened(f"ro-{retraining}", version)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from finetune.plan import Plan
 from finetune.progress import Silence
 from finetune.retrain import Outcome, Tools
 from finetune.rollout.gate import Bars
+from finetune.rollout.plan import AT_ONCE
 from finetune.runs import Worker
 from finetune.train.contract import Recipe
 from finetune.worker import work
@@ -27,7 +28,7 @@ from gateway.ledger.intake import Intake
 from guards.refusal import RefusalJudge
 from guards.verdict import Context, Screening, Segment
 from tests.fakes.exchanges import benign, candidate, exchange, harmful, screened
-from tests.fakes.retraining import Calls, FakeRegistry
+from tests.fakes.retraining import Calls, FakeRegistry, FakeRollouts
 from tests.fakes.tiny_policy import make_tiny_policy
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
@@ -94,6 +95,7 @@ class Loop:
             DpoTrainer(str(policy), folder / "adapters", Silence()),
             self.room,
             self.registry,
+            FakeRollouts(Calls()),
         )
         self.plan = Plan(
             datasets=folder / "datasets",
@@ -103,6 +105,7 @@ class Loop:
             recipe=Recipe(rank=4, alpha=8, learning_rate=1e-2, max_length=96, device="cpu"),
             exam=ExamPlan(exam_file(folder), samples=2, max_tokens=8),
             bars=ANYTHING,
+            rollout=AT_ONCE,
         )
 
     async def run(self) -> Outcome:

@@ -22,6 +22,7 @@ from finetune.pairs.sources import PairSource
 from finetune.plan import Plan
 from finetune.progress import Silence
 from finetune.retrain import Outcome, Tools
+from finetune.rollout.plan import AT_ONCE, RolloutRules
 from finetune.runs import Worker
 from finetune.worker import work
 from gateway.ledger.contract import LedgerUnavailable
@@ -29,7 +30,14 @@ from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from gateway.ledger.tables import RetrainingRow, TransitionRow
 from tests.fakes.exchanges import benign, candidate, exchange, harmful
-from tests.fakes.retraining import Calls, FakeDrawer, FakeExaminer, FakeRegistry, FakeTrainer
+from tests.fakes.retraining import (
+    Calls,
+    FakeDrawer,
+    FakeExaminer,
+    FakeRegistry,
+    FakeRollouts,
+    FakeTrainer,
+)
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
@@ -46,8 +54,12 @@ class Bench:
         self.examiner = FakeExaminer(self.calls, folder / "exams")
         self.drawer = FakeDrawer(self.calls, folder)
         trainer = FakeTrainer(self.calls, folder / "adapters")
-        self.tools = Tools(PairSource(database), self.drawer, trainer, self.examiner, self.registry)
-        self.plan = Plan(datasets=folder / "datasets", fewest_pairs=20, make=MakeRules(margin_sd=0.5))
+        self.tools = Tools(
+            PairSource(database), self.drawer, trainer, self.examiner, self.registry, FakeRollouts(self.calls)
+        )
+        self.plan = Plan(
+            datasets=folder / "datasets", fewest_pairs=20, make=MakeRules(margin_sd=0.5), rollout=AT_ONCE
+        )
 
     async def fill(self, count: int = 24) -> "Bench":
         await Intake(self.database).take(
@@ -303,6 +315,15 @@ async def test_an_unfinished_run_can_be_abandoned_for_a_new_one(bench: Bench) ->
         "abandoned",
         "promoted",
     ]
+
+
+async def test_step_by_step_a_retraining_ends_where_its_rollout_begins(bench: Bench) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    outcome = await bench.work()
+    assert bench.calls.made[-1] == "open"
+    assert outcome.rollout == f"ro-{outcome.run}"
+    assert outcome.version is not None
+    assert [state for (state,) in await bench.all(RetrainingRow, RetrainingRow.state)] == ["rolling out"]
 
 
 KILLED = """

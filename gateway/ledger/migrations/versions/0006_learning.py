@@ -12,6 +12,8 @@ TEXT, TIME = sa.Text(), sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     """Tables more, and whose each pair is, so that it can be erased without reading all of them."""
+    op.add_column("exchanges", sa.Column("erased_at", TIME, nullable=True))
+    op.add_column("candidates", sa.Column("late_reward", sa.Double(), nullable=True))
     op.add_column("keys", sa.Column("learn", sa.Boolean(), nullable=True))
     for name, kind in (("key_id", TEXT), ("subject", TEXT), ("erased_at", TIME)):
         op.add_column("pairs", sa.Column(name, kind, nullable=True))
@@ -99,6 +101,8 @@ def rollouts() -> None:
         "rollouts",
         *(sa.Column(name, TEXT, nullable=False) for name in ("id", "alias", "version", "baseline", "state")),
         sa.Column("share", sa.Double(), nullable=False),
+        sa.Column("moving", sa.JSON(), nullable=True),
+        sa.Column("paused", sa.Boolean(), nullable=True),
         sa.Column("plan", sa.JSON(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("retraining_id", TEXT, nullable=True),
@@ -135,17 +139,20 @@ def outcomes() -> None:
         ),
         sa.Column("admitted_at", TIME, nullable=False),
         *(sa.Column(name, sa.Boolean(), nullable=False) for name in ("flagged", "refused", "failed")),
-        sa.Column("tokens", sa.Integer(), nullable=False),
+        sa.Column("words", sa.Integer(), nullable=False),
         sa.Column("reward", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["rollout_id"], ["rollouts.id"], name="fk_outcomes_rollout_id"),
         sa.PrimaryKeyConstraint("seq", name="pk_outcomes"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_outcomes_rollout_id_seq", "outcomes", ["rollout_id", "seq"])
+    whose = ["rollout_id", "arm", "conversation"]
+    op.create_index("ix_outcomes_rollout_id_arm_conversation", "outcomes", whose)
 
 
 def downgrade() -> None:
     """What people said and what rollouts saw is forgotten; pairs keep what their provenance says."""
+    op.drop_index("ix_outcomes_rollout_id_arm_conversation", "outcomes")
     op.drop_index("ix_outcomes_rollout_id_seq", "outcomes")
     op.drop_table("outcomes")
     op.drop_table("rollout_evidence")
@@ -164,5 +171,9 @@ def downgrade() -> None:
     with op.batch_alter_table("pairs") as pairs:
         for name in ("erased_at", "subject", "key_id"):
             pairs.drop_column(name)
+    with op.batch_alter_table("candidates") as candidates:
+        candidates.drop_column("late_reward")
+    with op.batch_alter_table("exchanges") as exchanges:
+        exchanges.drop_column("erased_at")
     with op.batch_alter_table("keys") as keys:
         keys.drop_column("learn")

@@ -22,6 +22,8 @@ from finetune.pairs.sources import PairSource
 from finetune.plan import Plan
 from finetune.progress import Silence
 from finetune.retrain import Outcome, Tools
+from finetune.rollout.book import Book
+from finetune.rollout.plan import AT_ONCE
 from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import Worker
 from finetune.train.contract import Recipe, Trained
@@ -88,7 +90,7 @@ async def main(told: dict[str, Any]) -> None:
     folder, worker = Path(told["folder"]), Worker(told["worker"], told["lease"])
     calls = Calls()
     trainer = SmallTrainer(FakeTrainer(calls, folder / "adapters"), told["nonce"], folder / "trainings")
-    plan = Plan(datasets=folder / "datasets", fewest_pairs=5, make=MakeRules(margin_sd=0.5))
+    plan = Plan(datasets=folder / "datasets", fewest_pairs=5, make=MakeRules(margin_sd=0.5), rollout=AT_ONCE)
     outcomes: list[Outcome] = []
     async with (
         Database(told["database"]) as database,
@@ -100,6 +102,7 @@ async def main(told: dict[str, Any]) -> None:
             trainer,
             LowBefore(FakeExaminer(calls, folder / "exams"), told["nonce"]),
             GatewayRegistry(admin),
+            Book(database, worker),
         )
 
         async def run(how: How) -> Outcome:

@@ -1,0 +1,177 @@
+"""What the commands of `trimtab finetune rollout` do, once their settings are read."""
+
+import asyncio
+import getpass
+import logging
+import math
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from finetune.errors import FinetuneFailed
+from finetune.ledger import ledger
+from finetune.printing import print_json
+from finetune.rollout.book import Book, Rollout
+from finetune.rollout.contract import Live
+from finetune.rollout.controller import Moved, advance, moved_on
+from finetune.rollout.evidence import Evidence, read_evidence
+from finetune.rollout.machine import Move, lacking
+from finetune.rollout.plan import PROOF
+from finetune.rollout.reading import PAIRING, kept_in
+from finetune.rollout.registry import GatewayRegistry
+from finetune.runs import this_worker
+from finetune.settings import Situation
+from gateway.admin.client import AdminClient
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """Whoever moves rollouts: the book of one worker, and one gateway's traffic."""
+
+    book: Book
+    registry: GatewayRegistry
+
+    async def look(self) -> list[Moved]:
+        """Move what may be moved; of a version that went live, retire what earlier ones left."""
+        moved = await advance(self.book, self.registry)
+        for each in moved:
+            log.info("%s", each.told)
+            if each.move.state == "live":
+                old = Live(each.rollout.baseline, None, {each.rollout.baseline: 1.0})
+                await self.registry.drain(old, each.rollout.version)
+        return moved
+
+
+@asynccontextmanager
+async def mover(situation: Situation) -> AsyncIterator[Mover]:
+    """The real one; raises FinetuneFailed where there is no admin key."""
+    if situation.admin_key is None:
+        raise FinetuneFailed("there is no admin key: set TRIMTAB_FINETUNE_ADMIN_KEY, or start `trimtab up`")
+    async with (
+        ledger(situation) as database,
+        AdminClient(situation.admin_url, situation.admin_key) as admin,
+    ):
+        worker = this_worker(situation.settings.lease_seconds)
+        yield Mover(Book(database, worker), GatewayRegistry(admin))
+
+
+async def watch(situation: Situation, every_seconds: float, *, once: bool) -> None:
+    """Look for ever, or once."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
+    logging.getLogger("finetune").setLevel(logging.INFO)
+    async with mover(situation) as moving:
+        while True:
+            await moving.look()
+            if once:
+                return
+            await asyncio.sleep(every_seconds)
+
+
+async def steer(
+    situation: Situation, rollout_id: str, state: Literal["live", "rolled_back"], why: str
+) -> None:
+    """Move one by hand, at once where no worker holds it, else at its next look."""
+    async with mover(situation) as moving:
+        book = moving.book
+        rollout = await book.get(rollout_id)
+        move = Move(state, 1.0 if state == "live" else 0.0, why)
+        await book.ask(rollout, move, getpass.getuser())
+        if await book.take(rollout):
+            for each in await moved_on(book, moving.registry, rollout_id, rollout.moved_at):
+                Console().print(each.told, highlight=False)
+            return
+    Console().print(f"{rollout.owner} holds it, and will move it at its next look", highlight=False)
+
+
+async def pause(situation: Situation, rollout_id: str, *, paused: bool) -> None:
+    """Let one stand, or go on."""
+    async with ledger(situation) as database:
+        book = Book(database, this_worker(situation.settings.lease_seconds))
+        await book.pause(await book.get(rollout_id), getpass.getuser(), paused=paused)
+    Console().print(f"{rollout_id} {'stands still' if paused else 'goes on'}", highlight=False)
+
+
+async def show_all(situation: Situation, limit: int, *, as_json: bool) -> None:
+    """The latest rollouts."""
+    async with ledger(situation) as database:
+        found = await Book(database, this_worker(1.0)).latest(limit)
+    if as_json:
+        print_json({"rollouts": [told_of(each, {}, 0) for each in found]})
+        return
+    table = Table(title="Rollouts", title_justify="left")
+    for column in ("rollout", "alias", "version", "state", "share", "last reason"):
+        table.add_column(column, overflow="fold")
+    for each in found:
+        state = f"{each.state} (paused)" if each.paused and each.ended_at is None else each.state
+        last = each.reasons[-1] if each.reasons else ""
+        table.add_row(each.id, each.alias, each.version, state, f"{each.share:.0%}", escape(last))
+    Console().print(
+        table if found else "There was no rollout yet; a retraining with rollout.how: steps begins one."
+    )
+
+
+async def show_one(situation: Situation, rollout_id: str, *, as_json: bool) -> None:
+    """One rollout with its tests."""
+    async with ledger(situation) as database:
+        rollout = await Book(database, this_worker(1.0)).get(rollout_id)
+        async with database.read() as connection:
+            kept = await kept_in(connection, rollout_id)
+    pairs = int(kept.pop(PAIRING, {}).get("pairs", 0))
+    found = {name: read_evidence(told) for name, told in kept.items()}
+    if as_json:
+        print_json(told_of(rollout, found, pairs))
+        return
+    console = Console()
+    console.print(f"[bold]{rollout.id}[/]: {rollout.version} into {rollout.alias}, beside {rollout.baseline}")
+    console.print(
+        f"{rollout.state} at {rollout.share:.0%} since {rollout.moved_at:%Y-%m-%d %H:%M} UTC, {pairs} pairs"
+    )
+    for reason in rollout.reasons:
+        console.print(f"  · {escape(reason)}", highlight=False)
+    console.print(tests_table(rollout, found))
+    if rollout.ended_at is None:
+        console.print(
+            f"missing: {escape(lacking(rollout.standing(pairs), found, rollout.rules))}", highlight=False
+        )
+
+
+def tests_table(rollout: Rollout, found: Mapping[str, Evidence]) -> Table:
+    """Each test: what it bets against, what it has seen, and how its wealth stands."""
+    rules = rollout.rules
+    table = Table(title="Tests, looked at after every pair", title_justify="left")
+    for column in ("test", "pairs", "worse", "better", "e-value", "decides at"):
+        table.add_column(column)
+    weights = rules.weights.weighed.weights
+    for name, each in found.items():
+        bar = 1 / rules.proof_alpha if name == PROOF else sum(weights.values()) / weights[name] / rules.alpha
+        decides = f"{bar:.4g}, goes on" if name == PROOF else f"{bar:.4g} alone, rolls back"
+        counts = (str(each.pairs), str(each.worse), str(each.better))
+        table.add_row(name, *counts, f"{math.exp(min(each.log, 700)):.3g}", decides)
+    return table
+
+
+def told_of(rollout: Rollout, found: Mapping[str, Evidence], pairs: int) -> dict[str, Any]:
+    """A rollout for machines."""
+    return {
+        "id": rollout.id,
+        "alias": rollout.alias,
+        "version": rollout.version,
+        "baseline": rollout.baseline,
+        "state": rollout.state,
+        "share": rollout.share,
+        "paused": rollout.paused,
+        "pairs": pairs,
+        "reasons": list(rollout.reasons),
+        "retraining": rollout.retraining_id,
+        "created_at": rollout.created_at.isoformat(),
+        "ended_at": rollout.ended_at and rollout.ended_at.isoformat(),
+        "tests": {name: each.document() for name, each in found.items()},
+    }

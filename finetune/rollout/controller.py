@@ -1,0 +1,117 @@
+"""Moves rollouts on: reads what traffic has shown, decides, moves the traffic, writes it down.
+
+Any moment may be the last: where a move is to go is written before traffic is moved, and traffic is only moved from
+weights that this rollout put in force itself. Whoever finds other weights finds somebody's own change, and stops.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
+from finetune.rollout.book import Book, Rollout
+from finetune.rollout.machine import Move, decide
+from finetune.rollout.reading import Seen, read_on
+
+log = logging.getLogger(__name__)
+MOST_MOVES = 8  # in one look: a rollout without steps goes all the way at once
+
+
+class Traffic(Protocol):
+    """Who moves traffic; raises RolloutFailed, and FlipUndone where somebody else has moved it."""
+
+    async def weights(self, alias: str) -> dict[str, float]:
+        """An alias's weights."""
+        ...
+
+    async def put(
+        self,
+        alias: str,
+        weights: Mapping[str, float],
+        cause: str,
+        evidence: Mapping[str, Any],
+        expected: Mapping[str, float],
+    ) -> None:
+        """Put weights in force in place of those that are expected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A rollout that was moved, and where it stood before."""
+
+    rollout: Rollout
+    move: Move
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        share = f" at {self.move.share:.0%}" if self.move.state in ("canary", "shadow") else ""
+        return f"{self.rollout.alias}: {self.rollout.version} → {self.move.state}{share}: {self.move.why}"
+
+
+async def advance(book: Book, traffic: Traffic, now: datetime | None = None) -> list[Moved]:
+    """Look once at every rollout under way that nobody else holds; what was moved."""
+    moved: list[Moved] = []
+    for rollout in await book.running():
+        if not await book.take(rollout):
+            continue
+        try:
+            moved += await moved_on(book, traffic, rollout.id, now or datetime.now(UTC))
+        except LeaseLost as lost:
+            log.info("%s", lost)
+        except RolloutFailed as error:  # the gateway is away, say: the next look tries again
+            log.warning("rollout %s stands still: %s", rollout.id, error)
+    return moved
+
+
+async def moved_on(book: Book, traffic: Traffic, rollout_id: str, now: datetime) -> list[Moved]:
+    """Move one as far as it may go now."""
+    moved: list[Moved] = []
+    for _ in range(MOST_MOVES):
+        rollout = await book.get(rollout_id)
+        if rollout.ended_at is not None:
+            break
+        seen = await read_on(book, rollout, now)
+        move = next_move(rollout, seen, now)
+        if move is None:
+            break
+        done = await made(book, traffic, rollout, move, seen)
+        moved.append(Moved(rollout, done))
+    return moved
+
+
+def next_move(rollout: Rollout, seen: Seen, now: datetime) -> Move | None:
+    """Where it was about to go when somebody stopped, or what evidence says; one that is paused only goes back."""
+    decided = decide(rollout.standing(seen.pairs), seen.evidence, rollout.rules, now)
+    alarm = decided is not None and decided.state == "rolled_back"
+    if rollout.moving is not None and not alarm:
+        return rollout.moving
+    return decided if alarm or not rollout.paused else None
+
+
+async def made(book: Book, traffic: Traffic, rollout: Rollout, move: Move, seen: Seen) -> Move:
+    """Make a move, or find it made; the move that it came to. Raises RolloutFailed and LeaseLost."""
+    evidence = {"rollout": rollout.id, "tests": seen.told()}
+    here = rollout.weights(rollout.state, rollout.share)
+    ways = [here, *([] if rollout.moving is None else [weights_after(rollout, rollout.moving)])]
+    wanted = weights_after(rollout, move)
+    await book.intend(rollout, move)
+    found = await traffic.weights(rollout.alias)
+    if found != wanted and found not in ways:
+        told = ", ".join(f"{version} {share:g}" for version, share in found.items())
+        move = Move("stopped", rollout.share, f"somebody gave {rollout.alias} to {told}: their word stands")
+    elif found != wanted:
+        try:
+            await traffic.put(rollout.alias, wanted, move.why, evidence, found)
+        except FlipUndone as undone:
+            move = Move("stopped", rollout.share, str(undone))
+    await book.settle(rollout, move, evidence)
+    return move
+
+
+def weights_after(rollout: Rollout, move: Move) -> dict[str, float]:
+    """The alias's weights once a move is made."""
+    return rollout.weights(move.state, move.share)

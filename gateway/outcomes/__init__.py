@@ -1,0 +1,1 @@
+"""How requests go while a new version comes into traffic: what the learning loop decides by."""
