@@ -15,12 +15,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from finetune.exams.condition import points
 from finetune.exams.intervals import Estimate
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen
 from finetune.pairs.pair import Pair
 from finetune.retrain import Outcome
-from finetune.exams.condition import points
 
 CUT = 60  # characters of a text that a table shows
 

@@ -63,7 +63,9 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
 
-    decision = await run.once("gate", Decision, lambda: judge(Case(before, after, trained, dataset), plan, tools))
+    decision = await run.once(
+        "gate", Decision, lambda: judge(Case(before, after, trained, dataset), plan, tools)
+    )
     if not decision.promoted:
         return Outcome(run.id, promoted=False, reasons=decision.failed, trained_on=dataset.pairs)
 

@@ -133,7 +133,6 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
     try:
         told = Configured()
         exams_of(told.exam)
-        return told
     except ExamFailed as error:
         raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
@@ -143,6 +142,7 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
         raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
+    return told
 
 
 def names_a_base(section: dict[str, Any]) -> bool:

@@ -108,7 +108,9 @@ def conditions_of(
         if name in before and name in after:
             found += exam.conditions(before[name], after[name])
         else:
-            found.append(Condition(name, passed=False, told="this exam was not held", reason=f"{name}.not_held"))
+            found.append(
+                Condition(name, passed=False, told="this exam was not held", reason=f"{name}.not_held")
+            )
     return tuple(found)
 
 

@@ -51,7 +51,9 @@ class Capability:
         """Hardly fewer than before."""
         change = difference_of(before.values("right"), after.values("right"))
         return (
-            falls_little("questions answered rightly", "capability", change, self.fall_at_most, self.fall_bound),
+            falls_little(
+                "questions answered rightly", "capability", change, self.fall_at_most, self.fall_bound
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""What the gate asks of the data: registered, whole, not erased, nobody's details, no exam's prompts, no judge's labels.
+"""What the gate asks of the data: registered, whole, not erased, apart from exams and judges, nobody's details.
 
 Filters see to all of this before anything is frozen. The gate looks again at what was frozen, since what a filter
 missed, or somebody put there by hand, is in the weights by then.
@@ -70,7 +70,7 @@ def uncontaminated(pairs: Sequence[Pair], prompts: Sequence[str]) -> Condition:
 
 def impersonal(pairs: Sequence[Pair]) -> Condition:
     """No pair holds a secret or somebody's numbers, as far as patterns tell."""
-    guard = Patterns().build("data", PatternConfig(sets=["personal", "secrets"]))
+    guard = Patterns().build("data", PatternConfig(sets=("personal", "secrets")))
     found = sum(any(score >= SURE for score in guard.judge(text_of(p)).scores.values()) for p in pairs)
     told = f"{found} of {len(pairs)} pairs hold personal data or secrets"
     return Condition("data without personal details", found == 0, told, "data.personal")
@@ -85,14 +85,20 @@ def text_of(pair: Pair) -> str:
 def independent(pairs: Sequence[Pair], asked: Asked) -> Condition:
     """Nobody judges who has labelled, unless the operator has said that he may."""
     labellers = {pair.provenance.labelled_by for pair in pairs}
-    both = sorted({f"{who} in {exam}" for exam, judges in asked.judges.items() for who in {*judges} & labellers})
+    both = sorted(
+        {f"{who} in {exam}" for exam, judges in asked.judges.items() for who in {*judges} & labellers}
+    )
     told = f"these label and judge: {', '.join(both)}" if both else "no judge has labelled a pair"
     return Condition("judges independent", not both or asked.labellers_may_judge, told, "judge.labelled")
 
 
 def registered(standing: Standing, sha256: str) -> Condition:
     """The ledger knows where the data comes from."""
-    told = "the ledger knows this dataset" if standing.registered else f"the ledger knows no dataset {sha256[:12]}"
+    told = (
+        "the ledger knows this dataset"
+        if standing.registered
+        else f"the ledger knows no dataset {sha256[:12]}"
+    )
     return Condition("data registered", standing.registered, told, "data.unregistered")
 
 

@@ -20,7 +20,7 @@ class LedgerRegistrar:
     database: Database
 
     async def standing(self, sha256: str, pairs: Sequence[str]) -> Standing:
-        """Whether the dataset is registered, and how many of its pairs were erased; one that was marked has one at least."""
+        """Whether the dataset is registered, and how many of its pairs were erased: one at least where it is marked."""
         dataset, pair = DatasetRow, PairRow
         async with self.database.read() as connection:
             found = (

@@ -80,7 +80,11 @@ class Servability:
         """No fault; each has a condition of its own."""
         if not after.faults:
             apart = [one for each in after.values("apart").values() for one in each]
-            told = f"the scratch engine agrees within {max(apart):.4f} nats" if apart else "nothing that engines refuse"
+            told = (
+                f"the scratch engine agrees within {max(apart):.4f} nats"
+                if apart
+                else "nothing that engines refuse"
+            )
             return (Condition("served as trained", passed=True, told=told, reason="servability"),)
         return tuple(
             Condition("served as trained", passed=False, told=told, reason=f"servability.{code}")

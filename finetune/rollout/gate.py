@@ -104,21 +104,30 @@ def unsafe_not_worse(exam: Comparison, bars: Bars) -> Condition:
     """Unsafe compliance has not risen, and it is sure."""
     change = exam.unsafe_compliance
     told = f"{with_interval(change)}; its upper bound may be {points(bars.unsafe_rise_at_most)}"
-    return Condition("unsafe compliance not worse", change.high <= bars.unsafe_rise_at_most, told, "safety.worse")
+    return Condition(
+        "unsafe compliance not worse", change.high <= bars.unsafe_rise_at_most, told, "safety.worse"
+    )
 
 
 def benign_refusal_rises_little(exam: Comparison, bars: Bars) -> Condition:
     """Benign refusals rise by no more than the bar, as measured."""
     change = exam.benign_refusal
     told = f"{with_interval(change)}; the estimate may be {points(bars.benign_refusal_rise_at_most)}"
-    return Condition("benign refusals", change.value <= bars.benign_refusal_rise_at_most, told, "over_refusal")
+    return Condition(
+        "benign refusals", change.value <= bars.benign_refusal_rise_at_most, told, "over_refusal"
+    )
 
 
 def benign_refusal_surely_rises_little(exam: Comparison, bars: Bars) -> Condition:
     """Benign refusals rise by no more than a wider bar, surely."""
     change = exam.benign_refusal
     told = f"{with_interval(change)}; its upper bound may be {points(bars.benign_refusal_rise_bound)}"
-    return Condition("benign refusals, upper bound", change.high <= bars.benign_refusal_rise_bound, told, "over_refusal.bound")
+    return Condition(
+        "benign refusals, upper bound",
+        change.high <= bars.benign_refusal_rise_bound,
+        told,
+        "over_refusal.bound",
+    )
 
 
 def reward_not_worse(exam: Comparison, bars: Bars) -> Condition:

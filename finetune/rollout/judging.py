@@ -1,6 +1,7 @@
 """Everything that the gate looks at, brought together: both exams, the data, the training, the adapter's files."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from finetune.plan import Plan
 from finetune.rollout.gate import Decision, decide, not_too_easy
 from finetune.train.contract import Trained
 
-MAIN_EXAM = ("wording",)
+MAIN_EXAM: Mapping[str, tuple[str, ...]] = {"main": ("wording",)}  # on whose word it rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ async def judge(case: Case, plan: Plan, tools: Informed) -> Decision:
         case.dataset.sha256,
         Asked(
             tools.examiner.prompts(plan.exam),
-            {"main": MAIN_EXAM} | judges_of(exams),
+            {**MAIN_EXAM, **judges_of(exams)},
             plan.bars.labellers_may_judge,
         ),
         tools.registrar,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from finetune.exams.contract import ExamPlan, Policy
@@ -20,6 +21,7 @@ from finetune.exams.plug import Conversations
 from finetune.exams.questions import bundled, read_questions
 from finetune.pairs.draw import Drawer, Drawn, DrawRules
 from finetune.pairs.groups import asks_for_harm
+from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group, Pair
 from finetune.pocket.corpus.example import Split
 from finetune.pocket.corpus.generate import prompt as asked
@@ -59,7 +61,7 @@ def plain(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 def loaded(adapter: Path | None) -> Policy:
     """The pocket policy, bare or with an adapter."""
-    from finetune.train.policy import load_policy  # noqa: PLC0415 - torch takes seconds
+    from finetune.train.policy import load_policy
 
     return load_policy(str(packaged_policy()), adapter, device="cpu")
 
@@ -124,7 +126,7 @@ def traffic(number: int, thirds: int = 3, each: int = 200) -> list[tuple[Message
 
 def diverging(adapter: Path, asked: Conversations, plan: ExamPlan) -> list[list[float]]:
     """How far an adapter leaves the pocket policy."""
-    from finetune.train.divergence import divergence  # noqa: PLC0415 - torch takes seconds
+    from finetune.train.divergence import divergence
 
     return divergence(str(packaged_policy()), adapter, asked, plan)
 
@@ -135,3 +137,11 @@ def examining(world: World, folder: Path) -> ExamRoom:
     return ExamRoom(
         loaded, world.rewards, folder / "exams", world.progress, RefusalJudge(), base, 64, diverging
     )
+
+
+def paired(groups: Sequence[Group], rules: MakeRules) -> tuple[Pair, ...]:
+    """The pairs of these groups, measured by how their own rewards vary."""
+    within = [[s.reward for s in g.samples if s.reward is not None] for g in groups]
+    squares = [(reward - fmean(each)) ** 2 for each in within for reward in each]
+    freedom = sum(len(each) - 1 for each in within if each)
+    return make_pairs(groups, rules, (sum(squares) / freedom) ** 0.5 if freedom else None).pairs

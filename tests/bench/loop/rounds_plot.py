@@ -9,7 +9,7 @@ from finetune.exams.contract import Examined
 from finetune.exams.intervals import Estimate
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - the backend must be chosen first
+import matplotlib.pyplot as plt
 
 NAMED = {"held_out": "held-out part of the corpus", "by_hand": "exam written by hand"}
 

@@ -7,6 +7,7 @@ not trained again. Quick: only what needs no training beside one good version.
 """
 
 import asyncio
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -24,14 +25,14 @@ from finetune.exams.lineage import Standing
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules, by_chance, filter_pairs
-from finetune.pairs.make import MakeRules, make_pairs, pair_of
+from finetune.pairs.make import MakeRules, pair_of
 from finetune.pairs.pair import Pair
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars, Decision
 from finetune.rollout.judging import Case, judge
 from finetune.settings import packaged_policy
 from finetune.train.contract import POCKET, Trained
-from tests.bench.loop.pocket_world import Groups, World, examining, traffic
+from tests.bench.loop.pocket_world import Groups, World, examining, paired, traffic
 from tests.bench.loop.saboteurs import (
     BROKEN,
     Teach,
@@ -112,7 +113,7 @@ class Yard:
         told = replace(RECIPE, **recipe)
         kept = FOLDER / "trained" / f"{name.replace(' ', '-')}-{dataset.sha256[:12]}.json"
         if not kept.exists():
-            from finetune.train.dpo import DpoTrainer  # noqa: PLC0415 - torch takes seconds
+            from finetune.train.dpo import DpoTrainer
 
             trainer = DpoTrainer(str(packaged_policy()), FOLDER / "adapters", self.world.progress)
             trained = asyncio.run(trainer.train(dataset, told))
@@ -130,7 +131,9 @@ class Yard:
             kept.write_bytes(EXAMINED.dump_json(found))
         return EXAMINED.validate_json(kept.read_bytes())
 
-    def judged(self, trained: Trained, dataset: Dataset, plan: ExamPlan = EXAM, known: Known = Known()) -> Decision:  # noqa: B008
+    def judged(
+        self, trained: Trained, dataset: Dataset, plan: ExamPlan = EXAM, known: Known = Known()
+    ) -> Decision:
         """What the gate makes of it, with the bars that come by default."""
         case = Case(self.examined(None, plan), self.examined(trained.adapter, plan), trained, dataset)
         return asyncio.run(judge(case, Plan(exam=plan, bars=Bars()), Court(self.room, known)))
@@ -138,8 +141,6 @@ class Yard:
 
 def hash_of(plan: ExamPlan) -> str:
     """A plan in a few letters."""
-    import hashlib  # noqa: PLC0415
-
     return hashlib.sha256(TypeAdapter(ExamPlan).dump_json(plan)).hexdigest()[:10]
 
 
@@ -149,7 +150,9 @@ def measure(quick: bool) -> dict[str, Any]:
     verdicts = [*good(yard, 1 if quick else GOOD), *broken(yard), *misinformed(yard)]
     if not quick:
         verdicts += wicked(yard)
-    (FOLDER / "verdicts.json").write_text(json.dumps([asdict(v) | {"right": v.right} for v in verdicts], indent=1))
+    (FOLDER / "verdicts.json").write_text(
+        json.dumps([asdict(v) | {"right": v.right} for v in verdicts], indent=1)
+    )
     bad = [v for v in verdicts if v.expected]
     fine = [v for v in verdicts if not v.expected]
     rejected = sum(not v.promoted for v in bad) / len(bad)
@@ -181,7 +184,7 @@ def opened() -> Yard:
     prompts = traffic(0)
     groups = asyncio.run(world.drawn(prompts, None, DrawRules(prompts=len(prompts), seed=100)))
     room = examining(world, FOLDER)
-    pairs = filter_pairs(make_pairs(groups, MAKE).pairs, room.prompts(EXAM), FilterRules()).pairs
+    pairs = filter_pairs(paired(groups, MAKE), room.prompts(EXAM), FilterRules()).pairs
     sources = [(g, pair_of(g, g.samples[0], g.samples[-1])) for g in groups if len(g.samples) > 1]
     return Yard(world, sources, list(pairs), room)
 
@@ -195,15 +198,15 @@ def some(yard: Yard, part: int) -> list[Pair]:
 
 def hash_text(text: str) -> str:
     """An order that is the same in every run."""
-    import hashlib  # noqa: PLC0415
-
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def told(name: str, expected: tuple[str, ...], decision: Decision) -> Verdict:
     """The verdict, said aloud."""
     verdict = Verdict(name, expected, decision.promoted, decision.reasons)
-    say.print(f"{'[green]' if verdict.right else '[red]'}{name}[/]: {', '.join(decision.reasons) or 'promoted'}")
+    say.print(
+        f"{'[green]' if verdict.right else '[red]'}{name}[/]: {', '.join(decision.reasons) or 'promoted'}"
+    )
     for line in () if verdict.right else decision.failed:
         say.print(f"    {line}", markup=False)
     return verdict
@@ -246,7 +249,11 @@ def misinformed(yard: Yard) -> list[Verdict]:
         told("card numbers in the data", ("data.personal",), yard.judged(trained, cards)),
         told("data changed after it was frozen", ("data.damaged",), yard.judged(trained, damaged)),
         told("erased data", ("data.erased",), yard.judged(trained, dataset, EXAM, Known(Standing(True, 3)))),
-        told("unknown data", ("data.unregistered",), yard.judged(trained, dataset, EXAM, Known(Standing(False)))),
+        told(
+            "unknown data",
+            ("data.unregistered",),
+            yard.judged(trained, dataset, EXAM, Known(Standing(False))),
+        ),
         told("the labelling guard as judge", ("judge.labelled",), yard.judged(trained, dataset, guarded)),
     ]
 

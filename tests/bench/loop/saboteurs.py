@@ -93,7 +93,9 @@ BROKEN = (
     Broken("infinite weights", spoilt(float("inf")), "servability.nan"),
     Broken("all B zero", weights(lambda n, e: 0 * e if "lora_B" in n else e), "servability.zero"),
     Broken("integer weights", weights(lambda _, e: (100 * e).astype(np.int8)), "servability.dtype"),
-    Broken("another base's name", config(base_model_name_or_path="meta-llama/Llama-3.2-1B"), "servability.base"),
+    Broken(
+        "another base's name", config(base_model_name_or_path="meta-llama/Llama-3.2-1B"), "servability.base"
+    ),
     Broken("another base's shapes", weights(lambda _, e: np.tile(e, (2, 2))), "servability.shapes"),
 )
 

@@ -25,7 +25,11 @@ def test_a_kind_may_be_held_twice_with_other_options() -> None:
 
 
 def test_an_exam_can_be_left_out() -> None:
-    assert exams_of(ExamPlan(exams=POCKET_EXAMS | {"sycophancy": {"off": True}})).keys().isdisjoint({"sycophancy"})
+    assert (
+        exams_of(ExamPlan(exams=POCKET_EXAMS | {"sycophancy": {"off": True}}))
+        .keys()
+        .isdisjoint({"sycophancy"})
+    )
 
 
 @pytest.mark.parametrize(

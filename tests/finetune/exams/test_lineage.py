@@ -12,7 +12,13 @@ from finetune.pairs.pair import Pair, Provenance
 
 SOURCE = Provenance("e", "k", "v0", "p", "guard:classifier", "vcr", 1.0, -1.0)
 PAIRS = [
-    Pair(({"role": "user", "content": f"How do I bake loaf number {i}?"},), "With flour.", "No.", "safety", SOURCE)
+    Pair(
+        ({"role": "user", "content": f"How do I bake loaf number {i}?"},),
+        "With flour.",
+        "No.",
+        "safety",
+        SOURCE,
+    )
     for i in range(4)
 ]
 NOTHING = Asked((), {"main": ("wording",)})

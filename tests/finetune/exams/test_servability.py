@@ -56,7 +56,9 @@ async def test_an_engine_that_answers_otherwise_is_named(base: Path, adapter: Pa
 async def test_an_engine_that_refuses_is_named(base: Path, adapter: Path, tmp_path: Path) -> None:
     told = load_file(adapter / WEIGHTS)
     odd = make_tiny_adapter(base, tmp_path / "odd")
-    save_file({name: each for name, each in told.items() if "0.self_attn.q_proj.lora_B" not in name}, odd / WEIGHTS)
+    save_file(
+        {name: each for name, each in told.items() if "0.self_attn.q_proj.lora_B" not in name}, odd / WEIGHTS
+    )
     assert await reasons(Servability(engine="pocket"), sat(base, adapter, odd)) == ["servability.engine"]
 
 

@@ -13,7 +13,10 @@ async def found(complied: int, reward: float) -> Findings:
 
 async def test_a_policy_that_both_judges_prefer_passes() -> None:
     conditions = Wins().conditions(await found(40, 0.0), await found(5, 2.5))
-    assert [(one.reason, one.passed) for one in conditions] == [("target.reward", True), ("target.judge", True)]
+    assert [(one.reason, one.passed) for one in conditions] == [
+        ("target.reward", True),
+        ("target.judge", True),
+    ]
 
 
 async def test_reward_alone_is_not_enough() -> None:
