@@ -52,13 +52,13 @@ POCKET_EXAMS: Mapping[str, Mapping[str, Any]] = {
 
 def exams_of(plan: ExamPlan) -> dict[str, Exam]:
     """The further exams of a plan, ready to be held; raises ExamFailed and names what is wrong."""
-    return {name: exam_of(name, told) for name, told in plan.exams.items() if not told.get("off")}
+    return {name: exam_of(name, told) for name, told in plan.exams.items() if told.get("held", True)}
 
 
 def exam_of(name: str, told: Mapping[str, Any]) -> Exam:
     """One exam with its options."""
     kind = str(told.get("kind", name))
-    options = {option: value for option, value in told.items() if option not in {"kind", "off"}}
+    options = {option: value for option, value in told.items() if option not in {"kind", "held"}}
     try:
         exam: Exam = TypeAdapter(known_exam(kind)).validate_python(options)
     except ValidationError as error:

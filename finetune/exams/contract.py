@@ -22,8 +22,8 @@ class ExamPlan:
     max_tokens: int = 96
     temperature: float = 1.0
     seed: int = 11
-    # Further exams by name, each with its options; `kind` says which exam it is where the name does not, `off` leaves
-    # one out that would be held by default.
+    # Further exams by name, each with its options; `kind` says which exam it is where the name does not, and one whose
+    # `held` is false is left out.
     exams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

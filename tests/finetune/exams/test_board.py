@@ -26,7 +26,7 @@ def test_a_kind_may_be_held_twice_with_other_options() -> None:
 
 def test_an_exam_can_be_left_out() -> None:
     assert (
-        exams_of(ExamPlan(exams=POCKET_EXAMS | {"sycophancy": {"off": True}}))
+        exams_of(ExamPlan(exams=POCKET_EXAMS | {"sycophancy": {"held": False}}))
         .keys()
         .isdisjoint({"sycophancy"})
     )
