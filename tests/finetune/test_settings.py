@@ -104,5 +104,5 @@ def test_another_base_model_is_not_asked_what_the_pocket_policy_was_taught(tmp_p
 
 
 def test_an_exam_that_there_is_not_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="finetune.exam.exams: there is no exam 'magic'"):
+    with pytest.raises(SettingsInvalid, match=r"finetune\.exam\.exams: there is no exam 'magic'"):
         load_finetune_settings(written(tmp_path, "finetune: {exam: {exams: {magic: {}}}}"))
