@@ -25,6 +25,7 @@ from finetune.pairs.filters import Filtered, FilterRules, filter_pairs
 from finetune.pairs.kept import keep, pair_from, withdraw
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group, Pair
+from finetune.pairs.red_team import read_findings, with_rejected
 from finetune.pairs.score import late_rewards
 from finetune.pairs.spread import Spread, spread_in, spread_of
 from finetune.pairs.telling import keep_late, tellable, telling, unscored
@@ -75,6 +76,7 @@ class PairSource:
     rewards: Rewards | None = None  # scores what traffic did not: candidates that a guard withheld
     patience_seconds: float = 0.0
     jobs: int = 1  # processes that make pairs
+    red_team: Path | None = None  # what red-teaming found
 
     async def gather(self, rules: MakeRules, drawn: Sequence[Group] = ()) -> Gathered:
         """Make pairs of the latest exchanges, and of what was drawn for them; keep those that are new."""
@@ -82,16 +84,18 @@ class PairSource:
         await self._score_late(seqs)
         sd = (await self._spread(seqs) + spread_of(drawn)).sd
         count, total, new, skipped = len(drawn), 0, 0, Counter[str]()
-        of_drawn = make_pairs(drawn, rules, sd)
+        findings = await asyncio.to_thread(read_findings, self.red_team)
+        of_drawn = make_pairs(with_rejected(drawn, findings), rules, sd)
+        told = [pair for each in findings if (pair := each.pair) is not None]
         pages = await asyncio.to_thread(self._pages, seqs, rules, sd)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:
             new += await self._write(partial(keep, pairs=page.pairs))
             count, total = count + page.exchanges, total + len(page.pairs)
             skipped += page.skipped
-        new += await self._write(partial(keep, pairs=of_drawn.pairs))
+        new += await self._write(partial(keep, pairs=[*of_drawn.pairs, *told]))
         await self._write(withdraw)
         skipped += Counter(of_drawn.skipped)
-        return Gathered(count, total + len(of_drawn.pairs), new, dict(skipped), sd)
+        return Gathered(count, total + len(of_drawn.pairs) + len(told), new, dict(skipped), sd)
 
     async def freeze(self, rules: FilterRules, exam_prompts: Sequence[str], folder: Path) -> Dataset:
         """Filter all kept pairs, freeze what is left, and enter the dataset in the ledger."""
@@ -148,7 +152,8 @@ class PairSource:
 
     async def poor(self, rules: MakeRules, most: int) -> list[Group]:
         """Flagged exchanges that gave and give no pair, the latest `most`: what is worth asking again."""
-        seqs, found = await self._telling(), list[Group]()
+        findings = await asyncio.to_thread(read_findings, self.red_team)
+        seqs, found = await self._telling(), [each.group for each in findings if each.pair is None]
         sd, paired = (await self._spread(seqs)).sd, await self.paired()
         for page in pages_of(seqs)[::-1]:
             if len(found) >= most:

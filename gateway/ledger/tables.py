@@ -221,13 +221,15 @@ class PairRow(Table):
 
 
 class RetrainingRow(Table):
-    """One journey from pairs to a version; `running` is 1 while under way, else null: never two at once."""
+    """One journey from pairs to a version; `running` is 1 while under way, else null: one an alias at a time."""
 
     __tablename__ = "retrainings"
+    __table_args__ = (Index("uq_retrainings_alias_running", "alias", "running", unique=True),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
-    running: Mapped[int | None] = mapped_column(unique=True)
+    alias: Mapped[str]
+    running: Mapped[int | None]
     parameters: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]
     owner: Mapped[str | None]

@@ -185,8 +185,8 @@ def figures(exam: str, steps: Sequence[Examined], decisions: Sequence[Decision])
             "met": rise.value <= RISE,
             "how": f"{refusals}; difference [{rise.low:+.3f}, {rise.high:+.3f}]",
         },
-        f"rounds_{exam}_reward_gains": {
-            "value": [gain[0] for gain in gains],
+        f"rounds_{exam}_least_reward_gain": {
+            "value": min(gain[0] for gain in gains),
             "bar": 0.0,
             "met": all(gain[0] > 0 for gain in gains),
             "how": "mean reward, round after round: "

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.create_index("ix_pairs_key_id", "pairs", ["key_id"])
     op.create_index("ix_pairs_subject", "pairs", ["subject"])
     say_whose()
+    by_alias()
     feedback()
     datasets()
     rollouts()
@@ -35,6 +36,16 @@ def say_whose() -> None:
     for pair, provenance in connection.execute(sa.select(pairs.c.id, pairs.c.provenance)).all():
         whose = {name: provenance.get(name) for name in ("key_id", "subject")}
         connection.execute(pairs.update().where(pairs.c.id == pair).values(**whose))
+
+
+def by_alias() -> None:
+    """One retraining an alias at a time, where there was one in all."""
+    with op.batch_alter_table("retrainings") as retrainings:
+        retrainings.drop_constraint("uq_retrainings_running", type_="unique")
+        retrainings.add_column(sa.Column("alias", TEXT, nullable=False, server_default="assistant"))
+    with op.batch_alter_table("retrainings") as retrainings:
+        retrainings.alter_column("alias", server_default=None)
+    op.create_index("uq_retrainings_alias_running", "retrainings", ["alias", "running"], unique=True)
 
 
 def feedback() -> None:
@@ -168,6 +179,10 @@ def downgrade() -> None:
     op.drop_table("feedback")
     op.drop_index("ix_pairs_subject", "pairs")
     op.drop_index("ix_pairs_key_id", "pairs")
+    op.drop_index("uq_retrainings_alias_running", "retrainings")
+    with op.batch_alter_table("retrainings") as retrainings:
+        retrainings.drop_column("alias")
+        retrainings.create_unique_constraint("uq_retrainings_running", ["running"])
     with op.batch_alter_table("pairs") as pairs:
         for name in ("erased_at", "subject", "key_id"):
             pairs.drop_column(name)
