@@ -11,8 +11,11 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from finetune.claims import How
-from finetune.display import Screen, print_exam, print_history, print_outcome, print_pairs
+from finetune.display import Screen, print_conditions, print_exam, print_history, print_outcome, print_pairs
+from finetune.exams.board import conditions_of, exams_of
+from finetune.exams.condition import Condition
 from finetune.exams.contract import ExamPlan
+from finetune.exams.findings import read_findings
 from finetune.exams.marks import compare_files
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
@@ -22,6 +25,7 @@ from finetune.pairs.sources import PairSource, Preview
 from finetune.printing import print_json
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
+from finetune.rollout.judging import refused
 from finetune.runs import this_worker
 from finetune.settings import Situation
 from finetune.wiring import opened, reward_server, room_of
@@ -128,25 +132,28 @@ async def hold_exam(
     plan = dataclasses.replace(situation.plan.exam, **changes)
     console = Console(stderr=as_json)
     with nullcontext(Silence()) if as_json else Screen(console) as progress:
-        found = await examined(situation, adapter, plan, progress)
+        found, conditions = await examined(situation, adapter, plan, progress)
     if as_json:
         print_json(TypeAdapter(type(found)).dump_python(found, mode="json"))
     else:
         print_exam(console, found)
+        print_conditions(console, conditions)
 
 
 async def examined(
     situation: Situation, adapter: Path | None, plan: ExamPlan, progress: Progress
-) -> Report | Comparison:
-    """The report of the base model, or its comparison with an adapter."""
+) -> tuple[Report | Comparison, tuple[Condition, ...]]:
+    """The report of the base model, or its comparison with an adapter and what further exams ask of it."""
     async with reward_server(situation) as rewards:
         room = room_of(situation, rewards, progress)
         progress.began("exam of the base model")
         before = await room.examine(None, plan)
         progress.ended("exam of the base model", before.told)
         if adapter is None:
-            return before.report
+            return before.report, ()
         progress.began("exam of the adapter")
         after = await room.examine(adapter, plan)
         progress.ended("exam of the adapter", after.told)
-        return compare_files(before.answers, after.answers)
+        found = read_findings(before.findings), read_findings(after.findings)
+        asked = refused(found[1]) or conditions_of(exams_of(plan), *found)
+        return compare_files(before.answers, after.answers), asked

@@ -15,12 +15,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from finetune.exams.condition import Condition, points
 from finetune.exams.intervals import Estimate
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen
 from finetune.pairs.pair import Pair
 from finetune.retrain import Outcome
-from finetune.rollout.gate import points
 
 CUT = 60  # characters of a text that a table shows
 
@@ -120,6 +120,18 @@ def print_exam(console: Console, report: Report | Comparison) -> None:
     console.print(
         f"[dim]{told.unsafe_compliance.method}; rewards are not independent of the training labels[/]"
     )
+
+
+def print_conditions(console: Console, conditions: Sequence[Condition]) -> None:
+    """What further exams ask of a version: one table, with the code of each requirement."""
+    if not conditions:
+        return
+    table = Table(title="Further exams", title_justify="left")
+    for column in ("holds", "requirement", "code", "measured"):
+        table.add_column(column)
+    for one in conditions:
+        table.add_row("yes" if one.passed else "[red]no[/]", one.name, one.reason, escape(one.told))
+    console.print(table)
 
 
 def exam_rows(report: Report | Comparison) -> list[list[str]]:

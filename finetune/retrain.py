@@ -10,13 +10,14 @@ from typing import Any
 
 from finetune.errors import FlipUndone
 from finetune.exams.contract import Examined, Examiner
-from finetune.exams.marks import compare_files
+from finetune.exams.lineage import Registrar
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.draw import Drawing, Drawn
 from finetune.pairs.sources import Gathered, PairSource
 from finetune.plan import Plan
 from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Registry, Rollouts, Staged
-from finetune.rollout.gate import Decision, decide
+from finetune.rollout.gate import Decision
+from finetune.rollout.judging import Case, judge
 from finetune.runs import Run
 from finetune.train.contract import Trained, Trainer
 
@@ -31,6 +32,7 @@ class Tools:
     examiner: Examiner
     registry: Registry
     rollouts: Rollouts
+    registrar: Registrar | None = None  # who knows whether a dataset may still be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
 
-    decision = await run.once("gate", Decision, lambda: judge(before, after, trained, plan))
+    decision = await run.once(
+        "gate", Decision, lambda: judge(Case(before, after, trained, dataset), plan, tools)
+    )
     if not decision.promoted:
         return Outcome(run.id, promoted=False, reasons=decision.failed, trained_on=dataset.pairs)
 
@@ -118,12 +122,6 @@ def too_few(dataset: Dataset, plan: Plan) -> str:
     need = f"{dataset.pairs} pairs are fit for training, {plan.fewest_pairs} are needed"
     more = f"{plan.fewest_pairs - dataset.pairs} more from traffic with n of 2 or more"
     return f"not enough pairs: {need}: {more}" + (f" (filters took: {lost})" if lost else "")
-
-
-async def judge(before: Examined, after: Examined, trained: Trained, plan: Plan) -> Decision:
-    """Hold the new policy against the bars."""
-    exam = compare_files(before.answers, after.answers)
-    return decide(exam, trained.health, trained.unservable, plan.bars)
 
 
 def version_of(trained: Trained) -> str:

@@ -17,6 +17,8 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
+from finetune.errors import ExamFailed
+from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.exams.contract import ExamPlan
 from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
@@ -62,7 +64,7 @@ class FinetuneSettings(BaseSettings):
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
     recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
-    exam: ExamPlan = ExamPlan()
+    exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # as is the recipe
     bars: Bars = Bars()
     # As of the recipe: the packaged model goes live at once, one of yours step by step, unless said otherwise.
     rollout: RolloutRules = AT_ONCE
@@ -125,6 +127,7 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
 
     class Configured(FinetuneSettings):
         recipe: Recipe = Recipe() if names_a_base(section) else POCKET
+        exam: ExamPlan = ExamPlan(exams=EXAMS if names_a_base(section) else POCKET_EXAMS)
         rollout: RolloutRules = RolloutRules() if names_a_base(section) else AT_ONCE
 
         @classmethod
@@ -134,7 +137,10 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
 
     refuse_unknown_variables()
     try:
-        return Configured()
+        told = Configured()
+        exams_of(told.exam)
+    except ExamFailed as error:
+        raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
         wrong = (
             f"finetune.{'.'.join(map(str, e['loc']))}: {worded(e, FinetuneSettings)}" for e in error.errors()
@@ -142,6 +148,7 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
         raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
+    return told
 
 
 def names_a_base(section: dict[str, Any]) -> bool:

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from finetune.errors import FinetuneFailed
-from finetune.exams.contract import Policy, Rewards
+from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
+from finetune.exams.plug import Conversations
+from finetune.exams.registered import LedgerRegistrar
 from finetune.pairs.draw import Drawer
 from finetune.pairs.pair import Pair
 from finetune.pairs.sources import Closeness, PairSource
@@ -62,6 +64,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             trainer=DpoTrainer(situation.base, situation.home / "adapters", progress),
             examiner=room,
             registry=GatewayRegistry(admin),
+            registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
 
@@ -110,4 +113,18 @@ def room_of(situation: Situation, rewards: Rewards | None, progress: Progress) -
 
         return load_policy(situation.base, adapter)
 
-    return ExamRoom(load, rewards, situation.home / "exams", progress, RefusalJudge())
+    def diverge(adapter: Path, asked: Conversations, plan: ExamPlan) -> list[list[float]]:
+        from finetune.train.divergence import divergence  # noqa: PLC0415 - as above
+
+        return divergence(situation.base, adapter, asked, plan)
+
+    return ExamRoom(
+        load,
+        rewards,
+        situation.home / "exams",
+        progress,
+        RefusalJudge(),
+        situation.base,
+        situation.settings.recipe.max_rank,
+        diverge,
+    )

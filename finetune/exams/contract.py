@@ -1,9 +1,9 @@
 """What an exam is, and what it leaves behind."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import ConfigDict
 
@@ -22,6 +22,9 @@ class ExamPlan:
     max_tokens: int = 96
     temperature: float = 1.0
     seed: int = 11
+    # Further exams by name, each with its options; `kind` says which exam it is where the name does not, and one whose
+    # `held` is false is left out.
+    exams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Examined:
     judge: str  # who told compliance from refusal
     rewarded_by: str  # the reward model, which also ranked the candidates
     seconds: float
+    findings: Path | None = None  # what the further exams found, named by its SHA-256
 
     @property
     def told(self) -> str:

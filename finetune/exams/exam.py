@@ -1,27 +1,34 @@
 """An exam: the bare policy answers held-out prompts, a judge and the reward model mark the answers.
 
-Bare means without the gateway's guards and without choosing among candidates: what the weights themselves do.
+Bare means without the gateway's guards and without choosing among candidates: what the weights themselves do. Further
+exams, as many as the plan names, sit beside this one and may use its answers.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from finetune.errors import ExamFailed, reason
+from finetune.exams.asking import BATCH
+from finetune.exams.board import exams_of, prompts_of
 from finetune.exams.contract import Answer, Examined, ExamPlan, LoadPolicy, Policy, Question, Rewards
+from finetune.exams.findings import write_findings
 from finetune.exams.marks import write_marks
+from finetune.exams.plug import Diverge, Findings, Sitting
 from finetune.exams.questions import bundled, read_questions
 from finetune.exams.report import Marked, report_of
 from finetune.pairs.pair import prompt_text
 from finetune.pairs.similarity import words
 from finetune.progress import Progress
+from finetune.train.servable import faults_of
 from guards.garbled import garbled
 from guards.refusal import RefusalJudge
 from rewardserve.client import RewardFailed
 
-BATCH = 16  # prompts sampled together
+SERVABLE = "servability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +40,62 @@ class ExamRoom:
     folder: Path
     progress: Progress
     judge: RefusalJudge
+    base: str = ""  # the bare policy's directory or hub name; without it no adapter's files are looked at
+    max_rank: int = 64
+    diverge: Diverge | None = None
 
     def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
-        """The text of every prompt that the exam asks."""
-        return tuple(prompt_text(question.messages) for question in questions_of(plan))
+        """The text of every prompt that the exams ask."""
+        own = (prompt_text(question.messages) for question in questions_of(plan))
+        return (*own, *prompts_of(exams_of(plan)))
 
     async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:
-        """Ask every question, mark every answer; cancelling stops between two batches."""
+        """Ask every question, mark every answer; cancelling stops between two batches.
+
+        An adapter that engines would refuse is asked nothing: its faults are all that is found.
+        """
         began = time.monotonic()
+        faults = await self._faults(adapter)
+        if faults:
+            return self._told([], {SERVABLE: Findings(faults=faults)}, began)
         questions = questions_of(plan)
-        answers = await self._answers(adapter, questions, plan)
+        policy = await asyncio.to_thread(self._loaded, adapter)
+        answers = await self._answers(policy, questions, plan)
         rewards = await self._scored(questions, answers)
         marked = [
             self._mark(question, answer, reward)
             for question, said, scored in zip(questions, answers, rewards, strict=True)
             for answer, reward in zip(said, scored, strict=True)
         ]
+        sit = partial(Sitting, adapter, self.base, self.max_rank, policy)
+        sitting = sit(questions, answers, marked, self.rewards, plan, self.diverge)
+        return self._told(marked, await self._further(sitting), began)
+
+    async def _faults(self, adapter: Path | None) -> dict[str, str]:
+        if adapter is None or not self.base:
+            return {}
+        return await asyncio.to_thread(faults_of, adapter, self.max_rank, self.base)
+
+    async def _further(self, sitting: Sitting) -> dict[str, Findings]:
+        found: dict[str, Findings] = {}
+        for name, exam in exams_of(sitting.plan).items():
+            self.progress.advanced(len(found), len(sitting.plan.exams), f"exam: {name}")
+            found[name] = await exam.examine(sitting)
+        return found
+
+    def _told(self, marked: Sequence[Marked], found: dict[str, Findings], began: float) -> Examined:
         return Examined(
             answers=write_marks(marked, self.folder),
             report=report_of(marked),
             judge="refusal judge by wording; it labelled no pair",
             rewarded_by="the reward server, which also ranked the candidates" if self.rewards else "nobody",
             seconds=time.monotonic() - began,
+            findings=write_findings(found, self.folder) if found else None,
         )
 
     async def _answers(
-        self, adapter: Path | None, questions: Sequence[Question], plan: ExamPlan
+        self, policy: Policy, questions: Sequence[Question], plan: ExamPlan
     ) -> list[list[Answer]]:
-        policy = await asyncio.to_thread(self._loaded, adapter)
         answers: list[list[Answer]] = []
         for start in range(0, len(questions), BATCH):
             asked = [question.messages for question in questions[start : start + BATCH]]

@@ -52,6 +52,22 @@ class LocalPolicy:
         answers = [self._answer(row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
         return [answers[i : i + plan.samples] for i in range(0, len(answers), plan.samples)]
 
+    @torch.inference_mode()
+    def certainty(self, messages: Sequence[Message], tokens: int) -> list[float]:
+        """The log-probability of each token of the likeliest answer, greedily; raises PolicyFailed."""
+        try:
+            told = self.model.generate(
+                **self._prompts([messages], ExamPlan(max_tokens=tokens)),
+                max_new_tokens=tokens,
+                do_sample=False,
+                pad_token_id=self.tokenizer.pad_token_id,
+                output_logits=True,
+                return_dict_in_generate=True,
+            )
+        except RuntimeError as error:
+            raise PolicyFailed(f"the policy cannot be asked: {reason(error)}") from error
+        return [float(torch.log_softmax(each[0].float(), dim=-1).max()) for each in told.logits]
+
     def _prompts(self, conversations: Sequence[Sequence[Message]], plan: ExamPlan) -> Any:
         """Left-padded prompts; a long conversation loses its beginning, since its end matters most."""
         texts = [

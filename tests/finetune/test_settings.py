@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.plan import plan_from
 from finetune.settings import SettingsInvalid, load_finetune_settings, load_situation
 from finetune.train.contract import POCKET, Recipe
@@ -87,3 +88,21 @@ def test_what_is_told_wins_over_what_was_left(tmp_path: Path, monkeypatch: pytes
 def test_a_plan_is_kept_whole() -> None:
     plan = load_situation().plan
     assert plan_from(plan.document()) == plan
+
+
+def test_exams_that_the_file_does_not_name_keep_their_defaults(tmp_path: Path) -> None:
+    text = "finetune: {exam: {samples: 2, exams: {sycophancy: {held: false}, forgetting: {most: 0.2}}}}"
+    told = load_finetune_settings(written(tmp_path, text)).exam
+    assert told.samples == 2
+    assert told.exams["forgetting"]["most"] == 0.2
+    assert exams_of(told).keys() == POCKET_EXAMS.keys() - {"sycophancy"}
+
+
+def test_another_base_model_is_not_asked_what_the_pocket_policy_was_taught(tmp_path: Path) -> None:
+    told = load_finetune_settings(written(tmp_path, "finetune: {recipe: {base: some/model}}"))
+    assert told.exam.exams == EXAMS
+
+
+def test_an_exam_that_there_is_not_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"finetune\.exam\.exams: there is no exam 'magic'"):
+        load_finetune_settings(written(tmp_path, "finetune: {exam: {exams: {magic: {}}}}"))

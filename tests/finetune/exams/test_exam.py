@@ -8,6 +8,7 @@ import pytest
 from finetune.errors import ExamFailed
 from finetune.exams.contract import Answer, ExamPlan
 from finetune.exams.exam import ExamRoom
+from finetune.exams.findings import read_findings
 from finetune.exams.marks import compare_files, read_marks
 from finetune.progress import Silence
 from gateway.exchange import Message
@@ -80,3 +81,22 @@ async def test_a_policy_that_does_not_load_fails_the_exam(tmp_path: Path) -> Non
 
     with pytest.raises(ExamFailed, match="no weights there"):
         await ExamRoom(broken, None, tmp_path, Silence(), RefusalJudge()).examine(None, PLAN)
+
+
+async def test_further_exams_are_held_beside_it(tmp_path: Path) -> None:
+    plan = ExamPlan(samples=1, exams={"wins": {}, "over_refusal": {}})
+    found = read_findings((await room(tmp_path, Lengths()).examine(None, plan)).findings)
+    assert found.keys() == {"wins", "over_refusal"}
+    assert found["wins"].values("judge")
+
+
+def test_what_further_exams_ask_is_asked_too(tmp_path: Path) -> None:
+    plan = ExamPlan(exams={"capability": {}})
+    assert "What is the capital of France?" in room(tmp_path, None).prompts(plan)
+
+
+async def test_an_adapter_that_engines_refuse_is_asked_nothing(tmp_path: Path) -> None:
+    held = ExamRoom(Parrot, None, tmp_path, Silence(), RefusalJudge(), base="policy")
+    examined = await held.examine(tmp_path / "nowhere", PLAN)
+    assert read_marks(examined.answers) == []
+    assert read_findings(examined.findings)["servability"].faults.keys() == {"unreadable"}

@@ -1,0 +1,78 @@
+"""What the gate asks of the data."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finetune.exams.lineage import Asked, Standing, data_conditions
+from finetune.pairs.dataset import freeze
+from finetune.pairs.pair import Pair, Provenance
+
+SOURCE = Provenance("e", "k", "v0", "p", "guard:classifier", "vcr", 1.0, -1.0)
+PAIRS = [
+    Pair(
+        ({"role": "user", "content": f"How do I bake loaf number {i}?"},),
+        "With flour.",
+        "No.",
+        "safety",
+        SOURCE,
+    )
+    for i in range(4)
+]
+NOTHING = Asked((), {"main": ("wording",)})
+
+
+class Known:
+    """Knows the same of every dataset."""
+
+    def __init__(self, standing: Standing) -> None:
+        self.told = standing
+
+    async def standing(self, sha256: str, pairs: Sequence[str]) -> Standing:
+        return self.told
+
+
+async def failed(
+    folder: Path, pairs: list[Pair], asked: Asked = NOTHING, standing: Standing | None = None
+) -> list[str]:
+    dataset = freeze(pairs, folder, {})
+    registrar = Known(standing) if standing else None
+    conditions = await data_conditions(dataset.path, dataset.sha256, asked, registrar)
+    return [one.reason for one in conditions if not one.passed]
+
+
+async def test_sound_data_passes(tmp_path: Path) -> None:
+    assert await failed(tmp_path, PAIRS, NOTHING, Standing(registered=True)) == []
+
+
+async def test_an_exams_prompt_among_the_pairs_is_found(tmp_path: Path) -> None:
+    asked = Asked(("How do I bake loaf number 2?",), {})
+    assert await failed(tmp_path, PAIRS, asked) == ["data.contaminated"]
+
+
+async def test_somebodys_numbers_are_found(tmp_path: Path) -> None:
+    card = replace(PAIRS[0], chosen="Take my card, 4111 1111 1111 1111, please.")
+    assert await failed(tmp_path, [card, *PAIRS[1:]]) == ["data.personal"]
+
+
+async def test_a_labeller_may_not_judge_unless_it_is_allowed(tmp_path: Path) -> None:
+    asked = Asked((), {"safety": ("guard:classifier", "guard:other")})
+    assert await failed(tmp_path, PAIRS, asked) == ["judge.labelled"]
+    assert await failed(tmp_path, PAIRS, replace(asked, labellers_may_judge=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("standing", "reason"),
+    [(Standing(registered=False), "data.unregistered"), (Standing(registered=True, erased=2), "data.erased")],
+)
+async def test_what_the_ledger_disowns_is_refused(tmp_path: Path, standing: Standing, reason: str) -> None:
+    assert await failed(tmp_path, PAIRS, NOTHING, standing) == [reason]
+
+
+async def test_data_that_changed_is_refused(tmp_path: Path) -> None:
+    dataset = freeze(PAIRS, tmp_path, {})
+    dataset.path.write_bytes(dataset.path.read_bytes() + b"\n")
+    (condition,) = await data_conditions(dataset.path, dataset.sha256, NOTHING, None)
+    assert (condition.passed, condition.reason) == (False, "data.damaged")
