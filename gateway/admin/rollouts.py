@@ -38,7 +38,7 @@ class Rollouts:
         """Replace an alias's weights and write down why, in one transaction; the weights before.
 
         Raises BadRequest naming the field when these cannot be put in force, and Conflict when others than
-        `expected` are.
+        `expected` are. A change that came in several steps tells itself where it began.
         """
         async with self.database.write() as connection:
             after = checked(alias, weights, staged_in(await versions_in(connection)))
@@ -48,7 +48,7 @@ class Rollouts:
                 await connection.execute(delete(RouteRow).where(RouteRow.alias == alias))
                 rows = [{"alias": alias, "version": name, "weight": share} for name, share in after.items()]
                 await connection.execute(insert(RouteRow), rows)
-                await note(connection, replace(change, before=before, after=after), actor)
+                await note(connection, replace(change, before=change.before or before, after=after), actor)
         return before
 
     async def earlier(self, alias: str) -> Weights:

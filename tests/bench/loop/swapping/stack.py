@@ -1,0 +1,153 @@
+"""Two replicas of one policy model and a gateway before them, each a process of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.admin.client import AdminClient
+from tests.fakes.gateway_alone import free_port, key_in, policy_file, started, wait_until_it_answers
+from tests.vllm.conftest import ENVIRONMENT
+
+BASE = "base"
+MOST_RANK = 8
+CONTEXT = 1024
+DEV_MODE = {"VLLM_SERVER_DEV_MODE": "1"}  # which opens the routes that pause an engine and reload its weights
+SERVE = Path(__file__).parents[3] / "vllm" / "serve.py"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A replica's process, and its `/v1` URL."""
+
+    name: str
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+    def ask(self, body: dict[str, Any]) -> str:
+        """What it says itself, with no gateway between."""
+        path = f"{self.url}/chat/completions"
+        answer = httpx.post(path, json=body, timeout=120, trust_env=False).raise_for_status().json()
+        return str(answer["choices"][0]["message"]["content"])
+
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """One of its own routes, beneath `/v1` or beside it."""
+        return httpx.post(f"{self.url.removesuffix('/v1')}{path}", json=body, timeout=120, trust_env=False)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that is asked."""
+
+    engines: tuple[Engine, ...]
+    url: str
+    admin_url: str
+    key: str
+    admin_key: str
+    kind: str
+
+    def admin(self) -> AdminClient:
+        """The operator's client; use it as an async context manager."""
+        return AdminClient(self.admin_url, self.admin_key)
+
+
+@contextmanager
+def stack(folder: Path, policy: Path, *, managed: bool = False) -> Iterator[Stack]:
+    """Both replicas and the gateway; real vLLM where TRIMTAB_TEST_VLLM names a Python that has it."""
+    with ExitStack() as opened:
+        engines = tuple(
+            opened.enter_context(engine(folder, policy, name, managed=managed)) for name in ("one", "two")
+        )
+        for each in engines:
+            log = folder / f"{each.name}.log"
+            wait_until_it_answers(each.process, f"{each.url.removesuffix('/v1')}/health", log)
+        yield opened.enter_context(gateway(folder, engines, managed=managed))
+
+
+@contextmanager
+def engine(folder: Path, policy: Path, name: str, *, managed: bool) -> Iterator[Engine]:
+    """One replica, its whole group of processes ended afterwards."""
+    port = free_port()
+    environment = os.environ | ENVIRONMENT | (DEV_MODE if managed else {})
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command(policy, port, managed=managed),
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield Engine(name, f"http://127.0.0.1:{port}/v1", process)
+    finally:
+        ended(process)
+
+
+def command(policy: Path, port: int, *, managed: bool) -> list[str]:
+    """How a replica is started."""
+    if python := os.environ.get("TRIMTAB_TEST_VLLM"):
+        lora = f"--enable-lora --max-loras 4 --max-cpu-loras 8 --max-lora-rank {MOST_RANK}"
+        flags = (
+            f"--host 127.0.0.1 --port {port} --served-model-name {BASE} --max-model-len {CONTEXT} "
+            f"--max-num-seqs 32 --dtype float32 --enforce-eager --kv-cache-memory-bytes 64M "
+            f"{'' if managed else lora}"
+        )
+        return [python, str(SERVE), "serve", str(policy), *flags.split()]
+    flags = f"--model {policy} --port {port} --served-model-name {BASE} --max-lora-rank {MOST_RANK}"
+    return [sys.executable, "-m", "gateway", "engine", *flags.split()]
+
+
+def kind() -> str:
+    """Which engines those are."""
+    return (
+        "vLLM's CPU build" if os.environ.get("TRIMTAB_TEST_VLLM") else "the pocket engine, for want of vLLM"
+    )
+
+
+def ended(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and its children."""
+    for how, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 20)):
+        if process.poll() is None:
+            os.killpg(process.pid, how)
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+@contextmanager
+def gateway(folder: Path, engines: tuple[Engine, ...], *, managed: bool) -> Iterator[Stack]:
+    """A gateway with guards that take no time, so that what is measured is the swap."""
+    home, port, admin = folder / "home", free_port(), free_port()
+    home.mkdir()
+    own = {"managed": True} if managed else {}
+    variables = {
+        "ENGINES": json.dumps([{"name": each.name, "url": each.url, **own} for each in engines]),
+        "BASE_MODEL": BASE,
+        "ALIAS": "assistant",
+        "GUARDS__POLICY": str(policy_file(home)),
+    }
+    key, admin_key = asyncio.run(keys(home))
+    ports = ["--port", str(port), "--admin-port", str(admin), "--home", str(home)]
+    process = started([sys.executable, "-m", "gateway", "gateway", "serve", *ports], home / "log", variables)
+    try:
+        wait_until_it_answers(process, f"http://127.0.0.1:{port}/health", home / "log")
+        yield Stack(engines, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin}", key, admin_key, kind())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
+
+
+async def keys(home: Path) -> tuple[str, str]:
+    """One to ask with, and one to operate with."""
+    return await key_in(home, "application"), await key_in(home, "admin")
