@@ -19,6 +19,10 @@ LEASE_SECONDS = 30.0
 State = Literal["running", "done", "undone"]
 
 
+class TakenOver(Conflict):
+    """The swap is another gateway's now, and so is what becomes of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Swap:
     """One swap: where an alias is to be led, from where, and which engine is being worked on."""
@@ -102,7 +106,7 @@ class Book:
         """Say which engine is out; raises Conflict when the swap is not ours any more."""
         changed = {"out": replica, "lease_until": lease()}
         if not await self._change(swap, changed, WeightSwapRow.owner == self.owner):
-            raise Conflict("another gateway has taken this swap over", code="taken_over")
+            raise TakenOver("another gateway has taken this swap over", code="taken_over")
 
     async def end(self, swap: Swap, state: State, reason: str = "") -> None:
         """It is over."""

@@ -47,7 +47,7 @@ def moves(
             left[weights] -= 1
         else:
             movable.append(replica)
-    movable.sort(key=lambda replica: held[replica] is not None and held[replica] in wanted)
+    movable.sort(key=lambda replica: (held[replica] is not None, held[replica] in wanted))
     missing = [weights for weights, count in left.items() for _ in range(count)]
     missing.sort(key=lambda weights: weights in held.values())  # what nobody holds yet comes first
     return [Move(replica, weights) for replica, weights in zip(movable, missing, strict=False)]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from gateway.admin.rollouts import Rollouts, Weights
 from gateway.admin.trail import Change
 from gateway.admin.versions import Versions, staged_in
-from gateway.admin.weights.book import LEASE_SECONDS, Book, Swap
+from gateway.admin.weights.book import LEASE_SECONDS, Book, Swap, TakenOver
 from gateway.admin.weights.plan import Move, between, moves, needed
 from gateway.engines.contract import EngineFailed
 from gateway.engines.reloading import AS_STARTED, LOST, Reload, WeightsLost, lost, reload, started_with
@@ -80,6 +80,8 @@ class Swapper:
         async with self._renewed(swap):
             try:
                 await self._bring_about(course)
+            except TakenOver:
+                raise
             except (ApiError, EngineFailed) as error:
                 await self._undo(course, error)
                 raise

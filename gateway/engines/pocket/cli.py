@@ -36,6 +36,9 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     seed: Annotated[
         int | None, typer.Option(help="Makes requests without a seed repeatable, in order.")
     ] = None,
+    dev_mode: Annotated[
+        bool, typer.Option(help="Let whoever reaches it pause it and reload its weights, as vLLM's.")
+    ] = False,
 ) -> None:
     """Serve a model's chats and texts, with adapters loaded and unloaded while it runs."""
     import uvicorn
@@ -44,7 +47,7 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     from gateway.engines.pocket.schedule import Limits
 
     limits = Limits(rows=max_num_seqs, tokens=max_batch_tokens, waiting=max_waiting)
-    serving = Serving(served_model_name, model, limits, max_lora_rank, seed)
+    serving = Serving(served_model_name, model, limits, max_lora_rank, seed, dev_mode)
     with listen(host, port) as listening:
         loaded = load(model, device=device, dtype=dtype, context=max_model_len, threads=threads)
         typer.echo(

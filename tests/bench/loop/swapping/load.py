@@ -14,12 +14,13 @@ from typing import Any
 
 import httpx
 
-from tests.bench.loop.swapping.stack import Stack
+from tests.bench.loop.swapping.stack import Engine, Stack
 
 # Long enough to fill many blocks of an engine's prefix cache, and the same for every prompt.
 OPENING = "Sure! First you take flour, water and salt. How do I do it? " * 20
 PROMPTS = tuple(f"{OPENING}{word}" for word in ("Now?", "Then what?", "And the salt?", "How do I help?"))
 TOKENS = 32
+FIRM = 0.001  # by how much more likely, in nats: far more than the company in a batch changes in float32
 STREAMING, PLAIN = 16, 16
 Fingerprints = Mapping[str, tuple[str, ...]]
 
@@ -34,6 +35,12 @@ def asking(model: str, prompt: int) -> dict[str, Any]:
         "temperature": 0.0,
         "ignore_eos": True,
     }
+
+
+def spoken(engine: Engine, model: str) -> tuple[str, ...] | None:
+    """A model's greedy answers to the known prompts; None when any token was hardly likelier than the next."""
+    said = [engine.ask(asking(model, prompt)) for prompt in range(len(PROMPTS))]
+    return tuple(text for text, _ in said) if min(lead for _, lead in said) > FIRM else None
 
 
 @dataclass(frozen=True)

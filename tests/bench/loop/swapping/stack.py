@@ -33,11 +33,14 @@ class Engine:
     url: str
     process: "subprocess.Popen[bytes]"
 
-    def ask(self, body: dict[str, Any]) -> str:
-        """What it says itself, with no gateway between."""
-        path = f"{self.url}/chat/completions"
-        answer = httpx.post(path, json=body, timeout=120, trust_env=False).raise_for_status().json()
-        return str(answer["choices"][0]["message"]["content"])
+    def ask(self, body: dict[str, Any]) -> tuple[str, float]:
+        """What it says itself, with no gateway between, and by how much each token at least was the likeliest."""
+        path, told = f"{self.url}/chat/completions", body | {"logprobs": True, "top_logprobs": 2}
+        answer = httpx.post(path, json=told, timeout=120, trust_env=False).raise_for_status().json()
+        [choice] = answer["choices"]
+        tops = [each["top_logprobs"] for each in choice["logprobs"]["content"]]
+        lead = min(top[0]["logprob"] - top[1]["logprob"] for top in tops)
+        return str(choice["message"]["content"]), float(lead)
 
     def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         """One of its own routes, beneath `/v1` or beside it."""
@@ -103,6 +106,7 @@ def command(policy: Path, port: int, *, managed: bool) -> list[str]:
         )
         return [python, str(SERVE), "serve", str(policy), *flags.split()]
     flags = f"--model {policy} --port {port} --served-model-name {BASE} --max-lora-rank {MOST_RANK}"
+    flags += " --dev-mode" if managed else ""
     return [sys.executable, "-m", "gateway", "engine", *flags.split()]
 
 
