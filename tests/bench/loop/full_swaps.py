@@ -12,10 +12,12 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
@@ -26,9 +28,10 @@ from tests.bench.loop.swapping.models import WEIGHTS, make_base, make_models
 from tests.bench.loop.swapping.stack import BASE, Engine, Stack, stack
 from tests.bench.loop.swapping.verdicts import judged, quantile
 
-SWAPS, FEW = 12, 3
+SWAPS, FEW = 13, 3
 MODELS = 3
 LONGEST_SILENCE_SECONDS = 10.0  # in which no client at all gets an answer; more is no capacity
+PATIENCE_SECONDS = 30.0
 say = Console(stderr=True)
 
 
@@ -41,7 +44,8 @@ def measure(quick: bool) -> dict[str, Any]:
         with stack(folder, base, managed=True) as served:
             known = fingerprints(served.engines[0], base, models)
             chosen = [each for each in models if each.name in known]
-            return asyncio.run(swapped(served, folder, chosen, known, FEW if quick else SWAPS))
+            told = asyncio.run(swapped(served, folder, chosen, known, FEW if quick else SWAPS))
+            return told | asyncio.run(restarted(served, known))
 
 
 def fingerprints(engine: Engine, base: Path, models: list[Path]) -> dict[str, tuple[str, ...]]:
@@ -72,7 +76,8 @@ async def swapped(
 ) -> dict[str, Any]:
     """The swaps under load, and what is to be told of them."""
     took: list[tuple[float, float]] = []
-    async with under_load(served) as load, served.admin() as admin:
+    able: list[int] = []
+    async with under_load(served) as load, served.admin() as admin, counted(served, able):
         await asyncio.sleep(5)
         versions = ["base", *[(await admin.register(each, each.name)).id for each in models]]
         for version in versions[1:]:
@@ -87,7 +92,55 @@ async def swapped(
             if number < len(BROKEN):
                 refused.append(await offer(admin, models[0], folder, number))
         await asyncio.sleep(2)
-    return figures(served, load, known, took, refused)
+    return figures(served, load, known, took, refused) | capacity(able)
+
+
+@asynccontextmanager
+async def counted(served: Stack, able: list[int]) -> AsyncIterator[None]:
+    """How many engines may be asked, at every moment as the gateway sees it."""
+
+    async def count() -> None:
+        headers = {"authorization": f"Bearer {served.admin_key}"}
+        async with httpx.AsyncClient(
+            base_url=served.admin_url, headers=headers, timeout=60, trust_env=False
+        ) as http:
+            while True:
+                told = (await http.get("/admin/engines")).raise_for_status().json()["data"]
+                able.append(sum(bool(each["weights"]) and not each["swapping"] for each in told))
+                await asyncio.sleep(0.05)
+
+    counting = asyncio.create_task(count())
+    try:
+        yield
+        assert not counting.done()
+    finally:
+        counting.cancel()
+        await asyncio.gather(counting, return_exceptions=True)
+
+
+def capacity(able: list[int]) -> dict[str, Any]:
+    """The fewest engines at any moment."""
+    how = f"engines that hold weights and are not out, of 2, at {len(able)} moments; both at {able.count(2)}"
+    return {"full_swaps_fewest_engines": {"value": min(able), "bar": 1, "met": min(able) >= 1, "how": how}}
+
+
+async def restarted(served: Stack, known: Fingerprints) -> dict[str, Any]:
+    """How long an engine that was killed takes to hold what is in force again, by itself."""
+    engine = served.engines[1]
+    async with served.admin() as admin:
+        [version] = (await admin.rollouts())["assistant"]
+    await asyncio.to_thread(engine.restart)
+    healthy = time.monotonic()
+    while time.monotonic() < healthy + PATIENCE_SECONDS:
+        if await asyncio.to_thread(engine.holds) == version:
+            break
+        await asyncio.sleep(0.05)
+    seconds = round(time.monotonic() - healthy, 3)
+    same = await asyncio.to_thread(spoken, engine, BASE) == known[version]
+    how = f"SIGKILL, started again; from its first health until it holds {version}; answers as before: {same}"
+    return {
+        "full_swaps_restarted_seconds": {"value": seconds, "bar": PATIENCE_SECONDS, "met": same, "how": how}
+    }
 
 
 async def offer(admin: AdminClient, good: Path, folder: Path, number: int) -> str:

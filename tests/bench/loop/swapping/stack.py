@@ -21,17 +21,39 @@ from tests.vllm.conftest import ENVIRONMENT
 BASE = "base"
 MOST_RANK = 8
 CONTEXT = 1024
-DEV_MODE = {"VLLM_SERVER_DEV_MODE": "1"}  # which opens the routes that pause an engine and reload its weights
 SERVE = Path(__file__).parents[3] / "vllm" / "serve.py"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Engine:
-    """A replica's process, and its `/v1` URL."""
+    """A replica's process, how it is started, and its `/v1` URL."""
 
     name: str
     url: str
-    process: "subprocess.Popen[bytes]"
+    command: list[str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start it, in a group of processes of its own."""
+        environment = os.environ | ENVIRONMENT
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait(self) -> None:
+        """Return once it serves."""
+        assert self.process is not None
+        wait_until_it_answers(self.process, f"{self.url.removesuffix('/v1')}/health", self.log)
+
+    def restart(self) -> None:
+        """SIGKILL to all of its processes, and then what a supervisor does."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.start()
+        self.wait()
 
     def ask(self, body: dict[str, Any]) -> tuple[str, float]:
         """What it says itself, with no gateway between, and by how much each token at least was the likeliest."""
@@ -41,6 +63,17 @@ class Engine:
         tops = [each["top_logprobs"] for each in choice["logprobs"]["content"]]
         lead = min(top[0]["logprob"] - top[1]["logprob"] for top in tops)
         return str(choice["message"]["content"]), float(lead)
+
+    def models(self) -> set[str]:
+        """The names that it lists."""
+        listed = httpx.get(f"{self.url}/models", timeout=30, trust_env=False).raise_for_status().json()
+        return {each["id"] for each in listed["data"]}
+
+    def holds(self) -> str:
+        """The weights that it says it holds."""
+        path = f"{self.url.removesuffix('/v1')}/weight_info"
+        told = httpx.get(path, timeout=30, trust_env=False).raise_for_status().json()
+        return str(told["weight_version"])
 
     def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         """One of its own routes, beneath `/v1` or beside it."""
@@ -71,28 +104,21 @@ def stack(folder: Path, policy: Path, *, managed: bool = False) -> Iterator[Stac
             opened.enter_context(engine(folder, policy, name, managed=managed)) for name in ("one", "two")
         )
         for each in engines:
-            log = folder / f"{each.name}.log"
-            wait_until_it_answers(each.process, f"{each.url.removesuffix('/v1')}/health", log)
+            each.wait()
         yield opened.enter_context(gateway(folder, engines, managed=managed))
 
 
 @contextmanager
 def engine(folder: Path, policy: Path, name: str, *, managed: bool) -> Iterator[Engine]:
     """One replica, its whole group of processes ended afterwards."""
-    port = free_port()
-    environment = os.environ | ENVIRONMENT | (DEV_MODE if managed else {})
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command(policy, port, managed=managed),
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    port, log = free_port(), folder / f"{name}.log"
+    made = Engine(name, f"http://127.0.0.1:{port}/v1", command(policy, port, managed=managed), log)
+    made.start()
     try:
-        yield Engine(name, f"http://127.0.0.1:{port}/v1", process)
+        yield made
     finally:
-        ended(process)
+        assert made.process is not None
+        ended(made.process)
 
 
 def command(policy: Path, port: int, *, managed: bool) -> list[str]:
