@@ -8,23 +8,21 @@ swaps another broken copy of good weights is registered and staged: it must be r
 
 import asyncio
 import itertools
-import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 from rich.console import Console
-from safetensors.numpy import load_file, save_file
 
 from gateway.admin.client import AdminClient, AdminRefused
 from tests.bench.loop.swapping.load import PROMPTS, TOKENS, Fingerprints, Load, Told, spoken, under_load
-from tests.bench.loop.swapping.models import WEIGHTS, make_base, make_models
+from tests.bench.loop.swapping.models import make_base, make_models
+from tests.bench.loop.swapping.spoiling import BROKEN, truncate
 from tests.bench.loop.swapping.stack import BASE, Engine, Stack, stack
 from tests.bench.loop.swapping.verdicts import judged, quantile
 
@@ -91,8 +89,9 @@ async def swapped(
             say.print(f"swap {number + 1} to {version}: {took[-1][1] - started:.2f} s")
             if number < len(BROKEN):
                 refused.append(await offer(admin, models[0], folder, number))
+        lost = await lose_one(served, admin, folder, models[1])
         await asyncio.sleep(2)
-    return figures(served, load, known, took, refused) | capacity(able)
+    return figures(served, load, known, took, refused) | capacity(able) | lost
 
 
 @asynccontextmanager
@@ -122,6 +121,48 @@ def capacity(able: list[int]) -> dict[str, Any]:
     """The fewest engines at any moment."""
     how = f"engines that hold weights and are not out, of 2, at {len(able)} moments; both at {able.count(2)}"
     return {"full_swaps_fewest_engines": {"value": min(able), "bar": 1, "met": min(able) >= 1, "how": how}}
+
+
+async def lose_one(served: Stack, admin: AdminClient, folder: Path, good: Path) -> dict[str, Any]:
+    """Weights that are cut off after they were found good: what becomes of the engine that is given them."""
+    path = folder / "spoilt"
+    await asyncio.to_thread(shutil.copytree, good, path)
+    await admin.register(path, "spoilt")
+    await admin.stage("spoilt")
+    before = await admin.rollouts()
+    await asyncio.to_thread(truncate, path)
+    told = ""
+    try:
+        await admin.roll_out("assistant", {"spoilt": 1.0}, "which must fail")
+    except AdminRefused as refused:
+        told = refused.code or str(refused)
+    stayed = before == await admin.rollouts()
+    began = time.monotonic()
+    while not (gone := [each for each in served.engines if each.gone]) and time.monotonic() < began + 60:
+        await asyncio.sleep(0.1)
+    ended = round(time.monotonic() - began, 1)
+    for each in gone:
+        await asyncio.to_thread(each.restart)
+    [version] = before["assistant"]
+    back = time.monotonic()
+    while not all([await asyncio.to_thread(each.holds) == version for each in served.engines]):
+        await asyncio.sleep(0.1)
+        if time.monotonic() > back + PATIENCE_SECONDS:
+            break
+    seconds = round(time.monotonic() - back, 3)
+    how = (
+        f"a file cut off between staging and rollout: {told}; alias stayed: {stayed}; the engine ended by itself "
+        f"within {ended} s: {bool(gone)}; started again it held {version} after so many seconds; under load"
+    )
+    met = told == "swap_failed" and stayed and seconds <= PATIENCE_SECONDS
+    return {
+        "full_swaps_lost_engine_back_seconds": {
+            "value": seconds,
+            "bar": PATIENCE_SECONDS,
+            "met": met,
+            "how": how,
+        }
+    }
 
 
 async def restarted(served: Stack, known: Fingerprints) -> dict[str, Any]:
@@ -157,53 +198,6 @@ async def offer(admin: AdminClient, good: Path, folder: Path, number: int) -> st
         say.print(f"{name}: {refused}")
         return str(refused)
     return ""
-
-
-def truncate(path: Path) -> None:
-    """Half of the file."""
-    file = path / WEIGHTS
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def misshape(path: Path) -> None:
-    """One matrix of another shape."""
-    weights = load_file(path / WEIGHTS)
-    name = next(name for name, each in weights.items() if each.ndim == 2)
-    save_file(weights | {name: np.ascontiguousarray(weights[name][:, :-8])}, path / WEIGHTS)
-
-
-def poison(path: Path) -> None:
-    """One number that is none."""
-    weights = load_file(path / WEIGHTS)
-    name = next(name for name, each in weights.items() if each.ndim == 2)
-    weights[name][3, 5] = np.nan
-    save_file(weights, path / WEIGHTS)
-
-
-def lose_shard(path: Path) -> None:
-    """Two shards in the index, and one of them on the disk."""
-    weights = load_file(path / WEIGHTS)
-    placed = {name: f"model-0000{1 + place % 2}-of-00002.safetensors" for place, name in enumerate(weights)}
-    first = {name: each for name, each in weights.items() if placed[name].startswith("model-00001")}
-    save_file(first, path / "model-00001-of-00002.safetensors")
-    (path / WEIGHTS).unlink()
-    (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
-
-
-def drop_tensor(path: Path) -> None:
-    """One tensor less, which an engine only mentions in its log."""
-    weights = load_file(path / WEIGHTS)
-    weights.pop(next(name for name in weights if "o_proj" in name))
-    save_file(weights, path / WEIGHTS)
-
-
-BROKEN: tuple[tuple[str, Callable[[Path], None]], ...] = (
-    ("truncated file", truncate),
-    ("wrong shape", misshape),
-    ("NaN", poison),
-    ("missing shard", lose_shard),
-    ("missing tensor", drop_tensor),
-)
 
 
 def figures(

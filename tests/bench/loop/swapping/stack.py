@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,16 @@ class Engine:
         assert self.process is not None
         wait_until_it_answers(self.process, f"{self.url.removesuffix('/v1')}/health", self.log)
 
+    @property
+    def gone(self) -> bool:
+        """Whether its process has ended."""
+        return self.process is not None and self.process.poll() is not None
+
     def restart(self) -> None:
-        """SIGKILL to all of its processes, and then what a supervisor does."""
+        """SIGKILL to all of its processes, where any are left, and then what a supervisor does."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.start()
         self.wait()
