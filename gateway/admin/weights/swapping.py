@@ -82,54 +82,59 @@ class Swapper:
                 await self._bring_about(course)
             except TakenOver:
                 raise
-            except (ApiError, EngineFailed) as error:
+            except ApiError as error:
                 await self._undo(course, error)
                 raise
+            except EngineFailed as error:
+                await self._undo(course, error)
+                raise UpstreamFailed(f"the swap was undone: {error}", code="swap_failed") from error
             await self.book.end(swap, "done", "; ".join(course.broken))
         return course.broken
 
     async def _bring_about(self, course: Course) -> None:
+        """Move what must be moved; once all traffic has gone over, what cannot be moved now is the keeper's."""
         swap = course.swap
         course.steps = max(1, len(await self.planned(swap.alias, swap.wanted)))
         while todo := await self.planned(swap.alias, swap.wanted):
-            await self._make_room(course, todo[0])
             try:
+                await self._make_room(course, todo[0])
                 await self._move(swap, todo[0])
-            except WeightsLost as error:
+            except (Conflict, EngineFailed) as error:
+                if isinstance(error, TakenOver) or not course.flipped:
+                    raise
                 course.broken.append(f"{todo[0].replica}: {error}")
-                log.error(  # noqa: TRY400 - where it happened says nothing that the engine's own log does not
-                    "an engine has lost its weights, and must be started again",
-                    extra={"fields": {"engine": todo[0].replica, "weights": todo[0].weights}},
-                )
-                if not course.flipped:
-                    told = f"{todo[0].replica} could not load {todo[0].weights}"
-                    raise UpstreamFailed(f"{told}: {error}", code="swap_failed") from error
+                if not isinstance(error, WeightsLost):
+                    break
             course.done += 1
         await self._lead(course, swap.wanted)
 
     async def _make_room(self, course: Course, move: Move) -> None:
         """Lead so much of the traffic away that the engine can be spared; raises Conflict when it cannot be."""
-        replica, weights = self.tools.engine.replica(move.replica), self.tools.engine.weights
-        if course.flipped and not course.swap.allow_gap:
-            used: list[str] = []
-        else:
-            used = [each for each in course.in_force if weights.needed(self._model(each)) == replica.held]
-        if not used or self._holders(replica.held, replica):
-            mixed = between(
-                course.in_force if course.flipped else course.swap.began,
-                course.swap.wanted,
-                course.done / course.steps,
-            )
-            if not course.flipped and self._served(mixed):
-                await self._lead(course, mixed)
-            return
-        if not (course.swap.allow_gap or self._served(course.swap.wanted, replica)):
+        replica, swap = self.tools.engine.replica(move.replica), course.swap
+        leaving = self._resting_on(replica)
+        if not set(leaving) & course.in_force.keys():
+            await self._go_along(course)
+        elif not (swap.allow_gap or self._served(swap.wanted, replica)):
             told = f"while {replica.name} gets other weights, nobody would answer; allow_gap permits that"
             raise Conflict(told, param="weights", code="gap")
-        await self._lead(course, course.swap.wanted)
-        for version in used:
+        else:
+            await self._lead(course, swap.wanted)
+        for version in leaving:
             if not await self.tools.router.drained(version, self.drain_seconds):
                 raise Conflict(f"requests are still in flight on {version}", code="in_flight")
+
+    async def _go_along(self, course: Course) -> None:
+        """Lead the alias as far as engines have got, where whatever it is led to has one."""
+        done = between(course.swap.began, course.swap.wanted, course.done / course.steps)
+        if not course.flipped and self._served(done):
+            await self._lead(course, done)
+
+    def _resting_on(self, replica: Replica) -> list[str]:
+        """The versions that only this engine answers for."""
+        weights, models = self.tools.engine.weights, self.tools.router.current.models
+        if replica.held is None or self._holders(replica.held, replica):
+            return []
+        return [version for version, model in models.items() if weights.needed(model) == replica.held]
 
     async def _move(self, swap: Swap, move: Move) -> None:
         """Give one engine other weights; it is back when this ends, whatever it then holds."""
@@ -145,6 +150,11 @@ class Swapper:
             path = weights.path(move.weights) or await started_with(replica.engine, served)
             wanted = Reload(before or LOST, move.weights, str(path), served, RELOAD_SECONDS)
             await reload(replica.engine, wanted)
+        except WeightsLost:
+            log.error(  # noqa: TRY400 - the trace says nothing that the engine's own log does not
+                "engine %s lost its weights at %s: it must be started again", replica.name, move.weights
+            )
+            raise
         finally:
             await asyncio.shield(self._bring_back(swap, replica))
         log.info(

@@ -110,7 +110,7 @@ async def test_weights_that_an_engine_cannot_load_leave_the_alias_where_it_was(f
         await staged(fleet, admin, "new")
         for each in fleet.engines:
             each.fails_on = {"new"}
-        with pytest.raises(AdminRefused, match="could not load") as refused:
+        with pytest.raises(AdminRefused, match="could not be loaded") as refused:
             await admin.roll_out("assistant", {"new": 1.0}, "better")
         assert refused.value.code == "swap_failed"
         assert await admin.rollouts() == {"assistant": {"base": 1.0}}
@@ -187,3 +187,39 @@ async def test_without_managed_engines_full_weights_have_nowhere_to_go(house, tm
         with pytest.raises(AdminRefused, match="no engine here is managed") as refused:
             await admin.stage("full")
     assert refused.value.code == "not_managed"
+
+
+async def test_an_engine_that_fails_once_traffic_has_gone_over_is_brought_along_later(fleet):
+    first, second = fleet.engines
+    async with fleet.house.admin() as admin:
+        await staged(fleet, admin, "new")
+        second.fails_on = {"new"}
+        rollout = await admin.roll_out("assistant", {"new": 1.0}, "better")
+        assert rollout.after == {"new": 1.0}
+        assert (first.weights, second.dead) == ("new", True)
+        assert {fleet.said(f"Hello {n}") for n in range(4)} == {("new", "new")}
+        second.fails_on = set()
+        second.start()
+        await in_time(lambda: second.version == "new", 15)
+
+
+async def test_one_swap_at_a_time(fleet):
+    async with fleet.house.admin() as admin, fleet.house.admin() as other:
+        await staged(fleet, admin, "new")
+        await staged(fleet, admin, "newer", seed=2)
+        swapping = asyncio.create_task(admin.roll_out("assistant", {"new": 1.0}, "better"))
+        await in_time(lambda: any(each.orders for each in fleet.engines))
+        with pytest.raises(AdminRefused) as refused:
+            await other.roll_out("assistant", {"newer": 1.0}, "better still")
+        assert refused.value.code == "swapping"
+        await swapping
+
+
+async def test_a_drained_engine_gets_nothing_until_it_is_back(fleet):
+    async with fleet.house.admin() as admin:
+        await staged(fleet, admin, "new")
+        with fleet.house.http() as http:
+            http.post("/admin/engines/e1/drain", json={"cause": "maintenance"}).raise_for_status()
+        with pytest.raises(AdminRefused, match="nobody would answer"):
+            await admin.roll_out("assistant", {"new": 1.0}, "better")
+        assert not any(each.orders for each in fleet.engines)
