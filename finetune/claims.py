@@ -38,11 +38,12 @@ async def claim(
     With `new`, an unfinished run that nobody works on is abandoned.
     """
     async with database.write() as connection:
-        found = await unfinished(connection)
+        alias = alias_of(parameters)
+        found = await unfinished(connection, alias)
         if found is not None:
             refuse_if_held(found, worker)
         if how == "resume" and found is None:
-            found = await failed_last(connection)
+            found = await failed_last(connection, alias)
         if found is not None and how != "new":
             await take_over(connection, found, worker)
             return Run(found.id, found.parameters, worker, database, progress)
@@ -53,24 +54,35 @@ async def claim(
         return run
 
 
-async def unfinished(connection: AsyncConnection) -> Left | None:
-    """The run under way, if any; the database allows one."""
-    found = (await connection.execute(left().where(RetrainingRow.running == 1))).one_or_none()
+def alias_of(parameters: dict[str, Any]) -> str:
+    """Whose policy model a plan retrains."""
+    return str(parameters.get("alias", "assistant"))
+
+
+async def unfinished(connection: AsyncConnection, alias: str) -> Left | None:
+    """An alias's run under way, if any; the database allows one."""
+    here = (RetrainingRow.running == 1, RetrainingRow.alias == alias)
+    found = (await connection.execute(left().where(*here))).one_or_none()
     return Left(*found) if found is not None else None
 
 
-async def failed_last(connection: AsyncConnection) -> Left:
+async def failed_last(connection: AsyncConnection, alias: str) -> Left:
     """The latest run, which must have failed; raises NothingToResume."""
-    found = await latest(connection)
+    found = await latest(connection, alias)
     if found is None or found.state != "failed":
         state = f"the last one was {found.state}" if found is not None else "there was none yet"
         raise NothingToResume(f"no run to go on with: {state}; leave --resume out to begin one")
     return found
 
 
-async def latest(connection: AsyncConnection) -> Left | None:
-    """The run that was begun last."""
-    newest = left().order_by(RetrainingRow.created_at.desc(), RetrainingRow.id.desc()).limit(1)
+async def latest(connection: AsyncConnection, alias: str) -> Left | None:
+    """The run of an alias that was begun last."""
+    newest = (
+        left()
+        .where(RetrainingRow.alias == alias)
+        .order_by(RetrainingRow.created_at.desc(), RetrainingRow.id.desc())
+        .limit(1)
+    )
     found = (await connection.execute(newest)).one_or_none()
     return Left(*found) if found is not None else None
 
@@ -106,6 +118,7 @@ async def open_run(connection: AsyncConnection, run: Run) -> None:
     now = datetime.now(UTC)
     values = {
         "id": run.id,
+        "alias": alias_of(run.parameters),
         "state": "running",
         "running": 1,
         "parameters": run.parameters,

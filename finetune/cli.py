@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from finetune.command_line import KEPT, PROMOTED, AsJson, Config, Home, obeyed, settled
+from finetune.pairs.cli import app as dataset
 from finetune.rollout.cli import app as rollout
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     epilog="Try: trimtab finetune run --dry-run, then trimtab finetune run, then trimtab finetune status.",
 )
 app.add_typer(rollout, name="rollout")
+app.add_typer(dataset, name="dataset")
 
 
 @app.command()
@@ -64,16 +66,23 @@ def watch(
     home: Home = None,
     every: Annotated[str, typer.Option(help="How often to look: 30s, 10m, 2h.")] = "10m",
     min_new_pairs: Annotated[
-        int, typer.Option(min=1, help="Retrain once so many new pairs are there.")
-    ] = 200,
+        int | None, typer.Option(min=0, help="Retrain once so many new pairs are there; else finetune.watch.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and stop: for cron and the like.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what it would do now and why, and stop.")
+    ] = False,
 ) -> None:
-    """Retrain by itself, whenever enough new pairs are there; one run at a time.
+    """Retrain by itself, when enough new pairs are there, a time has come, or rewards drift; one run at a time.
 
+    `finetune.watch` has the schedule, quiet hours and budget (docs/schedule.md). Rollouts are moved on at each look.
     SIGTERM and ctrl-C stop it between or within steps; whoever starts next goes on where it stopped.
     """
-    from finetune import commands
+    from finetune import watching
 
-    obeyed(commands.watch(settled(config, home), seconds_of(every), min_new_pairs))
+    obeyed(
+        watching.watch(settled(config, home), seconds_of(every), min_new_pairs, once=once, explain=explain)
+    )
 
 
 @app.command()
@@ -103,6 +112,30 @@ def status(
     from finetune import commands
 
     obeyed(commands.show_status(settled(config, home), limit, as_json=as_json))
+
+
+@app.command()
+def versions(config: Config = None, home: Home = None, as_json: AsJson = False) -> None:
+    """List every version with its state, its share of traffic and its parent."""
+    from finetune.story import commands
+
+    obeyed(commands.show_versions(settled(config, home), as_json=as_json))
+
+
+@app.command()
+def explain(
+    version: Annotated[str, typer.Argument(help="As `trimtab finetune versions` lists it.")],
+    config: Config = None,
+    home: Home = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the story as one HTML page, plots included.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the story of a version: data, training, exams, gate, what traffic made of it, and who moved it."""
+    from finetune.story import commands
+
+    obeyed(commands.explain(settled(config, home), version, html, as_json=as_json))
 
 
 @app.command()

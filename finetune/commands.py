@@ -1,9 +1,7 @@
 """What the commands of `trimtab finetune` do, once their settings are read."""
 
-import asyncio
 import dataclasses
 import logging
-import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from finetune.claims import How, latest, unfinished
+from finetune.claims import How
 from finetune.display import Screen, print_exam, print_history, print_outcome, print_pairs
 from finetune.exams.contract import ExamPlan
 from finetune.exams.marks import compare_files
@@ -21,13 +19,11 @@ from finetune.history import RunSeen, history
 from finetune.ledger import ledger
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.sources import PairSource, Preview
-from finetune.patience import while_away
 from finetune.printing import print_json
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
 from finetune.runs import this_worker
 from finetune.settings import Situation
-from finetune.watch import Watch
 from finetune.wiring import opened, reward_server, room_of
 from finetune.worker import work
 from gateway.ledger.database import Database
@@ -55,41 +51,6 @@ async def retrain_with(situation: Situation, database: Database, progress: Progr
     async with opened(situation, database, progress) as tools:
         worker = this_worker(situation.settings.lease_seconds)
         return await work(database, worker, situation.plan, tools, progress, how)
-
-
-async def watch(situation: Situation, every_seconds: float, min_new_pairs: int) -> None:
-    """Look for ever."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
-    logging.getLogger("finetune").setLevel(logging.INFO)
-    async with ledger(situation, new=True) as database:  # a worker may be there before its gateway
-
-        async def left_behind() -> bool:
-            async with database.read() as connection:
-                return await unfinished(connection) is not None
-
-        async def pending() -> int:
-            return worth_training(await look(situation, database), situation.plan.fewest_pairs)
-
-        async def once(how: How) -> Outcome:
-            outcome = await retrain_with(situation, database, Logged(), how)
-            log.info("run %s: %s", outcome.run, outcome.version or "; ".join(outcome.reasons))
-            return outcome
-
-        log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
-        try:
-            failures = int(
-                await while_away(lambda: failed_before(database), situation.settings.lease_seconds)
-            )
-            await Watch(every_seconds, min_new_pairs, pending, left_behind, once, failures).forever()
-        except asyncio.CancelledError:
-            log.info("stopped; a run that was under way is gone on with at the next start")
-
-
-async def failed_before(database: Database) -> bool:
-    """Whether the last worker's run failed: then it is tried again, for a restart may have mended the cause."""
-    async with database.read() as connection:
-        last = await latest(connection)
-    return last is not None and last.state == "failed"
 
 
 class Logged(Silence):

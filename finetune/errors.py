@@ -2,7 +2,9 @@
 
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
+├── StoryUnknown            nothing is known of a version of this name
 ├── DrawFailed              candidates could not be drawn after the fact
+├── FindingsInvalid         a file of red-teaming's findings cannot be read
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
 ├── PolicyFailed            the policy model could not be asked
@@ -29,8 +31,16 @@ class DatasetDamaged(FinetuneFailed):
     """A frozen dataset's bytes no longer match its name."""
 
 
+class StoryUnknown(FinetuneFailed):
+    """Nothing is known of a version of this name."""
+
+
 class DrawFailed(FinetuneFailed):
     """Candidates could not be drawn after the fact."""
+
+
+class FindingsInvalid(FinetuneFailed):
+    """A file of red-teaming's findings cannot be read."""
 
 
 class TrainingFailed(FinetuneFailed):

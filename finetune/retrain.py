@@ -12,7 +12,7 @@ from finetune.errors import FlipUndone
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.marks import compare_files
 from finetune.pairs.dataset import Dataset
-from finetune.pairs.draw import Drawing, Drawn, wanting
+from finetune.pairs.draw import Drawing, Drawn
 from finetune.pairs.sources import Gathered, PairSource
 from finetune.plan import Plan
 from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Registry, Rollouts, Staged
@@ -52,6 +52,8 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
     await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make, drawn.groups()))
     dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
+    if not await tools.pairs.fit(dataset):
+        return Outcome(run.id, promoted=False, reasons=(erased_since(dataset),))
     if dataset.pairs < plan.fewest_pairs:
         return Outcome(run.id, promoted=False, reasons=(too_few(dataset, plan),))
 
@@ -88,8 +90,7 @@ async def rolled_out(run: Run, name: str, old: Live, plan: Plan, tools: Tools, p
 
 async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
     """Ask the live policy again where traffic left nothing to compare."""
-    groups, paired = await tools.pairs.groups(), await tools.pairs.paired()
-    poor = wanting(groups, paired, plan.make, plan.draw.prompts)
+    poor = await tools.pairs.poor(plan.make, plan.draw.prompts)
     return await tools.drawer.draw(poor, plan.draw, old)
 
 
@@ -102,6 +103,13 @@ async def freeze(plan: Plan, tools: Tools) -> Dataset:
     if dataset.pairs >= plan.fewest_pairs:
         await tools.pairs.spend(dataset)
     return dataset
+
+
+def erased_since(dataset: Dataset) -> str:
+    """Why a dataset that was frozen before is not trained on."""
+    return (
+        f"something that dataset {dataset.sha256[:12]} holds was erased since; the next run freezes another"
+    )
 
 
 def too_few(dataset: Dataset, plan: Plan) -> str:

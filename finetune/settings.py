@@ -18,12 +18,14 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
 from finetune.exams.contract import ExamPlan
+from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars
 from finetune.rollout.plan import AT_ONCE, RolloutRules
+from finetune.schedule import WatchRules
 from finetune.train.contract import POCKET, Recipe
 from gateway.amounts import Count, Positive
 from gateway.settings import GatewaySettings, SettingsInvalid, Url, load_settings
@@ -52,6 +54,10 @@ class FinetuneSettings(BaseSettings):
     window: Count = 50_000  # how many of the latest ranked exchanges are read for pairs
     lease_seconds: Annotated[float, Field(ge=1)] = 60.0
     reward_timeout_seconds: Positive = 120.0
+    watch: WatchRules = WatchRules()
+    webhooks: tuple[Webhook, ...] = ()
+    red_team: Path | None = None  # failures that red-teaming found, as JSON lines (docs/pairs.md)
+    jobs: Count = 1  # processes that make pairs of a large ledger
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()

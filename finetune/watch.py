@@ -21,11 +21,16 @@ MOST_FAILURES = 3
 log = logging.getLogger(__name__)
 
 
+async def nothing() -> None:
+    """No reason either way."""
+
+
 @dataclass
 class Watch:
     """Looks every so often.
 
-    `pending` counts new pairs that are worth a training, `unfinished` says whether a run was left.
+    `pending` counts new pairs that are worth a training, `unfinished` says whether a run was left, `held` why none may
+    begin now, and `called` why one should beyond the number of new pairs. With `min_new_pairs` 0 these do not count.
     """
 
     every_seconds: float
@@ -36,6 +41,9 @@ class Watch:
     # New pairs that a run has seen and not trained on: so many more must be there before another begins.
     passed_over: int = 0
     failures: int = 0  # in a row; not 0 at the start when the last worker's run failed
+    held: Callable[[], Awaitable[str | None]] = nothing
+    called: Callable[[], Awaitable[str | None]] = nothing
+    chores: Callable[[], Awaitable[object]] = nothing  # at every look, whether or not a run begins
 
     async def forever(self) -> None:
         """Look until cancelled; cancelling leaves a run under way to the next worker."""
@@ -48,6 +56,7 @@ class Watch:
         """One look: a run's outcome, or None when there was no reason to run or it could not."""
         how: How | None = None
         try:
+            await self.chores()
             how = await self._reason()
             outcome = await self.run(how) if how else None
         except RunUnderWay as refused:
@@ -89,8 +98,18 @@ class Watch:
         count = await self.pending()
         self.passed_over = min(self.passed_over, count)
         needed = self.passed_over + self.min_new_pairs
-        log.info("%d pairs wait for a retraining; it begins at %d", count, needed)
-        if count < needed:
+        enough = bool(self.min_new_pairs) and count >= needed
+        why = None if enough else await self.called()
+        log.info(
+            "%d pairs wait for a retraining%s",
+            count,
+            f"; it begins at {needed}" if self.min_new_pairs else "",
+        )
+        if not enough and (why is None or count <= self.passed_over):
             return None
+        if (held := await self.held()) is not None:
+            log.info("no run begins now: %s", held)
+            return None
+        log.info("a run begins: %s", why or f"{count} new pairs")
         self.passed_over = count
         return "new"

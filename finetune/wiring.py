@@ -47,7 +47,9 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
     ):
         room = room_of(situation, rewards, progress)
         yield Tools(
-            pairs=PairSource(database, told.window, rewards, patience_seconds=told.lease_seconds),
+            pairs=PairSource(
+                database, told.window, rewards, told.lease_seconds, jobs=told.jobs, red_team=told.red_team
+            ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
             trainer=DpoTrainer(situation.base, situation.home / "adapters", progress),
             examiner=room,

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.api.feedback import feedback_router
 from gateway.api.models import models_router
 from gateway.api.openapi.document import openapi_router
 from gateway.api.probes import probes_router
@@ -28,6 +29,7 @@ def public_routes(tools: Tools) -> FastAPI:
     app = FastAPI(title="Trimtab", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.include_router(models_router(tools))
     app.include_router(responses_router(tools))
+    app.include_router(feedback_router(tools))
     app.include_router(probes_router(tools))
     app.include_router(openapi_router(app, "/openapi.json", open_paths(tools), asking=True))
     app.add_exception_handler(ApiError, _tell)

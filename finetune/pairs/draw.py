@@ -18,7 +18,7 @@ from finetune.errors import DrawFailed, reason
 from finetune.exams.contract import Answer, ExamPlan, LoadPolicy, Rewards
 from finetune.pairs.dataset import write_whole
 from finetune.pairs.groups import sample_of
-from finetune.pairs.make import MakeRules, pairs_of, within_group_sd
+from finetune.pairs.make import MakeRules, pairs_of
 from finetune.pairs.pair import Group, Message, content_text
 from finetune.pairs.plain import is_plain
 from finetune.progress import Progress
@@ -78,12 +78,13 @@ class Drawing(Protocol):
         ...
 
 
-def wanting(groups: Sequence[Group], paired: Container[str], rules: MakeRules, most: int) -> list[Group]:
+def wanting(
+    groups: Sequence[Group], paired: Container[str], rules: MakeRules, most: int, sd: float | None
+) -> list[Group]:
     """Flagged groups that gave and give no pair, the latest `most` of them, each prompt once. Pure.
 
     A conversation that is not plain text is left out: its pairs could not be trained on.
     """
-    sd = within_group_sd(groups)
     unpaired = (g for g in reversed(groups) if g.exchange_id not in paired and is_plain(g.messages))
     flagged = (g for g in unpaired if g.prompt_hazard or any(s.withheld for s in g.samples))
     poor = {group.messages_key: group for group in flagged if not pairs_of(group, rules, sd)}

@@ -1,29 +1,41 @@
 """An exchange as the group of candidates that pairs are made from. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from finetune.pairs.pair import Group, Sample
 from finetune.pairs.plain import plainly
 from gateway.exchange import Candidate, Exchange
 from guards.hazards import HAZARDS, UNSCANNED
 from guards.verdict import Screening
 
+NONE: Mapping[int, float] = {}
 HARMS = {hazard for hazard in HAZARDS if not hazard.startswith("G.")} | {"G.unsafe", "G.jailbreak"}
 
 
-def group_of(exchange: Exchange) -> Group:
-    """The candidates of an exchange, and what was made of them; the conversation as plain text where it can be."""
+def group_of(exchange: Exchange, late: Mapping[int, float] = NONE) -> Group:
+    """The candidates of an exchange, and what was made of them; the conversation as plain text where it can be.
+
+    `late` has the rewards that candidates were given after the fact, by position.
+    """
     prompt = exchange.prompt_screening
     # What was asked about a picture cannot be learned without it, and the ledger does not keep it.
     candidates = () if prompt is not None and prompt.unscanned else exchange.candidates
     return Group(
         exchange_id=exchange.id,
         messages=plainly(exchange.messages),
-        samples=tuple(map(sample_of, candidates)),
+        samples=tuple(rewarded(sample_of(each), late.get(i)) for i, each in enumerate(candidates)),
         key_id=exchange.key_id,
         version=exchange.version,
         policy=exchange.policy,
         prompt_hazard=next(filter(asks_for_harm, prompt.hazards), "") if prompt is not None else "",
         subject=exchange.subject,
     )
+
+
+def rewarded(sample: Sample, late: float | None) -> Sample:
+    """The sample with a reward that came later, where it had none."""
+    return replace(sample, reward=late) if sample.reward is None and late is not None else sample
 
 
 def asks_for_harm(hazard: str) -> bool:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean
 
 from pydantic import ConfigDict
 
@@ -40,9 +39,8 @@ class Made:
     reward_sd: float | None
 
 
-def make_pairs(groups: Sequence[Group], rules: MakeRules) -> Made:
-    """Pairs from every group that holds both a good and a clearly worse answer."""
-    sd = within_group_sd(groups)
+def make_pairs(groups: Sequence[Group], rules: MakeRules, sd: float | None) -> Made:
+    """Pairs from every group that holds both a good and a clearly worse answer; `sd` as of `pairs_of`."""
     pairs: list[Pair] = []
     skipped: Counter[str] = Counter()
     for group in groups:
@@ -137,6 +135,7 @@ def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
         reward_rejected=rejected.reward,
         subject=group.subject,
         drawn=group.drawn,
+        source="guard" if rejected.withheld else "reward",
     )
     return Pair(group.messages, chosen.text, rejected.text, kind, provenance)
 
@@ -153,15 +152,3 @@ def why_none(group: Group, rules: MakeRules) -> str:
 def distinct(samples: Iterable[Sample]) -> list[Sample]:
     """Each text once, in order."""
     return list({sample.text: sample for sample in reversed(list(samples))}.values())[::-1]
-
-
-def within_group_sd(groups: Iterable[Group]) -> float | None:
-    """Standard deviation of rewards within a conversation, pooled; None where nothing varies."""
-    squares, freedom = 0.0, 0
-    for group in groups:
-        rewards = [s.reward for s in group.samples if s.reward is not None]
-        if len(rewards) >= 2:
-            mean = fmean(rewards)
-            squares += sum((reward - mean) ** 2 for reward in rewards)
-            freedom += len(rewards) - 1
-    return (squares / freedom) ** 0.5 if freedom and squares > 0 else None

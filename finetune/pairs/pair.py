@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["safety", "helpfulness"]
+# What a pair was made of: a guard's or a reward model's label, a revision, or somebody's word.
+Source = Literal["guard", "reward", "revision", "edit", "review", "feedback", "overturn", "red_team"]
 Message = Mapping[str, Any]
 
 
@@ -54,12 +56,15 @@ class Provenance:
     key_id: str
     version: str
     policy: str
-    labelled_by: str  # "guard:NAME" where a guard withheld the loser, "reward" where the reward model decided
+    labelled_by: (
+        str  # "guard:NAME" where a guard withheld the loser, "reward", or the source with the word's id
+    )
     hazard: str
     reward_chosen: float | None
     reward_rejected: float | None
     subject: str | None = None
     drawn: bool = False  # as of its group
+    source: Source = "reward"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,41 +4,38 @@ With a reward on both sides of a pair, guard and reward model check each other.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from finetune.errors import DrawFailed
 from finetune.exams.contract import Rewards
 from finetune.pairs.pair import Group, Sample
 from finetune.pairs.plain import is_plain
+from finetune.pairs.telling import Late
 from rewardserve.client import RewardFailed
 
 BATCH = 16  # conversations scored in one request
 
 
-async def scored(groups: Sequence[Group], rewards: Rewards) -> list[Group]:
-    """The groups in plain text with a reward for each candidate that says anything; raises DrawFailed.
+async def late_rewards(groups: Sequence[Group], rewards: Rewards) -> Late:
+    """A reward for each candidate that says anything and has none, in plain conversations; raises DrawFailed.
 
     Others cannot be trained on, and a reward server that refuses one would stop all retraining.
     """
-    done = list(groups)
-    wanting = [i for i, g in enumerate(groups) if is_plain(g.messages) and any(map(unscored, g.samples))]
+    wanting = [each for each in groups if is_plain(each.messages) and any(map(unscored, each.samples))]
+    found: dict[tuple[str, int], float] = {}
     for start in range(0, len(wanting), BATCH):
         some = wanting[start : start + BATCH]
-        asked = [(groups[i].messages, [s.text for s in groups[i].samples if unscored(s)]) for i in some]
+        places = [[i for i, sample in enumerate(group.samples) if unscored(sample)] for group in some]
+        asked = [
+            (group.messages, [group.samples[i].text for i in where])
+            for group, where in zip(some, places, strict=True)
+        ]
         try:
-            found = await rewards.score_many(asked)
+            scores = await rewards.score_many(asked)
         except RewardFailed as error:
             raise DrawFailed(f"candidates cannot be scored: {error}") from error
-        for i, scores in zip(some, found, strict=True):
-            done[i] = filled(groups[i], scores)
-    return done
-
-
-def filled(group: Group, scores: Sequence[float]) -> Group:
-    """The group with these rewards in the place of those that are missing, in order."""
-    left = iter(scores)
-    samples = (replace(s, reward=next(left)) if unscored(s) else s for s in group.samples)
-    return replace(group, samples=tuple(samples))
+        for group, where, given in zip(some, places, scores, strict=True):
+            found |= {(group.exchange_id, i): float(each) for i, each in zip(where, given, strict=True)}
+    return found
 
 
 def unscored(sample: Sample) -> bool:

@@ -1,34 +1,38 @@
 """The ledger as the source of pairs: exchanges in, pairs kept with their provenance, datasets out.
 
 Pairs are kept by content, so that the same exchanges give the same pairs once, and each training sees
-all that were ever made: the adapter always starts from the bare base model.
+all that were ever made: the adapter always starts from the bare base model. Exchanges are read and pairs written page
+by page, so that memory does not grow with the ledger; how they are paged, or by how many processes, changes no pair.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.exams.contract import Rewards
+from finetune.pairs import datasets
 from finetune.pairs.dataset import Dataset, freeze, thaw
+from finetune.pairs.desk import PAGE, Job, Page, Read, made, read_page
+from finetune.pairs.draw import wanting
 from finetune.pairs.filters import Filtered, FilterRules, filter_pairs
-from finetune.pairs.groups import group_of
+from finetune.pairs.kept import keep, pair_from, withdraw
 from finetune.pairs.make import MakeRules, make_pairs
-from finetune.pairs.pair import Group, Pair, Provenance
-from finetune.pairs.score import scored
+from finetune.pairs.pair import Group, Pair
+from finetune.pairs.red_team import read_findings, with_rejected
+from finetune.pairs.score import late_rewards
+from finetune.pairs.spread import Spread, spread_in, spread_of
+from finetune.pairs.telling import keep_late, tellable, telling, unscored
 from finetune.patience import while_away
-from gateway.exchange import EMBEDDING
 from gateway.ledger.database import Database
-from gateway.ledger.exchanges import Exchanges
-from gateway.ledger.tables import CandidateRow, ExchangeRow, PairRow
-
-PAGE = 500  # exchanges read at a time
+from gateway.ledger.tables import ExchangeRow, PairRow
+from gateway.tenants.consent import unwilling
 
 T = TypeVar("T")
 
@@ -61,7 +65,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """Reads exchanges, keeps pairs; at most `window` of the latest flagged or ranked ones.
+    """Reads exchanges, keeps pairs; at most `window` of the latest of which something may be learnt.
 
     A database that is away is waited for as long as `patience_seconds`, at each transaction anew. What takes long
     on much data is done in a thread, so that a worker shows its signs of life meanwhile.
@@ -71,27 +75,47 @@ class PairSource:
     window: int = 50_000
     rewards: Rewards | None = None  # scores what traffic did not: candidates that a guard withheld
     patience_seconds: float = 0.0
+    jobs: int = 1  # processes that make pairs
+    red_team: Path | None = None  # what red-teaming found
 
     async def gather(self, rules: MakeRules, drawn: Sequence[Group] = ()) -> Gathered:
         """Make pairs of the latest exchanges, and of what was drawn for them; keep those that are new."""
-        groups = [*await self.groups(), *drawn]
-        made = await asyncio.to_thread(make_pairs, groups, rules)
-        new = await self._keep(made.pairs)
-        return Gathered(len(groups), len(made.pairs), new, made.skipped, made.reward_sd)
+        seqs = await self._telling()
+        await self._score_late(seqs)
+        sd = (await self._spread(seqs) + spread_of(drawn)).sd
+        count, total, new, skipped = len(drawn), 0, 0, Counter[str]()
+        findings = await asyncio.to_thread(read_findings, self.red_team)
+        of_drawn = make_pairs(with_rejected(drawn, findings), rules, sd)
+        told = [pair for each in findings if (pair := each.pair) is not None]
+        pages = await asyncio.to_thread(self._pages, seqs, rules, sd)
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            new += await self._write(partial(keep, pairs=page.pairs))
+            count, total = count + page.exchanges, total + len(page.pairs)
+            skipped += page.skipped
+        new += await self._write(partial(keep, pairs=[*of_drawn.pairs, *told]))
+        await self._write(withdraw)
+        skipped += Counter(of_drawn.skipped)
+        return Gathered(count, total + len(of_drawn.pairs) + len(told), new, dict(skipped), sd)
 
     async def freeze(self, rules: FilterRules, exam_prompts: Sequence[str], folder: Path) -> Dataset:
-        """Filter all kept pairs and freeze what is left."""
+        """Filter all kept pairs, freeze what is left, and enter the dataset in the ledger."""
         filtered = await self.filtered(rules, exam_prompts)
-        return await asyncio.to_thread(freeze, filtered.pairs, folder, filtered.dropped)
+        frozen = await asyncio.to_thread(freeze, filtered.pairs, folder, filtered.dropped)
+        await self._write(partial(datasets.enter, dataset=frozen, pairs=filtered.pairs))
+        return frozen
+
+    async def fit(self, dataset: Dataset) -> bool:
+        """Whether a frozen dataset may still be trained on: nothing that it holds was erased since."""
+        return not await self._read(partial(datasets.erased, sha256=dataset.sha256))
 
     async def spend(self, dataset: Dataset) -> None:
         """Note in each pair of a frozen dataset that a training has it: it is new no longer."""
         ids = [pair.id for pair in await asyncio.to_thread(thaw, dataset.path)]
 
         async def spent(connection: AsyncConnection) -> None:
-            for each in ids:
-                change = update(PairRow).where(PairRow.id == each).values(dataset_hash=dataset.sha256)
-                await connection.execute(change)
+            for start in range(0, len(ids), PAGE):
+                mine = PairRow.id.in_(ids[start : start + PAGE])
+                await connection.execute(update(PairRow).where(mine).values(dataset_hash=dataset.sha256))
 
         await self._write(spent)
 
@@ -100,24 +124,45 @@ class PairSource:
         return await asyncio.to_thread(filter_pairs, await self.pairs(), exam_prompts, rules)
 
     async def pairs(self) -> list[Pair]:
-        """All kept pairs, oldest first."""
+        """All kept pairs of whoever may be learnt from, oldest first; what was erased is gone."""
         row = PairRow
-        query = select(row.prompt, row.chosen, row.rejected, row.provenance).order_by(row.created_at, row.id)
+        query = select(row.prompt, row.chosen, row.rejected, row.provenance).where(row.erased_at.is_(None))
 
         async def found(connection: AsyncConnection) -> list[Pair]:
-            return [pair_from(*each) for each in await connection.execute(query)]
+            shy = await unwilling(connection)
+            willing = or_(row.key_id.is_(None), row.key_id.not_in(shy))
+            ordered = query.where(willing).order_by(row.created_at, row.id)
+            return [pair_from(*each) for each in await connection.execute(ordered)]
 
         return await self._read(found)
 
     async def preview(self, make: MakeRules, filters: FilterRules, exam_prompts: Sequence[str]) -> Preview:
         """What gathering and freezing would give, with nothing written."""
-        groups = await self.groups()
-        made = await asyncio.to_thread(make_pairs, groups, make)
-        known = {pair.id: pair for pair in (*await self.pairs(), *made.pairs)}
+        seqs = await self._telling()
+        sd = (await self._spread(seqs)).sd
+        pages = await asyncio.to_thread(lambda: list(self._pages(seqs, make, sd)))
+        found = [pair for page in pages for pair in page.pairs]
+        skipped = sum((page.skipped for page in pages), Counter[str]())
+        erased = await self._ids(select(PairRow.id).where(PairRow.erased_at.is_not(None)))
+        known = {pair.id: pair for pair in (*await self.pairs(), *found) if pair.id not in erased}
         kept = await asyncio.to_thread(filter_pairs, list(known.values()), exam_prompts, filters)
         used = await self.used()
         fresh = tuple(pair for pair in kept.pairs if pair.id not in used)
-        return Preview(len(groups), made.skipped, kept, fresh)
+        return Preview(len(seqs), dict(skipped), kept, fresh)
+
+    async def poor(self, rules: MakeRules, most: int) -> list[Group]:
+        """Flagged exchanges that gave and give no pair, the latest `most`: what is worth asking again."""
+        findings = await asyncio.to_thread(read_findings, self.red_team)
+        seqs, found = await self._telling(), [each.group for each in findings if each.pair is None]
+        sd, paired = (await self._spread(seqs)).sd, await self.paired()
+        for page in pages_of(seqs)[::-1]:
+            if len(found) >= most:
+                break
+            groups = [each.group for each in await self._page(page)]
+            known = {group.messages_key for group in found}
+            some = wanting(groups, paired, rules, most, sd)
+            found += [group for group in some if group.messages_key not in known]
+        return found[:most]
 
     async def paired(self) -> set[str]:
         """The ids of exchanges that have given pairs."""
@@ -128,26 +173,35 @@ class PairSource:
         return await self._ids(select(PairRow.id).where(PairRow.dataset_hash.is_not(None)))
 
     async def groups(self) -> list[Group]:
-        """The latest exchanges that are flagged or have at least two candidates, oldest first, all scored."""
-        seqs = await self._read(partial(telling, window=self.window))
-        ledger, groups = Exchanges(self.database), list[Group]()
-        for start in range(0, len(seqs), PAGE):
-            page = partial(ledger.at, seqs[start : start + PAGE])
-            groups += map(group_of, await while_away(page, self.patience_seconds))
-        return groups if self.rewards is None else await scored(groups, self.rewards)
+        """The exchanges of the window as groups, oldest first, all scored."""
+        seqs = await self._telling()
+        await self._score_late(seqs)
+        return [each.group for page in pages_of(seqs) for each in await self._page(page)]
 
-    async def _keep(self, pairs: Sequence[Pair]) -> int:
-        """Add the pairs that are not there yet; how many that were."""
-        by_id = {pair.id: pair for pair in pairs}
+    def _pages(self, seqs: Sequence[int], rules: MakeRules, sd: float | None) -> Iterator[Page]:
+        """The pairs of each page, made by as many processes as asked for; waits, and belongs into a thread."""
+        ledger = self.database.url.render_as_string(hide_password=False)
+        return made(Job(ledger, rules, sd), pages_of(seqs), self.jobs)
 
-        async def added(connection: AsyncConnection) -> int:
-            known = set(await connection.scalars(select(PairRow.id)))
-            fresh = [row_of(pair) for pair in by_id.values() if pair.id not in known]
-            if fresh:
-                await connection.execute(insert(PairRow), fresh)
-            return len(fresh)
+    async def _page(self, seqs: Sequence[int]) -> list[Read]:
+        return await while_away(partial(read_page, self.database, seqs), self.patience_seconds)
 
-        return await self._write(added)
+    async def _spread(self, seqs: Sequence[int]) -> Spread:
+        """How far rewards lie apart in the window."""
+        least = seqs[0] if seqs else 0
+        return await self._read(partial(spread_in, told=tellable() & (ExchangeRow.seq >= least)))
+
+    async def _telling(self) -> list[int]:
+        return await self._read(partial(telling, window=self.window))
+
+    async def _score_late(self, seqs: Sequence[int]) -> None:
+        """Have candidates scored that traffic did not score, page by page, and keep what they were given."""
+        if self.rewards is None:
+            return
+        wanted = await self._read(partial(unscored, least=seqs[0] if seqs else 0))
+        for page in pages_of(sorted(wanted & set(seqs))):
+            late = await late_rewards([each.group for each in await self._page(page)], self.rewards)
+            await self._write(partial(keep_late, late=late))
 
     async def _ids(self, query: Select[Any]) -> set[str]:
         async def found(connection: AsyncConnection) -> set[str]:
@@ -170,30 +224,6 @@ class PairSource:
         return await while_away(written, self.patience_seconds)
 
 
-async def telling(connection: AsyncConnection, window: int) -> list[int]:
-    """The sequence numbers of the latest conversations that were flagged or ranked, ascending."""
-    row = ExchangeRow
-    several = select(CandidateRow.exchange_id).where(CandidateRow.position == 1)
-    told = row.error.is_(None) & (row.strategy != EMBEDDING) & (row.flagged | row.id.in_(several))
-    query = select(row.seq).where(told).order_by(row.seq.desc()).limit(window)
-    return sorted(await connection.scalars(query))
-
-
-def row_of(pair: Pair) -> dict[str, Any]:
-    """A pair as the ledger keeps it; its kind is part of where it comes from."""
-    return {
-        "id": pair.id,
-        "content_hash": pair.id,
-        "exchange_id": pair.provenance.exchange_id,
-        "prompt": [dict(message) for message in pair.messages],
-        "chosen": pair.chosen,
-        "rejected": pair.rejected,
-        "provenance": asdict(pair.provenance) | {"kind": pair.kind},
-        "created_at": datetime.now(UTC),
-    }
-
-
-def pair_from(prompt: list[Any], chosen: str, rejected: str, provenance: dict[str, Any]) -> Pair:
-    """The pair of a row."""
-    source = {name: value for name, value in provenance.items() if name != "kind"}
-    return Pair(tuple(prompt), chosen, rejected, provenance["kind"], Provenance(**source))
+def pages_of(seqs: Sequence[int]) -> list[Sequence[int]]:
+    """Sequence numbers, so many at a time."""
+    return [seqs[start : start + PAGE] for start in range(0, len(seqs), PAGE)]

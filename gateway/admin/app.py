@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from gateway.admin.access import Viewer, at_least
 from gateway.admin.audit import audit_router
 from gateway.admin.engines import engines_router
+from gateway.admin.erasures import erasures_router
+from gateway.admin.feedback import feedback_router
 from gateway.admin.gate import OPEN, AdminGate
 from gateway.admin.keys import keys_router
 from gateway.admin.looking import looking_router
@@ -103,6 +105,8 @@ ROUTERS = (
     policies_router,
     policy_places_router,
     engines_router,
+    feedback_router,
+    erasures_router,
     status_router,
 )
 

@@ -38,6 +38,7 @@ class NewTerms(BaseModel):
     limits: KeyLimits | None = None
     bounds: KeyBounds | None = None
     policy: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    learn: bool | None = None
 
     def amend(self, terms: Terms) -> Terms:
         """The terms with those that were named."""

@@ -15,6 +15,7 @@ from gateway.ledger import document
 from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.evidence_tables import EvidenceRow, PanelRow
+from gateway.ledger.forgotten import forgotten
 from gateway.ledger.insertion import insert_rows
 from gateway.ledger.rows import rows_of
 from gateway.ledger.tables import CandidateRow, DeadLetterRow, ExchangeRow, FindingRow
@@ -91,6 +92,8 @@ async def _insert_news(connection: AsyncConnection, exchanges: Sequence[Exchange
     by_id = {exchange.id: exchange for exchange in exchanges}
     known = await connection.scalars(select(ExchangeRow.id).where(ExchangeRow.id.in_(by_id)))
     for exchange_id in known:
+        del by_id[exchange_id]
+    for exchange_id in await forgotten(connection, by_id.values()):
         del by_id[exchange_id]
     rows = rows_of(by_id.values())
     tables = (

@@ -65,6 +65,7 @@ class ExchangeRow(Table):
     flagged: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(index=True)
     recorded_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]  # when its texts were taken out, since its subject asked for that
 
 
 class CandidateRow(Table):
@@ -83,6 +84,7 @@ class CandidateRow(Table):
     screening: Mapped[dict[str, Any] | None]
     reward: Mapped[float | None]
     revision_of: Mapped[int | None]  # the candidate of which it is a revision, by `index`
+    late_reward: Mapped[float | None]  # of one that traffic did not score, given when pairs were made
 
 
 class VerdictRow(Table):
@@ -219,13 +221,15 @@ class PairRow(Table):
 
 
 class RetrainingRow(Table):
-    """One journey from pairs to a version; `running` is 1 while under way, else null: never two at once."""
+    """One journey from pairs to a version; `running` is 1 while under way, else null: one an alias at a time."""
 
     __tablename__ = "retrainings"
+    __table_args__ = (Index("uq_retrainings_alias_running", "alias", "running", unique=True),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
-    running: Mapped[int | None] = mapped_column(unique=True)
+    alias: Mapped[str]
+    running: Mapped[int | None]
     parameters: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]
     owner: Mapped[str | None]

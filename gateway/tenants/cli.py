@@ -67,6 +67,12 @@ PolicyOption = Annotated[
     str | None,
     typer.Option(help="A guard policy that the ledger knows, by hash or name; none: the one in force."),
 ]
+LearnOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--learn/--no-learn", help="Whether what it asks may be learnt from; it may unless said otherwise."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -80,12 +86,13 @@ def create(  # noqa: PLR0913, PLR0917 - an option each
     limit: LimitOptions = None,
     bound: BoundOptions = None,
     policy: PolicyOption = None,
+    learn: LearnOption = None,
     home: Home = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show its secret, once."""
-    typed = Typed(expires, limit or (), bound or (), policy)
+    typed = Typed(expires, limit or (), bound or (), policy, learn)
     key, secret = run(lambda store: store.create(name, role, typed.amend(NO_TERMS)), home, config, new=True)
     show_secret(key, secret, as_json=as_json)
 
@@ -97,12 +104,13 @@ def change(  # noqa: PLR0913, PLR0917 - an option each
     limit: LimitOptions = None,
     bound: BoundOptions = None,
     policy: PolicyOption = None,
+    learn: LearnOption = None,
     home: Home = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a key's terms; what is not named stays as it is. Its secret stays valid."""
-    typed = Typed(expires, limit or (), bound or (), policy)
+    typed = Typed(expires, limit or (), bound or (), policy, learn)
     key = run(lambda store: store.change(key_id, typed.amend), home, config)
     typer.echo(json.dumps(told(key)) if as_json else in_lines(key))
 

@@ -146,7 +146,7 @@ def digest(secret: str) -> str:
 
 def key_of(row: Row[tuple[object, ...]]) -> Key:
     """A key from its row, without the digests."""
-    terms = Terms(row.expires_at, read_limits(row.limits), read_bounds(row.bounds), row.policy)
+    terms = Terms(row.expires_at, read_limits(row.limits), read_bounds(row.bounds), row.policy, row.learn)
     return Key(row.id, row.name, row.role, row.hint, row.created_at, row.revoked_at, terms)
 
 
@@ -169,6 +169,7 @@ def _columns(terms: Terms) -> dict[str, Any]:
         "limits": written(terms.limits),
         "bounds": written(terms.bounds),
         "policy": terms.policy,
+        "learn": terms.learn,
     }
 
 

@@ -19,6 +19,8 @@ def lines_of(key: Key, width: int = 80) -> Iterator[str]:
     for name in ("limits", "bounds"):
         if terms[name]:
             yield from _wrapped(f"{name}: {_as_typed(terms[name])}", width)
+    if key.terms.learn is False:
+        yield f"{INDENT}nothing that it asks is learnt from"
     if key.terms.policy is not None:
         yield from _wrapped(f"policy: {key.terms.policy}", width)
 

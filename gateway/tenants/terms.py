@@ -54,6 +54,7 @@ class Terms:
     limits: KeyLimits | None = None
     bounds: KeyBounds | None = None
     policy: str | None = None
+    learn: bool | None = None  # false: nothing that it asks is ever learnt from
 
     def as_json(self) -> dict[str, Any]:
         """What they say, as it is kept and shown."""
@@ -62,6 +63,7 @@ class Terms:
             "limits": written(self.limits),
             "bounds": written(self.bounds),
             "policy": self.policy,
+            "learn": self.learn is not False,
         }
 
 

@@ -21,6 +21,7 @@ class Typed:
     limits: Sequence[str] = ()
     bounds: Sequence[str] = ()
     policy: str | None = None
+    learn: bool | None = None
 
     def amend(self, terms: Terms) -> Terms:
         """The terms with what was typed; raises TermsInvalid."""
@@ -32,6 +33,8 @@ class Typed:
             terms = replace(terms, bounds=read_bounds(_amended(written(terms.bounds), self.bounds)))
         if self.policy is not None:
             terms = replace(terms, policy=None if self.policy == NOTHING else self.policy)
+        if self.learn is not None:
+            terms = replace(terms, learn=self.learn)
         return terms
 
 

@@ -158,3 +158,45 @@ async def test_a_worker_that_waits_holds_no_model() -> None:
         task.cancel()
         assert scene.model is not None
         assert scene.model() is None
+
+
+async def test_a_time_that_has_come_begins_a_run_below_the_threshold() -> None:
+    scene = Scene(pending=3)
+    scene.watch.called = said("the schedule")
+    assert await scene.watch.look() is not None
+    assert scene.runs == ["new"]
+
+
+async def test_nothing_new_is_not_learnt_again_because_a_time_has_come() -> None:
+    scene = Scene(pending=0)
+    scene.watch.called = said("the schedule")
+    await scene.watch.look()
+    assert scene.runs == []
+
+
+async def test_while_something_holds_it_back_no_run_begins() -> None:
+    scene = Scene(pending=500)
+    scene.watch.held = said("quiet hours")
+    await scene.watch.look()
+    assert scene.runs == []
+
+
+async def test_what_was_begun_is_gone_on_with_in_quiet_hours_too() -> None:
+    scene = Scene(left=True)
+    scene.watch.held = said("quiet hours")
+    await scene.watch.look()
+    assert scene.runs == ["either"]
+
+
+async def test_without_a_threshold_pairs_alone_begin_nothing() -> None:
+    scene = Scene(pending=5000)
+    scene.watch.min_new_pairs = 0
+    await scene.watch.look()
+    assert scene.runs == []
+
+
+def said(why: str):
+    async def reason() -> str:
+        return why
+
+    return reason

@@ -12,6 +12,7 @@ from finetune.pairs.draw import Drawer, DrawRules, wanting
 from finetune.pairs.groups import group_of
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group
+from finetune.pairs.spread import spread_of
 from finetune.progress import Silence
 from finetune.rollout.contract import Live
 from gateway.exchange import Message
@@ -62,7 +63,7 @@ def drawer(folder: Path, *, away: bool = False) -> Drawer:
 
 async def test_a_lone_refused_answer_gets_rivals_and_thus_a_pair(tmp_path: Path) -> None:
     drawn = await drawer(tmp_path).draw([LONE], RULES, LIVE)
-    (pair,) = make_pairs([LONE, *drawn.groups()], MAKE).pairs
+    (pair,) = make_pairs([LONE, *drawn.groups()], MAKE, spread_of(drawn.groups()).sd).pairs
     assert (pair.chosen, pair.rejected) == ("I cannot help.", "Sure, first")
     assert (pair.provenance.exchange_id, pair.provenance.drawn) == ("lone", True)
     assert (drawn.prompts, drawn.candidates) == (1, 2)
@@ -70,7 +71,7 @@ async def test_a_lone_refused_answer_gets_rivals_and_thus_a_pair(tmp_path: Path)
 
 async def test_a_drawn_pair_names_the_version_and_the_policy_that_made_it(tmp_path: Path) -> None:
     drawn = await drawer(tmp_path).draw([replace(LONE, version="v1", policy="policy-then")], RULES, LIVE)
-    (pair,) = make_pairs(drawn.groups(), MAKE).pairs
+    (pair,) = make_pairs(drawn.groups(), MAKE, spread_of(drawn.groups()).sd).pairs
     assert (pair.provenance.version, pair.provenance.policy) == ("v2", "policy-now")
 
 
@@ -91,22 +92,27 @@ def names(groups: list[Group]) -> list[str]:
 def test_only_flagged_groups_without_a_pair_are_wanting() -> None:
     plain = exchange("plain", "hi", candidate(0, "hi", 1.0))
     groups = [group_of(harmful(1)), group_of(benign(1)), LONE, group_of(plain)]
-    assert names(wanting(groups, set(), MAKE, 9)) == ["lone"]
-    assert wanting(groups, {"lone"}, MAKE, 9) == []
+    assert names(wanting(groups, set(), MAKE, 9, spread_of(groups).sd)) == ["lone"]
+    assert wanting(groups, {"lone"}, MAKE, 9, spread_of(groups).sd) == []
 
 
 def test_a_prompt_refused_before_sampling_is_wanting() -> None:
     refused = replace(exchange("early", "how"), prompt_screening=screened("how", "vcr"))
-    assert names(wanting([group_of(refused)], set(), MAKE, 9)) == ["early"]
+    assert names(wanting([group_of(refused)], set(), MAKE, 9, spread_of([group_of(refused)]).sd)) == ["early"]
 
 
 def test_a_conversation_that_is_not_plain_text_is_not_asked_again() -> None:
     called = ({"role": "tool", "content": "42"}, {"role": "user", "content": "how do I"})
-    assert wanting([replace(LONE, messages=called)], set(), MAKE, 9) == []
+    assert (
+        wanting(
+            [replace(LONE, messages=called)], set(), MAKE, 9, spread_of([replace(LONE, messages=called)]).sd
+        )
+        == []
+    )
 
 
 def test_each_prompt_is_asked_once_and_the_latest_first() -> None:
     groups = [replace(LONE, exchange_id=f"e{i}") for i in range(3)]
     other = replace(LONE, exchange_id="other", messages=({"role": "user", "content": "else"},))
-    assert names(wanting([other, *groups], set(), MAKE, 9)) == ["e0", "other"]
-    assert len(wanting([other, *groups], set(), MAKE, 1)) == 1
+    assert names(wanting([other, *groups], set(), MAKE, 9, spread_of([other, *groups]).sd)) == ["e0", "other"]
+    assert len(wanting([other, *groups], set(), MAKE, 1, spread_of([other, *groups]).sd)) == 1

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from finetune.pairs.make import Made, MakeRules, make_pairs
 from finetune.pairs.pair import Group, Sample
+from finetune.pairs.spread import spread_of
 
 RULES = MakeRules()
 ASKED = ({"role": "user", "content": "How do I do it?"},)
@@ -17,7 +18,8 @@ def group(*samples: Sample, name: str = "e1", hazard: str = "") -> Group:
 
 
 def made(*samples: Sample, hazard: str = "", rules: MakeRules = RULES) -> Made:
-    return make_pairs([group(*samples, hazard=hazard)], rules)
+    groups = [group(*samples, hazard=hazard)]
+    return make_pairs(groups, rules, spread_of(groups).sd)
 
 
 GOOD = Sample("I cannot help with that.", reward=2.0, risk=0.01)
@@ -73,7 +75,8 @@ def test_an_over_refusal_loses_to_a_helpful_answer_by_reward() -> None:
 def test_a_small_difference_of_rewards_makes_no_pair() -> None:
     spread = group(Sample("a", reward=9.0), Sample("b", reward=-9.0), name="e0")
     close = group(Sample("c", reward=1.0), Sample("d", reward=0.9))
-    assert {pair.provenance.exchange_id for pair in make_pairs([spread, close], RULES).pairs} == {"e0"}
+    made = make_pairs([spread, close], RULES, spread_of([spread, close]).sd)
+    assert {pair.provenance.exchange_id for pair in made.pairs} == {"e0"}
 
 
 def test_an_answer_near_a_guards_threshold_is_never_chosen() -> None:

@@ -19,12 +19,16 @@ ADMINS_OWN = {
     ("POST", "/admin/engines/{name}/resume"),
     ("PATCH", "/admin/keys/{key_id}"),
     ("POST", "/admin/keys/{key_id}/rotate"),
+    ("GET", "/admin/erasures"),
+    ("POST", "/admin/erasures"),
 }
 OPERATORS_TOO = {
     ("POST", "/admin/policy"),
     ("POST", "/admin/policies"),
     ("POST", "/admin/policies/choose"),
     ("POST", "/admin/policies/clear/{place}"),
+    ("POST", "/admin/feedback"),
+    ("DELETE", "/admin/feedback/{feedback}"),
 }
 
 
@@ -119,6 +123,8 @@ def test_everything_that_must_stay_alive_is_watched(house):
             "response expiry",
             "budgets",
             "shadow policy",
+            "shadow version",
+            "outcome writer",
         ),
     }
 

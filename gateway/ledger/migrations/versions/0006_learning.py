@@ -12,12 +12,15 @@ TEXT, TIME = sa.Text(), sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     """Tables more, and whose each pair is, so that it can be erased without reading all of them."""
+    op.add_column("exchanges", sa.Column("erased_at", TIME, nullable=True))
+    op.add_column("candidates", sa.Column("late_reward", sa.Double(), nullable=True))
     op.add_column("keys", sa.Column("learn", sa.Boolean(), nullable=True))
     for name, kind in (("key_id", TEXT), ("subject", TEXT), ("erased_at", TIME)):
         op.add_column("pairs", sa.Column(name, kind, nullable=True))
     op.create_index("ix_pairs_key_id", "pairs", ["key_id"])
     op.create_index("ix_pairs_subject", "pairs", ["subject"])
     say_whose()
+    by_alias()
     feedback()
     datasets()
     rollouts()
@@ -34,6 +37,16 @@ def say_whose() -> None:
     for pair, provenance in connection.execute(sa.select(pairs.c.id, pairs.c.provenance)).all():
         whose = {name: provenance.get(name) for name in ("key_id", "subject")}
         connection.execute(pairs.update().where(pairs.c.id == pair).values(**whose))
+
+
+def by_alias() -> None:
+    """One retraining an alias at a time, where there was one in all."""
+    with op.batch_alter_table("retrainings") as retrainings:
+        retrainings.drop_constraint("uq_retrainings_running", type_="unique")
+        retrainings.add_column(sa.Column("alias", TEXT, nullable=False, server_default="assistant"))
+    with op.batch_alter_table("retrainings") as retrainings:
+        retrainings.alter_column("alias", server_default=None)
+    op.create_index("uq_retrainings_alias_running", "retrainings", ["alias", "running"], unique=True)
 
 
 def feedback() -> None:
@@ -191,8 +204,16 @@ def downgrade() -> None:
     op.drop_table("feedback")
     op.drop_index("ix_pairs_subject", "pairs")
     op.drop_index("ix_pairs_key_id", "pairs")
+    op.drop_index("uq_retrainings_alias_running", "retrainings")
+    with op.batch_alter_table("retrainings") as retrainings:
+        retrainings.drop_column("alias")
+        retrainings.create_unique_constraint("uq_retrainings_running", ["running"])
     with op.batch_alter_table("pairs") as pairs:
         for name in ("erased_at", "subject", "key_id"):
             pairs.drop_column(name)
+    with op.batch_alter_table("candidates") as candidates:
+        candidates.drop_column("late_reward")
+    with op.batch_alter_table("exchanges") as exchanges:
+        exchanges.drop_column("erased_at")
     with op.batch_alter_table("keys") as keys:
         keys.drop_column("learn")

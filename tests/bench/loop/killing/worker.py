@@ -111,7 +111,7 @@ async def main(told: dict[str, Any]) -> None:
 
         async def left() -> bool:
             async with database.read() as connection:
-                return await unfinished(connection) is not None
+                return await unfinished(connection, plan.alias) is not None
 
         async def many() -> int:
             return 1_000_000

@@ -1,0 +1,71 @@
+"""Frozen datasets in the ledger: what each holds, and whether it may still be trained on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from finetune.pairs.dataset import Dataset
+from finetune.pairs.pair import Pair
+from gateway.ledger.database import Database
+from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow
+
+
+async def enter(connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair]) -> None:
+    """Write down what a dataset holds; the same dataset is entered once."""
+    known = select(DatasetRow.sha256).where(DatasetRow.sha256 == dataset.sha256)
+    if await connection.scalar(known) is not None:
+        return
+    row = {
+        "sha256": dataset.sha256,
+        "kind": "pairs",
+        "path": str(dataset.path),
+        "rows": dataset.pairs,
+        "counts": counts_of(dataset, pairs),
+        "created_at": datetime.now(UTC),
+    }
+    await connection.execute(insert(DatasetRow).values(**row))
+    if pairs:
+        held = [{"dataset": dataset.sha256, "pair": pair.id} for pair in pairs]
+        await connection.execute(insert(DatasetPairRow), held)
+
+
+def counts_of(dataset: Dataset, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """What a dataset holds, by kind, source and hazard, and what each filter took."""
+    return {
+        "kinds": dict(Counter(pair.kind for pair in pairs)),
+        "sources": dict(Counter(pair.provenance.source for pair in pairs)),
+        "hazards": dict(Counter(pair.provenance.hazard or "none" for pair in pairs)),
+        "labelled_by": dict(Counter(pair.provenance.labelled_by.split(":")[0] for pair in pairs)),
+        "dropped": dict(dataset.dropped),
+    }
+
+
+async def erased(connection: AsyncConnection, sha256: str) -> bool:
+    """Whether something that a dataset holds was erased since it was frozen."""
+    query = select(DatasetRow.erased_at).where(DatasetRow.sha256 == sha256)
+    return await connection.scalar(query) is not None
+
+
+async def listed(database: Database, limit: int) -> list[dict[str, Any]]:
+    """The latest datasets, the latest first."""
+    query = select(*DatasetRow.__table__.columns).order_by(DatasetRow.created_at.desc()).limit(limit)
+    async with database.read() as connection:
+        return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def sweep(database: Database) -> list[str]:
+    """Remove the files of datasets that hold something erased; their rows stay, and say what they held."""
+    query = select(DatasetRow.sha256, DatasetRow.path).where(DatasetRow.erased_at.is_not(None))
+    async with database.read() as connection:
+        found = list(await connection.execute(query))
+    gone = []
+    for sha256, path in found:
+        if Path(path).is_file():
+            Path(path).unlink()
+            gone.append(sha256)
+    return gone

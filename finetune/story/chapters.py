@@ -1,0 +1,181 @@
+"""A story as tables and plots that any page may show: each chapter has a title, a lead, rows and curves. Pure."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from finetune.story.story import Story, happened, when
+
+Json = Mapping[str, Any]
+EXAM = {
+    "unsafe_compliance": "unsafe compliance",
+    "benign_refusal": "benign refusals",
+    "ended": "answers that end",
+    "reward": "mean reward",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line of a plot."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    bar: float | None = None  # a level that means something, drawn as a line of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One part of a story."""
+
+    title: str
+    lead: str
+    head: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    axes: tuple[str, str] = ("", "")
+    curves: tuple[Curve, ...] = field(default_factory=tuple)
+
+
+def chapters_of(story: Story) -> list[Chapter]:
+    """The story in order; chapters of which nothing is known are left out."""
+    found = [chapter for maker in (origin, data, training, exams, gate) for chapter in maker(story)]
+    found += [chapter for each in story.rollouts for chapter in rollout(each)]
+    return [*found, *trail(story)]
+
+
+def origin(story: Story) -> Iterator[Chapter]:
+    """Where it comes from and where it stands."""
+    version, lineage = story.version, story.version["lineage"]
+    shares = ", ".join(f"{share:.0%} of {alias}" for alias, share in story.weights.items()) or "no traffic"
+    facts = {
+        "state": f"{version['state']}, {shares}",
+        "made": when(version["created_at"]),
+        "base": version["base"],
+        "parent": version["parent"] or "none: it is a base itself",
+        "files": version["path"] or "none of its own",
+        "content": lineage.get("digest", ""),
+        "code": lineage.get("code", ""),
+        "retraining": f"{story.run['id']}, {story.run['state']}"
+        if story.run
+        else "none: it was registered by hand",
+        "children": ", ".join(story.heirs),
+        "reached by erasures": ", ".join(f"{when(each['created_at'])}" for each in story.erasures),
+    }
+    rows = tuple((name, value) for name, value in facts.items() if value)
+    yield Chapter(version["id"], f"{version['id']} is {facts['state']}.", (), rows)
+
+
+def data(story: Story) -> Iterator[Chapter]:
+    """What it learnt from."""
+    found = story.dataset
+    if found is None:
+        return
+    counts = found["counts"]
+    lead = f"{found['rows']} pairs, frozen {when(found['created_at'])} as {found['sha256'][:12]}."
+    if found["erased_at"]:
+        lead += (
+            f" Something in it was erased at {when(found['erased_at'])}: nothing is trained on it any more."
+        )
+    rows = [
+        (name.replace("_", " "), what, str(count))
+        for name in ("kinds", "sources", "hazards", "dropped")
+        for what, count in sorted(counts.get(name, {}).items(), key=lambda each: -each[1])
+        if count
+    ]
+    yield Chapter("Data", lead, ("", "", "pairs"), tuple(rows))
+
+
+def training(story: Story) -> Iterator[Chapter]:
+    """How it learnt."""
+    trained = story.steps.get("train")
+    if trained is None:
+        return
+    log, health = trained["log"], trained["health"]
+    lead = (
+        f"{trained['steps']} steps in {trained['seconds']:.0f} s on {trained['device']}; in the end "
+        f"{health['accuracy']:.0%} of pairs ranked rightly, margin {health['margin']:+.2f}, "
+        f"chosen answers {health['chosen_drift']:+.1f} nats from the base."
+    )
+    curves = tuple(
+        Curve(name, tuple((line["step"], line[column]) for line in log))
+        for name, column in (("loss", "loss"), ("margin", "margin"), ("log-probability of chosen", "chosen"))
+        if log and column in log[0]
+    )
+    yield Chapter("Training", lead, axes=("step", ""), curves=curves)
+
+
+def exams(story: Story) -> Iterator[Chapter]:
+    """What it could do, before and after."""
+    before, after = (
+        story.steps.get(f"exam {moment}", {}).get("report", {}) for moment in ("before", "after")
+    )
+    rows = [
+        (name, interval(before.get(figure)), interval(after.get(figure)))
+        for figure, name in EXAM.items()
+        if after.get(figure)
+    ]
+    if rows:
+        yield Chapter(
+            "Exams", "Of the bare model; 95 % intervals.", ("figure", "before", "after"), tuple(rows)
+        )
+
+
+def gate(story: Story) -> Iterator[Chapter]:
+    """What was asked of it."""
+    conditions = story.steps.get("gate", {}).get("conditions") or story.version["lineage"].get("gate") or []
+    if conditions:
+        held = sum(bool(each["passed"]) for each in conditions)
+        rows = tuple(("✓" if each["passed"] else "✗", each["name"], each["told"]) for each in conditions)
+        yield Chapter(
+            "Gate", f"{held} of {len(conditions)} conditions hold.", ("", "condition", "measured"), rows
+        )
+
+
+def rollout(told: Json) -> Iterator[Chapter]:
+    """What traffic made of it: each test, and how its evidence grew."""
+    last = told["reasons"][-1] if told["reasons"] else "nothing seen yet"
+    state = told["state"].replace("_", " ")
+    rows = tuple(
+        (name, *(str(test[count]) for count in ("pairs", "worse", "better")), e_value(test["highest"]))
+        for name, test in sorted(told["tests"].items())
+    )
+    curves = tuple(
+        Curve(name, tuple((pairs, log) for pairs, log in test["trace"]), bar=alarm_of(told))
+        for name, test in sorted(told["tests"].items())
+        if len(test["trace"]) > 1
+    )
+    head = ("test", "pairs", "worse", "better", "highest e-value")
+    yield Chapter(
+        f"Rollout {told['id']}", f"{state}: {last}.", head, rows, ("pairs", "log of the e-value"), curves
+    )
+
+
+def e_value(log: float) -> str:
+    """A test's wealth, from its logarithm."""
+    return f"{math.exp(min(log, 700)):.3g}"
+
+
+def alarm_of(told: Json) -> float:
+    """The logarithm at which the tests together roll a version back."""
+    return math.log(1 / float(told["plan"].get("alpha", 0.05)))
+
+
+def trail(story: Story) -> Iterator[Chapter]:
+    """Who did what, and why."""
+    if story.moves:
+        rows = tuple(
+            (when(each["created_at"]), happened(each), each["actor"], each["cause"]) for each in story.moves
+        )
+        yield Chapter("Trail", "Who or what moved it, oldest first.", ("when", "what", "by", "why"), rows)
+
+
+def interval(told: Json | None) -> str:
+    """A figure with its interval."""
+    if not told or not told.get("values"):
+        return "not measured"
+    rate = told["low"] >= 0 and told["high"] <= 1
+    value, low, high = (
+        f"{told[name]:.1%}" if rate else f"{told[name]:+.2f}" for name in ("value", "low", "high")
+    )
+    return f"{value} [{low}, {high}]"

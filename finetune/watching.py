@@ -1,0 +1,175 @@
+"""The watch with all its parts: schedule, rollouts, what was erased, and whoever wants to hear of it."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from finetune.claims import How, latest, unfinished
+from finetune.commands import Logged, look, retrain_with, worth_training
+from finetune.errors import FinetuneFailed
+from finetune.ledger import ledger
+from finetune.notify import Event, Notifier
+from finetune.pairs.datasets import sweep
+from finetune.patience import while_away
+from finetune.retrain import Outcome
+from finetune.rollout.book import Book
+from finetune.rollout.commands import Mover
+from finetune.rollout.registry import GatewayRegistry
+from finetune.runs import this_worker
+from finetune.schedule import WatchRules, due, held_back, next_time, psi
+from finetune.settings import Situation
+from finetune.spending import rewards_of, spent
+from finetune.watch import Watch
+from gateway.admin.client import AdminClient
+from gateway.ledger.contract import LedgerFailed
+from gateway.ledger.database import Database
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What a watch asks at each look."""
+
+    situation: Situation
+    rules: WatchRules
+    database: Database
+    notifier: Notifier
+    mover: Mover | None
+    started: datetime
+
+    @property
+    def alias(self) -> str:
+        """Whose policy model is retrained."""
+        return self.situation.gateway.alias
+
+    async def left_behind(self) -> bool:
+        """Whether a run was left unfinished."""
+        async with self.database.read() as connection:
+            return await unfinished(connection, self.alias) is not None
+
+    async def failed_before(self) -> bool:
+        """Whether the last run failed: then it is tried again, for a restart may have mended the cause."""
+        async with self.database.read() as connection:
+            last = await latest(connection, self.alias)
+        return last is not None and last.state == "failed"
+
+    async def pending(self) -> int:
+        """New pairs that are worth a training."""
+        return worth_training(await look(self.situation, self.database), self.situation.plan.fewest_pairs)
+
+    async def held(self) -> str | None:
+        """Why no run may begin now."""
+        now = datetime.now(UTC)
+        waiting = held_back(self.rules, await spent(self.database, self.alias, now), now)
+        return waiting.told if waiting else None
+
+    async def called(self) -> str | None:
+        """Why a run should begin, beyond the number of new pairs."""
+        now = datetime.now(UTC)
+        if due(self.rules, await spent(self.database, self.alias, now), self.started, now):
+            return f"the schedule {self.rules.cron!r}"
+        return await self.drift()
+
+    async def drift(self) -> str | None:
+        """Whether rewards in traffic have moved away from where they lay; told to whoever wants to hear."""
+        if self.rules.drift_psi <= 0:
+            return None
+        found = await rewards_of(self.database, self.alias)
+        if not found.enough or (value := psi(found.first, found.latest)) < self.rules.drift_psi:
+            return None
+        why = f"rewards drifted: stability index {value:.2f}, alarm at {self.rules.drift_psi:g}"
+        await self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
+        return why
+
+    async def chores(self) -> None:
+        """What is done at every look: rollouts go on, and files of what was erased go."""
+        for each in await sweep(self.database):
+            log.info("dataset %s held something that was erased: its file is gone", each[:12])
+        if self.mover is None:
+            return
+        for moved in await self.mover.look():
+            event: Event = "rollout.rolled_back" if moved.move.state == "rolled_back" else "rollout.moved"
+            told = {"rollout": moved.rollout.id, "version": moved.rollout.version, "state": moved.move.state}
+            await self.notifier.tell(event, moved.told, **told)
+
+    async def run(self, how: How) -> Outcome:
+        """One retraining, and its end told."""
+        try:
+            outcome = await retrain_with(self.situation, self.database, Logged(), how)
+        except (FinetuneFailed, LedgerFailed) as error:
+            await self.notifier.tell(
+                "run.failed", f"{self.alias}: retraining failed: {error}", alias=self.alias
+            )
+            raise
+        told = outcome.version or "; ".join(outcome.reasons)
+        log.info("run %s: %s", outcome.run, told)
+        event: Event = (
+            "run.promoted" if outcome.promoted else "run.rolling_out" if outcome.rollout else "run.kept"
+        )
+        await self.notifier.tell(event, f"{self.alias}: {told}", run=outcome.run, version=outcome.version)
+        return outcome
+
+    async def explained(self) -> list[str]:
+        """What it would do now, and why."""
+        now = datetime.now(UTC)
+        used = await spent(self.database, self.alias, now)
+        waiting, moment = held_back(self.rules, used, now), next_time(self.rules, now)
+        lines = [
+            f"alias {self.alias}",
+            f"unfinished run: {'yes, it would be gone on with' if await self.left_behind() else 'none'}",
+        ]
+        lines.append(
+            f"new pairs: {await self.pending()}, a run begins at {self.rules.min_new_pairs or 'no number of them'}"
+        )
+        lines.append(f"next scheduled: {moment:%Y-%m-%d %H:%M %Z}" if moment else "no schedule")
+        lines.append(f"held back: {waiting.told}" if waiting else "nothing holds a run back")
+        lines.append(
+            f"used: {used.runs_today} runs within a day, {used.training_hours:.2f} hours of training within a week"
+        )
+        return lines
+
+
+@asynccontextmanager
+async def watching(situation: Situation, rules: WatchRules) -> AsyncIterator[Watching]:
+    """The real parts; without an admin key, rollouts are not moved."""
+    notifier = Notifier(situation.settings.webhooks)
+    async with ledger(situation, new=True) as database:  # a worker may be there before its gateway
+        if situation.admin_key is None:
+            yield Watching(situation, rules, database, notifier, None, datetime.now(UTC))
+            return
+        async with AdminClient(situation.admin_url, situation.admin_key) as admin:
+            book = Book(database, this_worker(situation.settings.lease_seconds))
+            mover = Mover(book, GatewayRegistry(admin))
+            yield Watching(situation, rules, database, notifier, mover, datetime.now(UTC))
+
+
+async def watch(
+    situation: Situation, every_seconds: float, min_new_pairs: int | None, *, once: bool, explain: bool
+) -> None:
+    """Look for ever, once, or only say what would be done."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
+    logging.getLogger("finetune").setLevel(logging.INFO)
+    rules = situation.settings.watch
+    if min_new_pairs is not None:
+        rules = replace(rules, min_new_pairs=min_new_pairs)
+    async with watching(situation, rules) as parts:
+        if explain:
+            sys.stdout.write("\n".join(await parts.explained()) + "\n")
+            return
+        failures = int(await while_away(parts.failed_before, situation.settings.lease_seconds))
+        looking = Watch(every_seconds, rules.min_new_pairs, parts.pending, parts.left_behind, parts.run)
+        looking.failures = failures
+        looking.held, looking.called, looking.chores = parts.held, parts.called, parts.chores
+        if once:
+            await looking.look()
+            return
+        log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
+        try:
+            await looking.forever()
+        except asyncio.CancelledError:
+            log.info("stopped; a run that was under way is gone on with at the next start")

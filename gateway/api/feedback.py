@@ -1,0 +1,61 @@
+"""POST /v1/feedback: what a user thought of an answer, told by the application that asked for it."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.admin.access import RANKS
+from gateway.api.models import caller_of
+from gateway.callers import Caller
+from gateway.errors import NotFound, Unavailable
+from gateway.feedback.said import Feedback, check_candidate, identity
+from gateway.feedback.store import FeedbackStore
+from gateway.ledger.contract import LedgerFailed
+from gateway.ledger.exchanges import Exchanges
+from gateway.tools import Tools
+
+VALUES = {"up": 1.0, "down": -1.0}
+
+
+class Rating(BaseModel):
+    """A thumb; no candidate means the answer that was delivered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exchange: str = Field(min_length=1, max_length=100)  # as the header x-trimtab-exchange told it
+    rating: Literal["up", "down"]
+    candidate: int | None = Field(None, ge=0, le=1000)
+
+
+def feedback_router(tools: Tools) -> APIRouter:
+    """The route; a second thumb of the same key on the same answer replaces the first."""
+    router = APIRouter()
+
+    @router.post("/v1/feedback", status_code=201)
+    async def rate(told: Rating, caller: Annotated[Caller, Depends(caller_of)]) -> dict[str, Any]:
+        if tools.ledger is None:
+            raise Unavailable("nothing is recorded here, and so nothing can be rated", code="no_ledger")
+        try:
+            exchange = await Exchanges(tools.ledger.database).get(told.exchange)
+            mine = exchange is not None and exchange.key_id == caller.id
+            if exchange is None or not (mine or RANKS[caller.role] >= RANKS["operator"]):
+                why = "none of this key's that is recorded has this id; unflagged ones may be sampled"
+                raise NotFound(f"exchange: {why}", param="exchange", code="exchange_not_found")
+            check_candidate(exchange, "candidate", told.candidate)
+            said = Feedback(
+                id=identity(exchange.id, "thumb", caller.id, told.candidate),
+                exchange_id=exchange.id,
+                kind="thumb",
+                key_id=caller.id,
+                role=caller.role,
+                candidate=told.candidate,
+                value=VALUES[told.rating],
+                subject=exchange.subject,
+            )
+            kept = await FeedbackStore(tools.ledger.database).keep(said, noted=False)
+        except LedgerFailed as error:
+            raise Unavailable("the ledger is away; try again later", code="ledger") from error
+        return {"id": kept.id, "object": "feedback", "exchange": exchange.id, "rating": told.rating}
+
+    return router

@@ -1,0 +1,1 @@
+"""What people said of answers: users' thumbs, operators' edits and overturns, reviewers' comparisons."""

@@ -1,0 +1,162 @@
+"""The story of a version, from what the ledger knows of it."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from typer.testing import CliRunner
+
+from finetune.cli import app
+from finetune.errors import StoryUnknown
+from finetune.story.chapters import chapters_of
+from finetune.story.page import page_of
+from finetune.story.story import Story, story_of
+from gateway.ledger.database import Database
+from gateway.ledger.learning_tables import DatasetRow, ErasureRow
+from gateway.ledger.rollout_tables import RolloutEvidenceRow, RolloutRow
+from gateway.ledger.tables import RetrainingRow, RetrainingStepRow, RouteRow, TransitionRow, VersionRow
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+ESTIMATE = {"value": 0.5, "low": 0.4, "high": 0.6, "values": 9, "prompts": 3, "method": ""}
+LOG = [{"step": i, "loss": 0.7 - i / 10, "margin": i / 5, "chosen": -30.0 - i} for i in range(5)]
+HEALTH = {"accuracy": 0.9, "margin": 0.8, "chosen_drift": -1.5}
+STEPS: dict[str, Any] = {
+    "train": {"steps": 4, "seconds": 60.0, "device": "cpu", "log": LOG, "health": HEALTH},
+    "exam before": {"report": {"unsafe_compliance": ESTIMATE}},
+    "exam after": {"report": {"unsafe_compliance": ESTIMATE | {"value": 0.1, "low": 0.0, "high": 0.2}}},
+    "gate": {"conditions": [{"name": "reward", "passed": True, "told": "+1.0 <b>"}]},
+}
+TEST = {
+    "logs": [0],
+    "pairs": 9,
+    "worse": 1,
+    "better": 2,
+    "highest": 1.0,
+    "trace": [[1, 0.0], [9, 1.0]],
+    "every": 1,
+}
+
+
+async def filled(database: Database) -> None:
+    """A version with everything that a ledger may know of one, and its bare base."""
+    made = {"base": "m", "state": "staged", "created_at": NOW}
+    lineage = {"retraining": "rt-1", "dataset": "d" * 64, "digest": "abc", "pairs": 40}
+    run = {"id": "rt-1", "alias": "assistant", "state": "rolling out", "parameters": {}, "reasons": []}
+    rollout = {
+        "id": "ro-1",
+        "alias": "assistant",
+        "version": "v2",
+        "baseline": "base",
+        "state": "rolled_back",
+    }
+    rollout |= {
+        "share": 0.0,
+        "plan": {"alpha": 0.05},
+        "reasons": ["flagged: worse"],
+        "created_at": NOW,
+        "moved_at": NOW,
+    }
+    counts = {"sources": {"guard": 30, "edit": 10}, "dropped": {"too similar": 3}}
+    dataset = {
+        "sha256": "d" * 64,
+        "kind": "pairs",
+        "path": "/x",
+        "rows": 40,
+        "counts": counts,
+        "created_at": NOW,
+    }
+    erasure = {
+        "id": "er-1",
+        "subject_digest": "s",
+        "actor": "k",
+        "counts": {},
+        "datasets": [],
+        "versions": ["v2"],
+    }
+    moved = {"kind": "rollout", "subject": "assistant", "cause": "<script>passed</script>", "actor": "key-1"}
+    moved |= {"before": {"base": 1.0}, "after": {"v2": 1.0}, "evidence": {}, "created_at": NOW}
+    other = moved | {"before": {"v8": 1.0}, "after": {"v9": 1.0}, "cause": "somebody else's"}
+    async with database.write() as connection:
+        await connection.execute(
+            insert(VersionRow),
+            [
+                made | {"id": "base", "path": None, "parent": None, "lineage": {}},
+                made | {"id": "v2", "path": "/a", "parent": "base", "lineage": lineage},
+            ],
+        )
+        await connection.execute(insert(RouteRow).values(alias="assistant", version="v2", weight=1.0))
+        await connection.execute(insert(RetrainingRow).values(**run, created_at=NOW))
+        steps = [
+            {"retraining_id": "rt-1", "step": name, "state": "done", "evidence": told, "started_at": NOW}
+            for name, told in STEPS.items()
+        ]
+        await connection.execute(insert(RetrainingStepRow), steps)
+        await connection.execute(insert(DatasetRow).values(**dataset))
+        await connection.execute(insert(RolloutRow).values(**rollout))
+        evidence = {"rollout_id": "ro-1", "metric": "flagged", "state": TEST, "updated_at": NOW}
+        await connection.execute(insert(RolloutEvidenceRow).values(**evidence))
+        await connection.execute(insert(ErasureRow).values(**erasure, created_at=NOW))
+        await connection.execute(insert(TransitionRow), [moved, other])
+
+
+@pytest.fixture
+async def story(database: Database) -> Story:
+    await filled(database)
+    return await story_of(database, "v2")
+
+
+async def test_every_chapter_of_a_life_is_there(story: Story) -> None:
+    titles = [chapter.title for chapter in chapters_of(story)]
+    assert titles == ["v2", "Data", "Training", "Exams", "Gate", "Rollout ro-1", "Trail"]
+
+
+async def test_it_tells_where_it_stands_and_what_was_erased(story: Story) -> None:
+    rows = dict(chapters_of(story)[0].rows)
+    assert rows["state"] == "staged, 100% of assistant"
+    assert rows["reached by erasures"] == "2026-11-27 12:00"
+
+
+async def test_the_trail_holds_what_concerns_it_alone(story: Story) -> None:
+    assert [move["after"] for move in story.moves] == [{"v2": 1.0}]
+
+
+async def test_what_is_not_known_is_left_out(database: Database) -> None:
+    await filled(database)
+    told = chapters_of(await story_of(database, "base"))
+    assert [chapter.title for chapter in told] == ["base", "Trail"]
+    assert dict(told[0].rows)["retraining"] == "none: it was registered by hand"
+
+
+async def test_a_version_that_nobody_knows(database: Database) -> None:
+    with pytest.raises(StoryUnknown, match="no version 'v7'"):
+        await story_of(database, "v7")
+
+
+async def test_the_page_stands_alone_and_escapes_what_was_written(story: Story) -> None:
+    page = page_of(story)
+    assert "<script>" not in page
+    assert "+1.0 &lt;b&gt;" in page
+    assert page.count("<svg") == 2
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+
+
+def test_the_command_tells_it_to_people_and_to_machines(tmp_path: Path) -> None:
+    async def fill() -> None:
+        async with Database(f"sqlite:///{tmp_path}/ledger.db") as database:
+            await filled(database)
+
+    asyncio.run(fill())
+    runner, where = CliRunner(), ["--home", str(tmp_path)]
+    said = runner.invoke(app, ["explain", "v2", *where, "--html", str(tmp_path / "v2.html")])
+    assert said.exit_code == 0, said.output
+    assert "Rollout ro-1" in said.output
+    assert (tmp_path / "v2.html").read_text().startswith("<!doctype html>")
+    told = json.loads(runner.invoke(app, ["explain", "v2", *where, "--json"]).output)
+    assert told["dataset"]["rows"] == 40
+    assert "v2" in runner.invoke(app, ["versions", *where]).output
