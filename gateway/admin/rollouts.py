@@ -89,11 +89,10 @@ async def weights_in(connection: AsyncConnection) -> dict[str, Weights]:
     return found
 
 
-async def routes_of(database: Database) -> tuple[Routes, dict[str, Version]]:
-    """What the ledger says at one moment: the routes, and every version that engines should have."""
-    async with database.read() as connection:
-        staged = staged_in(await versions_in(connection))
-        weights = await weights_in(connection)
+async def routes_in(connection: AsyncConnection) -> tuple[Routes, dict[str, Version]]:
+    """What the ledger says within a transaction: the routes, and every version that engines should have."""
+    staged = staged_in(await versions_in(connection))
+    weights = await weights_in(connection)
     order = list(staged)  # oldest first: the established version keeps the low end of the interval
     aliases = {
         alias: tuple(Share(version, told[version]) for version in sorted(told, key=order.index))

@@ -119,6 +119,7 @@ class Swapper:
             raise Conflict(told, param="weights", code="gap")
         else:
             await self._lead(course, swap.wanted)
+            await asyncio.sleep(SETTLE_SECONDS)  # in which other gateways lead their requests away too
         for version in leaving:
             if not await self.tools.router.drained(version, self.drain_seconds):
                 raise Conflict(f"requests are still in flight on {version}", code="in_flight")

@@ -223,3 +223,22 @@ async def test_a_drained_engine_gets_nothing_until_it_is_back(fleet):
         with pytest.raises(AdminRefused, match="nobody would answer"):
             await admin.roll_out("assistant", {"new": 1.0}, "better")
         assert not any(each.orders for each in fleet.engines)
+
+
+async def test_another_gateway_takes_the_engine_out_too_and_answers_with_the_same_weights(fleet):
+    ledger = {"url": f"sqlite+aiosqlite:///{fleet.house.folder / 'home' / 'ledger.db'}"}
+    told = [{"name": f"e{n}", "url": url, "managed": True} for n, url in enumerate(fleet.addresses)]
+    elsewhere = fleet.house.folder / "elsewhere"
+    with open_house(elsewhere, "http://unused", fleet.engines[0], engines=told, ledger=ledger) as second:
+        other = Fleet(second, fleet.engines, fleet.addresses)
+        async with fleet.house.admin() as admin:
+            await staged(fleet, admin, "new")
+            swapping = asyncio.create_task(admin.roll_out("assistant", {"new": 1.0}, "better"))
+            replicas, said, out = second.tools.engine.replicas, set(), set()
+            while not swapping.done():
+                out |= {each.name for each in replicas if each.swapping}
+                said.add(await asyncio.to_thread(other.said, f"Hello {len(said)}"))
+            await swapping
+        await in_time(lambda: other.said("Hello at last") == ("new", "new"))
+    assert out == {"e0", "e1"}
+    assert said <= {("base", "base"), ("new", "new")}
