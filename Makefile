@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 TORCH_INDEX ?=
 PIP_FLAGS := -qq --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: install up demo test check fuzz bench bench-rewards test-all clean help
+.PHONY: install up demo test check fuzz bench bench-rewards bench-loop test-all clean help
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -42,6 +42,9 @@ bench: install  ## speed as ratios against a bare pass-through, in the same run
 
 bench-rewards: install  ## what choosing among candidates costs and brings; minutes
 	@$(BIN)/python -m tests.bench.rewards
+
+bench-loop: install  ## what the learning loop must show: swaps, kills, sabotage, rollouts; an hour or two
+	@$(BIN)/python -m tests.bench.loop
 
 clean:  ## remove all that the targets made: .venv, and .trimtab with its keys, ledger and adapters
 	rm -rf $(VENV) .trimtab build dist report.html
