@@ -95,6 +95,7 @@ class EngineSettings(Section):
     headers: dict[HeaderName, HeaderLine] = {}  # that its provider wants beside the key's
     models: dict[str, str] = {}  # our names for models → its own, where they differ
     serves: tuple[Capability, ...] | None = None  # what it can do, all of it; None lets the gateway find out
+    managed: bool = False  # whether the gateway may pause it and reload its weights: vLLM in development mode
 
 
 class EmbeddingSettings(Section):

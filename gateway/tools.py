@@ -184,6 +184,7 @@ def pool_of(settings: GatewaySettings, origins: Origins, metrics: Metrics) -> Po
         metrics,
         {one.name: one.serves for one in settings.engines},
         settings.limits.first_byte_timeout_seconds,
+        [one.name for one in settings.engines if one.managed],
     )
 
 

@@ -151,7 +151,7 @@ class AdminClient:
         """
         told: Json = {"alias": alias, "weights": weights, "cause": cause, "expected": expected}
         told["evidence"] = dict(evidence or {})
-        return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told))
+        return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told, PATIENT_SECONDS))
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:
         """Undo the alias's latest rollout that was not undone yet."""

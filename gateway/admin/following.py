@@ -5,13 +5,15 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from gateway.admin.drains import follow_drains
 from gateway.admin.reclaiming import reclaimed
-from gateway.admin.rollouts import Rollouts, routes_of
+from gateway.admin.rollouts import Rollouts, routes_in
 from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions
+from gateway.admin.weights.book import running_in
+from gateway.admin.weights.following import bring_back, take_out
+from gateway.admin.weights.keeping import kept
 from gateway.errors import Conflict
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -50,7 +52,9 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
             reclaimed(tools, database) as reclaimer,
             compared(tools.engine, tools.router),
             outcomes_of(tools, database),
+            kept(tools, database, follow) as keeper,
         ):
+            tools.vital["weights keeper"] = lambda: not keeper.done()
             tools.vital["reclaimer"] = lambda: not reclaimer.done()
             yield task
     finally:
@@ -61,13 +65,21 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
 
 async def follow(tools: Tools, database: Database) -> None:
     """Publish the ledger's routes, and say which adapters engines should have, and which of them drain."""
-    routes, staged = await routes_of(database)
-    tools.engine.adopt({each.model: Path(each.path) for each in staged.values() if each.path})
+    async with (
+        database.read() as connection
+    ):  # one moment: a swap leads requests away before it takes an engine out
+        routes, staged = await routes_in(connection)
+        running = await running_in(connection)
+    tools.engine.adopt(
+        {each.model: each.directory for each in staged.values() if each.directory and not each.full}
+    )
+    await bring_back(tools, staged.values(), running)
     await follow_drains(tools, database)
     async with database.read() as connection:
         tools.watching.current = await watched_in(connection)
     if routes != tools.router.current:
         tools.router.publish(routes)
+    take_out(tools, running)
 
 
 async def keep_following(tools: Tools, database: Database) -> None:

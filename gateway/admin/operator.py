@@ -1,7 +1,8 @@
 """What an operator does to versions: stage, roll out, roll back, retire; the safest step comes first.
 
 A hot swap is: load on every engine → verify in its model list → real answers → flip the weights in one
-transaction → wait for requests in flight → unload. Nothing here ever loads in place, or deletes a file.
+transaction → wait for requests in flight → unload. Nothing here ever loads an adapter in place, or deletes a file.
+Full weights are checked where they lie, and brought to engines when they are rolled out (weights/swapping.py).
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from gateway.admin.following import FOLLOW_SECONDS, follow
 from gateway.admin.rollouts import Rollouts, Weights
 from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions, staged_in
+from gateway.admin.weights.operating import How, checked_against_base, swap_weights, swaps_weights
 from gateway.engines.contract import EngineFailed
 from gateway.errors import ApiError, BadRequest, Conflict, UpstreamFailed
 from gateway.ledger.database import Database
@@ -61,7 +63,7 @@ class Operator:
         started = time.perf_counter()
         try:
             await check_unchanged(version)
-            probe = await self._loaded_and_asked(version)
+            probe = await (self._checked(version) if version.full else self._loaded_and_asked(version))
         except ApiError:
             self.tools.metrics.swaps.labels("failed").inc()
             raise
@@ -78,18 +80,22 @@ class Operator:
         cause: str,
         evidence: dict[str, Any],
         kind: str = "rollout",
-        expected: Weights | None = None,
+        how: How | None = None,
     ) -> Rollout:
         """Put an alias's weights in force, here at once and on other gateways within a second.
 
-        Raises Conflict when others than `expected` are in force.
+        Where engines must get other full weights first, it returns when they have. Raises Conflict when others than
+        expected are in force.
         """
-        started = time.perf_counter()
+        started, how = time.perf_counter(), how or How()
         change = Change(kind, alias, {}, {}, cause, evidence)
         try:
-            async with self.tools.changing:
-                before = await self.rollouts.put(alias, weights, change, self.actor, expected)
-                await follow(self.tools, self.database)
+            if await swaps_weights(self.tools, self.database, alias, weights):
+                before = await swap_weights(self.tools, self.database, change, weights, self.actor, how)
+            else:
+                async with self.tools.changing:
+                    before = await self.rollouts.put(alias, weights, change, self.actor, how.expected)
+                    await follow(self.tools, self.database)
         except BaseException:
             self.tools.metrics.swaps.labels("failed").inc()
             raise
@@ -111,6 +117,11 @@ class Operator:
         version = await self.versions.get(version_id)
         if version.path is None:
             raise BadRequest("the base model cannot be retired: adapters rest on it", param="version")
+        if version.full:
+            async with self.tools.changing:
+                await self.versions.move(version, "retired", self.actor, {})
+                await follow(self.tools, self.database)
+            return {"version": version.id, "state": "retired"}  # no engine holds what nobody is led to
         async with self.tools.changing:
             await self.versions.move(version, "retired", self.actor, {})
             await follow(self.tools, self.database)
@@ -121,6 +132,14 @@ class Operator:
             raise Conflict(f"{told}: it is unloaded once they end", param="version", code="in_flight")
         await self.tools.engine.unload_adapter(version.model)
         return {"version": version.id, "state": "retired"}
+
+    async def _checked(self, version: Version) -> str:
+        """What was looked at of full weights, of which no engine hears before they are known to fit."""
+        try:
+            looked = await checked_against_base(self.tools, str(version.path))
+        except EngineFailed as error:
+            raise UpstreamFailed(f"{version.id} was not staged: {error}", code="load_failed") from error
+        return f"{looked['tensors']} tensors fit; {looked['scanned']} numbers were looked at"
 
     async def _loaded_and_asked(self, version: Version) -> str:
         """Why the engines' answers ended. What already serves is asked, but neither loaded nor unloaded.

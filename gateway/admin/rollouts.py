@@ -38,7 +38,7 @@ class Rollouts:
         """Replace an alias's weights and write down why, in one transaction; the weights before.
 
         Raises BadRequest naming the field when these cannot be put in force, and Conflict when others than
-        `expected` are.
+        `expected` are. A change that came in several steps tells itself where it began.
         """
         async with self.database.write() as connection:
             after = checked(alias, weights, staged_in(await versions_in(connection)))
@@ -48,7 +48,7 @@ class Rollouts:
                 await connection.execute(delete(RouteRow).where(RouteRow.alias == alias))
                 rows = [{"alias": alias, "version": name, "weight": share} for name, share in after.items()]
                 await connection.execute(insert(RouteRow), rows)
-                await note(connection, replace(change, before=before, after=after), actor)
+                await note(connection, replace(change, before=change.before or before, after=after), actor)
         return before
 
     async def earlier(self, alias: str) -> Weights:
@@ -89,11 +89,10 @@ async def weights_in(connection: AsyncConnection) -> dict[str, Weights]:
     return found
 
 
-async def routes_of(database: Database) -> tuple[Routes, dict[str, Version]]:
-    """What the ledger says at one moment: the routes, and every version that engines should have."""
-    async with database.read() as connection:
-        staged = staged_in(await versions_in(connection))
-        weights = await weights_in(connection)
+async def routes_in(connection: AsyncConnection) -> tuple[Routes, dict[str, Version]]:
+    """What the ledger says within a transaction: the routes, and every version that engines should have."""
+    staged = staged_in(await versions_in(connection))
+    weights = await weights_in(connection)
     order = list(staged)  # oldest first: the established version keeps the low end of the interval
     aliases = {
         alias: tuple(Share(version, told[version]) for version in sorted(told, key=order.index))

@@ -13,6 +13,7 @@ from gateway.admin.rollouts import MOVES, Rollouts
 from gateway.admin.trail import trail
 from gateway.admin.versions import Versions
 from gateway.admin.views import Json, version_seen
+from gateway.admin.weights.operating import How
 from gateway.callers import Caller
 from gateway.ledger.database import Database
 from gateway.tools import BASE_VERSION, Tools
@@ -27,7 +28,7 @@ class Asked(BaseModel):
 
 
 class NewVersion(Asked):
-    """An adapter directory to become a version; without an id it is named by its content."""
+    """A directory, of an adapter or of a whole model, to become a version; without an id it is named by its content."""
 
     path: str
     id: str | None = None
@@ -43,6 +44,7 @@ class NewWeights(Asked):
     cause: str = Field(min_length=1, max_length=500)
     evidence: dict[str, Any] = {}
     expected: dict[str, float] | None = None  # refused with 409 when other weights are in force
+    allow_gap: bool = False  # whether nobody may answer while the only engine gets other full weights
 
 
 class Undo(Asked):
@@ -105,8 +107,8 @@ def rollouts_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/rollouts")
     async def roll_out(new: NewWeights, caller: Admin) -> Json:
-        told = (new.alias, new.weights, new.cause, new.evidence)
-        return asdict(await operator(tools, caller).roll_out(*told, expected=new.expected))
+        told, how = (new.alias, new.weights, new.cause, new.evidence), How(new.expected, new.allow_gap)
+        return asdict(await operator(tools, caller).roll_out(*told, how=how))
 
     @router.post("/admin/rollback")
     async def roll_back(undo: Undo, caller: Admin) -> Json:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select, update
@@ -13,6 +14,7 @@ from gateway.errors import BadRequest, Conflict, NotFound
 from gateway.ledger.database import Database
 from gateway.ledger.tables import ExchangeRow, RouteRow, VersionRow
 
+FULL = "weights"  # the kind of a version with weights of its own
 State = Literal["registered", "staged", "retired"]
 
 
@@ -30,12 +32,22 @@ class Version:
 
     @property
     def model(self) -> str:
-        """The name that engines serve it under."""
+        """The name that engines serve it under, or by which one that holds its weights is found."""
         return self.id if self.path else self.base
 
     @property
+    def full(self) -> bool:
+        """Whether it has weights of its own, instead of an adapter on the base model's."""
+        return self.lineage.get("kind") == FULL
+
+    @property
+    def directory(self) -> Path | None:
+        """Where its files lie, as engines see it; None for the base model."""
+        return Path(self.path) if self.path else None
+
+    @property
     def digest(self) -> str | None:
-        """The SHA-256 of its adapter; None for the base model."""
+        """The SHA-256 of its files; None for the base model."""
         return self.lineage.get("digest")
 
 

@@ -108,6 +108,10 @@ class Engine(Protocol):
         """Whether it says that it can serve."""
         ...
 
+    async def operate(self, path: str, body: Body | None, seconds: float) -> dict[str, Any]:
+        """What one of its own routes beside `/v1` answers: a POST with a body, a GET with none."""
+        ...
+
 
 class Named(Engine, Protocol):
     """An engine with the name that its operator gave it."""

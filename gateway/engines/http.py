@@ -140,6 +140,11 @@ class HttpEngine:
             return False
         return True
 
+    async def operate(self, path: str, body: Body | None, seconds: float) -> dict[str, Any]:
+        """What one of its own routes beside `/v1` answers."""
+        async with self._asked(path, body, seconds, self._root) as answer:
+            return self._object(await read(answer, seconds))
+
     async def _whole(self, path: str, body: Body | None, seconds: float) -> dict[str, Any]:
         method, data = requested(body)
         try:

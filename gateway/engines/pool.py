@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gateway.engines.contract import (
 )
 from gateway.engines.replica import Replica, Standing
 from gateway.engines.retries import Tries
+from gateway.engines.weights import FullWeights
 from gateway.metrics import Metrics
 
 Serves = Mapping[str, Collection[Capability] | None]
@@ -28,7 +29,8 @@ Serves = Mapping[str, Collection[Capability] | None]
 class Pool:
     """Routes each request to one replica (choice.py), and to another when that one fails before its first byte.
 
-    `serves` is what operators declare that replicas can do; `first_byte_seconds` how long a stream may take to begin.
+    `serves` is what operators declare that replicas can do; `first_byte_seconds` how long a stream may take to begin;
+    `managed` names those whose weights may be replaced.
     """
 
     def __init__(
@@ -37,12 +39,20 @@ class Pool:
         metrics: Metrics,
         serves: Serves | None = None,
         first_byte_seconds: float | None = None,
+        managed: Collection[str] = (),
     ) -> None:
         told = serves or {}
         self.replicas = tuple(
-            Replica(engine, metrics, Capabilities(told.get(engine.name)), first_byte_seconds)
+            Replica(
+                engine,
+                metrics,
+                Capabilities(told.get(engine.name)),
+                first_byte_seconds,
+                managed=engine.name in managed,
+            )
             for engine in engines
         )
+        self.weights = FullWeights(self.replicas)
         self._adapters = Adapters(self.replicas)
         self._metrics = metrics
         self._turn = 0
@@ -50,9 +60,9 @@ class Pool:
     async def complete(self, body: Body, kind: Kind = "chat", affinity: str | None = None) -> dict[str, Any]:
         """One completion; calls with the same `affinity` are one conversation's, and go together."""
         tokens, tries = self._tokens(body), Tries(self._order(body, affinity))
-        for replica in tries:
+        for replica in self._still_able(tries, body):
             try:
-                return await replica.complete(body, kind, tokens)
+                return await replica.complete(self.weights.meant(body), kind, tokens)
             except EngineFailed as error:
                 if not await self._goes_on(tries, replica, body, error):
                     raise
@@ -63,9 +73,9 @@ class Pool:
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """One stream; once it has begun, it fails with its replica."""
         tokens, tries, begun = self._tokens(body), Tries(self._order(body, affinity), streamed=True), False
-        for replica in tries:
+        for replica in self._still_able(tries, body):
             try:
-                async with replica.streamed(body, kind, tokens) as (first, rest):
+                async with replica.streamed(self.weights.meant(body), kind, tokens) as (first, rest):
                     begun = True
                     yield first
                     async for chunks in rest:
@@ -80,9 +90,9 @@ class Pool:
     async def embed(self, body: Body) -> dict[str, Any]:
         """The vectors of some texts."""
         tries = Tries(self._order(body, None))
-        for replica in tries:
+        for replica in self._still_able(tries, body):
             try:
-                return await replica.embed(body)
+                return await replica.embed(self.weights.meant(body))
             except EngineFailed as error:
                 if not await self._goes_on(tries, replica, body, error):
                     raise
@@ -92,9 +102,9 @@ class Pool:
         """How many tokens a conversation is; where replicas differ, one that can tell is found."""
         tries = Tries(self._order(body, None))
         failure: EngineFailed = _nobody()
-        for replica in tries:
+        for replica in self._still_able(tries, body):
             try:
-                return await replica.count(body)
+                return await replica.count(self.weights.meant(body))
             except EngineFailed as error:
                 failure = error
                 goes_on = await self._goes_on(tries, replica, body, error)
@@ -120,7 +130,11 @@ class Pool:
         """What each replica that is up says it serves; who does not tell is left out."""
         asked = [each for each in self.replicas if each.up and not each.draining]
         told = await asyncio.gather(*(each.engine.models() for each in asked), return_exceptions=True)
-        return {each.name: names for each, names in zip(asked, told, strict=True) if isinstance(names, tuple)}
+        return {
+            each.name: self.weights.listed(each, names)
+            for each, names in zip(asked, told, strict=True)
+            if isinstance(names, tuple)
+        }
 
     async def load_adapter(self, name: str, path: Path) -> None:
         """Load an adapter on every replica that loads any and is not drained, or on none."""
@@ -179,11 +193,21 @@ class Pool:
 
     def _unable(self, replica: Replica, body: Body) -> bool:
         """Whether a replica is known to lack what the request wants."""
+        if self.weights.lacks(replica, body.get("model")):
+            return True
         if replica.can.lacks("logprobs") and body.get("logprobs"):
             return True
         return replica.can.lacks("adapters") and body.get("model") in self._adapters
 
+    def _still_able(self, tries: Tries[Replica], body: Body) -> Iterator[Replica]:
+        """Those to ask in turn, less who has been taken out, or has got other weights, since the first was asked."""
+        for replica in tries:
+            if not (replica.swapping or self.weights.lacks(replica, body.get("model"))):
+                yield replica
+
     def _incapable(self, body: Body) -> EngineFailed:
+        if all(self.weights.lacks(each, body.get("model")) for each in self.replicas):
+            return EngineUnavailable("no engine holds the weights of this version now")
         if body.get("logprobs"):
             return EngineRefused(400, "no engine of this model gives logprobs", param="logprobs")
         return EngineFailed("no engine here loads adapters")
@@ -206,6 +230,7 @@ class Pool:
         if up:
             await replica.discover()
             up = await self._adapters.reload_lost(replica)
+        await self.weights.look(replica)
         replica.checked(up=up)
 
 

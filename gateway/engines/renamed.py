@@ -52,6 +52,10 @@ class Renamed:
         """Whether it says that it can serve."""
         return await self._engine.healthy()
 
+    async def operate(self, path: str, body: Body | None, seconds: float) -> dict[str, Any]:
+        """What one of its own routes beside `/v1` answers."""
+        return await self._engine.operate(path, body, seconds)
+
     def _meant(self, body: Body) -> Body:
         model = str(body.get("model"))
         return {**body, "model": self._theirs.get(model, model)}

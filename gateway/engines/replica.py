@@ -12,6 +12,7 @@ from gateway.engines.breaker import Breaker
 from gateway.engines.capabilities import Capabilities
 from gateway.engines.contract import Body, EngineFailed, EngineTimedOut, EngineUnavailable, Kind, Named
 from gateway.engines.fanout import complete_several, stream_several
+from gateway.engines.reloading import held
 from gateway.engines.retries import served
 from gateway.metrics import Metrics
 
@@ -32,7 +33,13 @@ class Replica:
     """One engine; everything about it is forgotten with the process, and found out again."""
 
     def __init__(
-        self, engine: Named, metrics: Metrics, can: Capabilities, first_byte_seconds: float | None
+        self,
+        engine: Named,
+        metrics: Metrics,
+        can: Capabilities,
+        first_byte_seconds: float | None,
+        *,
+        managed: bool = False,
     ) -> None:
         self.name = engine.name
         self.engine = engine
@@ -41,6 +48,10 @@ class Replica:
         self.up = True  # when last heard of, by a health check or a call
         self._sick = False  # as its latest health check says
         self.draining = False
+        self.managed = managed  # whether its weights may be replaced while it is there
+        self.swapping = False  # they are being replaced, by this gateway or by another
+        self.held: str | None = None  # the weights of a managed one, as it says; None while nobody knows
+        self._swaps = 0  # begun; what it said of its weights before one is of no use
         self.requests = 0  # being answered now
         self.tokens = 0  # that these are estimated to take
         self._first_byte_seconds = first_byte_seconds
@@ -52,7 +63,7 @@ class Replica:
 
     def standing(self, now: float) -> Standing:
         """Whether it should be asked now."""
-        if self.draining:
+        if self.draining or self.swapping:
             return Standing.OUT
         if self.breaker.allows(now):
             return Standing.READY if self.up else Standing.DOWN
@@ -61,7 +72,7 @@ class Replica:
     @property
     def plain(self) -> bool:
         """Whether there is nothing to think about before asking it: no drain, no trouble, nothing that it lacks."""
-        return not (self.draining or self.breaker.failed or self.can.lacking)
+        return not (self.draining or self.managed or self.breaker.failed or self.can.lacking)
 
     async def complete(self, body: Body, kind: Kind, tokens: int) -> dict[str, Any]:
         """One completion, with as many choices as were asked for."""
@@ -116,6 +127,23 @@ class Replica:
                 return False
             await asyncio.sleep(POLL_SECONDS)
         return True
+
+    def take_out(self) -> None:
+        """Its weights are being replaced: nobody leads requests to it, and what it holds nobody knows."""
+        self.swapping, self.held = True, None
+        self._swaps += 1
+
+    async def look_at_weights(self) -> None:
+        """Ask it what it holds, unless that is changing."""
+        before = self._swaps
+        try:
+            found = await held(self.engine)
+        except EngineTimedOut:
+            return  # it is busy, which changes nothing
+        except EngineFailed:
+            found = None
+        if not self.swapping and before == self._swaps:
+            self.held = found
 
     async def discover(self) -> None:
         """Look at what it can do, once; and again when it was away, for it may have come back as another."""
@@ -184,5 +212,6 @@ class Call(AbstractContextManager["Call"]):
             replica.breaker.abandon()
         if isinstance(error, EngineUnavailable):
             replica.up = False
+            replica.held = None  # it may come back with the weights that it starts with
         if error is None or well is not None:
             replica.tell()

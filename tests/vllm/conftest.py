@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+    "VLLM_SERVER_DEV_MODE": "1",  # which opens the routes that pause it and reload its weights
     # One thread computes: those that spin on every core leave none to the server that tells the tokens.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OMP_NUM_THREADS": "1",
@@ -70,7 +71,7 @@ def vllm_url(policy: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def pocket_url(policy: Path) -> Iterator[str]:
     port = free_port()
-    flags = f"--model {policy} --port {port} --served-model-name base --max-lora-rank {MOST_RANK}"
+    flags = f"--model {policy} --port {port} --served-model-name base --max-lora-rank {MOST_RANK} --dev-mode"
     yield from served([sys.executable, "-m", "gateway", "engine", *flags.split()], port)
 
 

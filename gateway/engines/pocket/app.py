@@ -17,6 +17,7 @@ from gateway.engines.pocket.batcher import Batcher
 from gateway.engines.pocket.chat import Chat
 from gateway.engines.pocket.errors import BadRequest, PocketError
 from gateway.engines.pocket.job import Version
+from gateway.engines.pocket.managing import Gate, add_managing
 from gateway.engines.pocket.meter import Meter
 from gateway.engines.pocket.schedule import Limits
 from gateway.engines.pocket.text_completions import TextCompletions
@@ -52,6 +53,7 @@ class Serving:
     limits: Limits = field(default_factory=Limits)
     max_lora_rank: int = 64
     seed: int | None = None
+    dev_mode: bool = False  # whether it may be paused, and given other weights, by whoever reaches it
 
 
 def create_app(model: Model, serving: Serving, version: str) -> FastAPI:
@@ -69,22 +71,27 @@ def create_app(model: Model, serving: Serving, version: str) -> FastAPI:
 
     app = FastAPI(title="Trimtab pocket engine", version=version, lifespan=life, strict_content_type=False)
     speak_openai_errors(app)
-    add_answers(app, Chat(model, answering), TextCompletions(model, answering))
+    gate = Gate()
+    add_answers(app, Chat(model, answering), TextCompletions(model, answering), gate)
+    if serving.dev_mode:
+        add_managing(app, versions, batcher, gate)
     add_tokenizer(app, Tokenizer(model, versions, model.context))
     add_adapters(app, versions, model.context)
     add_condition(app, batcher, meter, version)
     return app
 
 
-def add_answers(app: FastAPI, chat: Chat, texts: TextCompletions) -> None:
+def add_answers(app: FastAPI, chat: Chat, texts: TextCompletions, gate: Gate) -> None:
     """Where text is generated."""
 
     @app.post("/v1/chat/completions")
     async def converse(body: ChatBody, request: Request) -> Response:
+        await gate.passed()
         return await chat.answer(body, request)
 
     @app.post("/v1/completions")
     async def go_on(body: CompletionBody, request: Request) -> Response:
+        await gate.passed()
         return await texts.answer(body, request)
 
 

@@ -33,6 +33,8 @@ class Batcher:
         self._limits = limits
         self._meter = meter
         self._listening: dict[Job, Inbox] = {}
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._unheard: set[Job] = set()  # asked, and nothing said to them yet
         self._messages: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pocket-model")
@@ -41,6 +43,10 @@ class Batcher:
     @property
     def alive(self) -> bool:
         return self._serving is not None and not self._serving.done()
+
+    async def quiet(self) -> None:
+        """Return once nobody listens to an answer."""
+        await self._quiet.wait()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -85,6 +91,7 @@ class Batcher:
             raise Overloaded(f"{len(self._unheard)} requests are waiting already; try again later.")
         inbox: Inbox = asyncio.Queue()
         self._listening[job] = inbox
+        self._quiet.clear()
         self._unheard.add(job)
         self._meter.asked(job)
         self._messages.put(partial(self._flight.add, job))
@@ -92,6 +99,8 @@ class Batcher:
 
     def _forget(self, job: Job) -> None:
         self._listening.pop(job, None)
+        if not self._listening:
+            self._quiet.set()
         self._unheard.discard(job)
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -33,9 +33,8 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait; more get a 503.")] = 256,
     max_lora_rank: Annotated[int, typer.Option(help="Adapters of a larger rank are refused.")] = 64,
     threads: Annotated[int, typer.Option(help="Processor threads; more pay for larger models only.")] = 1,
-    seed: Annotated[
-        int | None, typer.Option(help="Makes requests without a seed repeatable, in order.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes requests without a seed repeatable.")] = None,
+    dev_mode: Annotated[bool, typer.Option(help="Let it be paused and reloaded, as vLLM's.")] = False,
 ) -> None:
     """Serve a model's chats and texts, with adapters loaded and unloaded while it runs."""
     import uvicorn
@@ -44,7 +43,7 @@ def engine(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     from gateway.engines.pocket.schedule import Limits
 
     limits = Limits(rows=max_num_seqs, tokens=max_batch_tokens, waiting=max_waiting)
-    serving = Serving(served_model_name, model, limits, max_lora_rank, seed)
+    serving = Serving(served_model_name, model, limits, max_lora_rank, seed, dev_mode)
     with listen(host, port) as listening:
         loaded = load(model, device=device, dtype=dtype, context=max_model_len, threads=threads)
         typer.echo(

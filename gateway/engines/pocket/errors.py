@@ -7,6 +7,7 @@ PocketError
 ├── AdapterRefused        400  the name or the manner of a load or unload
 │   ├── AdapterMissing    404  no such adapter, by name or on disk
 │   └── AdapterBroken     500  the files are there, and do not fit this model
+├── WeightsBroken         500  full weights that cannot be read, or are another model's
 ├── GenerationFailed      500  the model raised while it was answering this request
 ├── Overloaded            503  too many requests wait already
 └── EngineClosed          503  the engine is stopping, or its worker died
@@ -87,6 +88,10 @@ class AdapterBroken(AdapterRefused):
 
     status = 500
     kind = "InternalServerError"
+
+
+class WeightsBroken(PocketError):
+    """Full weights that cannot be read, or are another model's."""
 
 
 class GenerationFailed(PocketError):

@@ -16,12 +16,13 @@ from typing import Any, cast
 import torch
 from jinja2 import TemplateError
 from peft import PeftModel
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from gateway.engines.pocket.adapters import check_adapter
-from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong
+from gateway.engines.pocket.errors import AdapterBroken, BadRequest, ContextTooLong, WeightsBroken
 from gateway.engines.pocket.job import Version
 from gateway.engines.pocket.lane import Lane
 from gateway.engines.pocket.text import bytes_of
@@ -88,6 +89,20 @@ class PocketModel:
         except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
             raise AdapterBroken(f"{name} does not fit this model: {error}") from error
         return Weights(cast("PreTrainedModel", merged.eval()), str(path))
+
+    def weights(self, path: Path) -> Weights:
+        """Other weights of the same shapes, which are the base from now on; the tokenizer stays."""
+        try:
+            with _no_progress_bars():
+                net = AutoModelForCausalLM.from_pretrained(path, dtype=self.base.net.dtype)
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            raise WeightsBroken(f"the weights in {path} cannot be read: {error}") from error
+        shapes = {name: tuple(each.shape) for name, each in net.named_parameters(remove_duplicate=False)}
+        if shapes != self._shapes:
+            raise WeightsBroken(f"the weights in {path} are another model's")
+        net.requires_grad_(requires_grad=False)
+        self.base = Weights(net.to(self.base.net.device).eval(), str(path))
+        return self.base
 
     def lane(self, version: Version) -> Lane:
         """An empty lane on a version."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +11,13 @@ from gateway.engines.pocket.job import Version
 
 
 class Loader(Protocol):
-    """Makes a version from an adapter's directory; may take a while, and leaves the base as it is."""
+    """Makes a version from a directory; may take a while."""
 
     def adapter(self, path: Path, *, name: str, max_rank: int) -> Version: ...
+
+    def weights(self, path: Path) -> Version:
+        """Other weights for the base, on which adapters rest from then on; raises WeightsBroken and changes nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,17 @@ class Versions:
                 self._loader.adapter, Path(path), name=name, max_rank=self._max_rank
             )
             self._adapters[name] = Served(name, version, path, self._base.name)
+
+    async def reload(self, path: str) -> None:
+        """Put other weights under the base model's name, and under every adapter."""
+        async with self._loading:
+            version = await asyncio.to_thread(self._loader.weights, Path(path))
+            self._base = replace(self._base, version=version)
+            for served in list(self._adapters.values()):
+                on_top = await asyncio.to_thread(
+                    self._loader.adapter, Path(served.root), name=served.name, max_rank=self._max_rank
+                )
+                self._adapters[served.name] = replace(served, version=on_top)
 
     def _check_free(self, name: str) -> None:
         if name == self._base.name:

@@ -175,6 +175,19 @@ class UnloadAdapter(Body):
     lora_name: str
 
 
+class CollectiveCall(Body):
+    """POST /collective_rpc: what every worker of the engine is told to do."""
+
+    method: str
+    kwargs: dict[str, Any] = {}
+
+
+class NewWeightVersion(Body):
+    """POST /update_weight_version."""
+
+    new_version: str
+
+
 def unsupported(body: Body) -> str | None:
     """The first field that asks for what this engine cannot do; values that ask for nothing are fine."""
     extra = body.model_extra or {}

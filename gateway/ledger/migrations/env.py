@@ -4,11 +4,18 @@ from typing import Any, Literal
 
 from alembic import context
 
-from gateway.ledger import evidence_tables, learning_tables, policy_tables, rollout_tables, tables
+from gateway.ledger import (
+    evidence_tables,
+    learning_tables,
+    policy_tables,
+    rollout_tables,
+    swap_tables,
+    tables,
+)
 from gateway.ledger.columns import Instant, Storable
 
 # Each module adds its own to the metadata.
-ALL_TABLES = (tables, policy_tables, evidence_tables, learning_tables, rollout_tables)
+ALL_TABLES = (tables, policy_tables, evidence_tables, learning_tables, rollout_tables, swap_tables)
 
 
 def render(kind: str, item: Any, _context: Any) -> str | Literal[False]:

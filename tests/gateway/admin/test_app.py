@@ -118,6 +118,7 @@ def test_everything_that_must_stay_alive_is_watched(house):
             "ledger metrics",
             "ledger follower",
             "reclaimer",
+            "weights keeper",
             "keyring",
             "response expiry",
             "budgets",

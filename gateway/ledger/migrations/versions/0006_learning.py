@@ -25,6 +25,7 @@ def upgrade() -> None:
     datasets()
     rollouts()
     outcomes()
+    weight_swaps()
 
 
 def say_whose() -> None:
@@ -161,8 +162,32 @@ def outcomes() -> None:
     op.create_index("ix_outcomes_rollout_id_arm_conversation", "outcomes", whose)
 
 
+def weight_swaps() -> None:
+    """Full weights brought to engines one by one."""
+    op.create_table(
+        "weight_swaps",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("alias", TEXT, nullable=False),
+        sa.Column("began", sa.JSON(), nullable=False),
+        sa.Column("wanted", sa.JSON(), nullable=False),
+        sa.Column("change", sa.JSON(), nullable=False),
+        sa.Column("actor", TEXT, nullable=False),
+        sa.Column("allow_gap", sa.Boolean(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("running", sa.Integer(), nullable=True),
+        sa.Column("out", TEXT, nullable=True),
+        sa.Column("owner", TEXT, nullable=False),
+        sa.Column("lease_until", TIME, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("ended_at", TIME, nullable=True),
+        sa.UniqueConstraint("running", name="uq_weight_swaps_running"),
+    )
+
+
 def downgrade() -> None:
     """What people said and what rollouts saw is forgotten; pairs keep what their provenance says."""
+    op.drop_table("weight_swaps")
     op.drop_index("ix_outcomes_rollout_id_arm_conversation", "outcomes")
     op.drop_index("ix_outcomes_rollout_id_seq", "outcomes")
     op.drop_table("outcomes")
