@@ -33,7 +33,8 @@ class Watch(TrainerCallback):
     stop: threading.Event
     progress: Progress
     log: list[Logged] = field(default_factory=list)
-    gain: str = "rewards/margins"  # the column that tells whether anything was learnt
+    gain: str = MARGIN  # the column that tells whether anything was learnt
+    start: float | None = None  # its value at the beginning
     alarm_nats: float | None = None  # a fall of the chosen answers' log-probability that is told at once
     alarmed: bool = False
 
@@ -46,7 +47,11 @@ class Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """After each line of the log; the summary at the end has no loss of its own."""
         if logs and "loss" in logs and self.gain in logs:
-            self.log.append(logged(state.global_step, logs, self.gain))
+            if (
+                self.start is None
+            ):  # a margin begins at nothing, a reward or an accuracy where the base has it
+                self.start = 0.0 if self.gain == MARGIN else float(logs[self.gain])
+            self.log.append(logged(state.global_step, {**logs, MARGIN: float(logs[self.gain]) - self.start}))
             self._look_for_displacement()
 
     def _look_for_displacement(self) -> None:
@@ -60,10 +65,9 @@ class Watch(TrainerCallback):
         self.progress.advanced(last.step, last.step, told)
 
 
-def logged(step: int, logs: Mapping[str, Any], gain: str) -> Logged:
+def logged(step: int, logs: Mapping[str, Any]) -> Logged:
     """A line of the log, whatever method wrote it."""
-    names = [gain if name == "rewards/margins" else name for name in COLUMNS]
-    return Logged(step, *(float(logs.get(name, 0.0)) for name in names))
+    return Logged(step, *(float(logs.get(name, 0.0)) for name in COLUMNS))
 
 
 @dataclass
