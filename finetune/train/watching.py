@@ -16,14 +16,8 @@ from finetune.train.contract import Logged, TrainingHealth
 # Of the training log: the part that tells how training ended.
 LAST = 0.2
 # The columns of each method's log, in the order of Logged; those that a method has not are 0.
-COLUMNS = (
-    "loss",
-    "rewards/margins",
-    "rewards/accuracies",
-    "logps/chosen",
-    "logps/rejected",
-    "rewards/chosen",
-)
+MARGIN = "rewards/margins"
+COLUMNS = ("loss", MARGIN, "rewards/accuracies", "logps/chosen", "logps/rejected", "rewards/chosen")
 
 
 @dataclass
