@@ -1,12 +1,18 @@
 """What a preference-training method is given and what it leaves behind; no torch here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from finetune.pairs.dataset import Dataset
+
+LossName = Literal[
+    "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
+    "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,10 @@ class Recipe:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     base: str | None = None  # the policy model's directory or hub name; None is the pocket policy
+    # Preferences over pairs; answers that are good or bad by themselves; chosen answers alone; or online, by rewards.
+    method: Literal["dpo", "kto", "sft", "grpo", "rloo"] = "dpo"
+    # Of `dpo`: TRL's losses by name with their weights, such as {sigmoid: 0.8, bco_pair: 0.2, sft: 1.0}.
+    losses: Mapping[LossName, float] | None = None
     rank: int = 16
     alpha: int = 32
     max_rank: int = 64  # what the engines were started with
@@ -29,6 +39,14 @@ class Recipe:
     warmup: float = 0.1  # share of the steps
     seed: int = 7
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint_steps: Annotated[int, Field(ge=0)] = (
+        50  # a killed worker's training goes on from the last; 0 keeps none
+    )
+    alarm_nats: float | None = (
+        20.0  # a fall of the chosen answers' log-probability that is told as it happens
+    )
+    generations: Annotated[int, Field(ge=2)] = 8  # of `grpo` and `rloo`: answers to each prompt
+    max_completion: Annotated[int, Field(ge=1)] = 128  # and their longest, in tokens
 
 
 # A model of some million weights needs larger steps, and has shorter answers, than those that Recipe is for.

@@ -81,8 +81,8 @@ class Loop:
     """A ledger of forty-one exchanges, real tools, and a registry in memory."""
 
     def __init__(self, database: Database, policy: Path, folder: Path) -> None:
-        from finetune.train.dpo import DpoTrainer
         from finetune.train.policy import load_policy
+        from finetune.train.trainer import AdapterTrainer
 
         def load(adapter: Path | None) -> Policy:
             return load_policy(str(policy), adapter)
@@ -92,7 +92,7 @@ class Loop:
         self.tools = Tools(
             PairSource(database, rewards=Lengths()),
             Drawer(load, Content(), "content", Lengths(), folder / "drawn", Silence()),
-            DpoTrainer(str(policy), folder / "adapters", Silence()),
+            AdapterTrainer(str(policy), folder / "adapters", Silence()),
             self.room,
             self.registry,
             FakeRollouts(Calls()),

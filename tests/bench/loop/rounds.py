@@ -114,10 +114,10 @@ class Loop:
 
 def trained_on(dataset: Dataset, recipe: Recipe) -> Trained:
     """An adapter of the base model, whatever is live."""
-    from finetune.train.dpo import DpoTrainer
+    from finetune.train.trainer import AdapterTrainer
     from tests.bench.loop.pocket_world import Silence
 
-    trainer = DpoTrainer(str(packaged_policy()), FOLDER / "adapters", Silence())
+    trainer = AdapterTrainer(str(packaged_policy()), FOLDER / "adapters", Silence())
     return asyncio.run(trainer.train(dataset, recipe))
 
 

@@ -1,0 +1,36 @@
+"""Kahneman-Tversky optimisation: answers that are good or bad by themselves, such as users' thumbs (arXiv 2402.01306).
+
+Each pair gives two: the chosen answer as a good one, the rejected as a bad one.
+"""
+
+import math
+from typing import Any
+
+from datasets import Dataset as Rows
+from trl import KTOConfig, KTOTrainer
+
+from finetune.train.dpo import rows_of
+from finetune.train.setup import Setup, adapter_config
+
+
+def build(setup: Setup) -> Any:
+    """TRL's trainer of unpaired answers."""
+    recipe = setup.recipe
+    rows = Rows.from_list(
+        [
+            {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+            for row in rows_of(setup.dataset)
+            for side in ("chosen", "rejected")
+        ]
+    )
+    model, tokenizer = setup.loaded()
+    steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
+    args = KTOConfig(**setup.shared(steps), beta=recipe.beta, max_length=recipe.max_length)
+    return KTOTrainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=adapter_config(recipe),
+        callbacks=[setup.watch],
+    )

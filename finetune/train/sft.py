@@ -1,0 +1,27 @@
+"""Supervised fine-tuning on the chosen answers alone: the first stage of the classic pipeline, and a baseline."""
+
+import math
+from typing import Any
+
+from datasets import Dataset as Rows
+from trl import SFTConfig, SFTTrainer
+
+from finetune.train.dpo import rows_of
+from finetune.train.setup import Setup, adapter_config
+
+
+def build(setup: Setup) -> Any:
+    """TRL's supervised trainer; the loss is of the answer alone."""
+    pairs, recipe = rows_of(setup.dataset), setup.recipe
+    rows = Rows.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
+    model, tokenizer = setup.loaded()
+    steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
+    args = SFTConfig(**setup.shared(steps), max_length=recipe.max_length, completion_only_loss=True)
+    return SFTTrainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=adapter_config(recipe),
+        callbacks=[setup.watch],
+    )
