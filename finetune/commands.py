@@ -25,6 +25,7 @@ from finetune.pairs.sources import PairSource, Preview
 from finetune.printing import print_json
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
+from finetune.rollout.book import Book
 from finetune.rollout.judging import refused
 from finetune.runs import this_worker
 from finetune.settings import Situation
@@ -119,10 +120,19 @@ async def show_status(situation: Situation, limit: int, *, as_json: bool) -> Non
     """The latest runs."""
     async with ledger(situation) as database:
         runs = await history(database, limit)
+        moving = await Book(database, this_worker(1.0)).running()
     if as_json:
-        print_json({"runs": TypeAdapter(list[RunSeen]).dump_python(runs, mode="json")})
-    else:
-        print_history(Console(), runs)
+        told = [
+            {"id": each.id, "version": each.version, "state": each.state, "share": each.share}
+            for each in moving
+        ]
+        print_json({"runs": TypeAdapter(list[RunSeen]).dump_python(runs, mode="json"), "rollouts": told})
+        return
+    console = Console()
+    print_history(console, runs)
+    for each in moving:
+        state = f"{each.state} at {each.share:.0%}"
+        console.print(f"rollout {each.id}: {each.version} into {each.alias}, {state}", highlight=False)
 
 
 async def hold_exam(

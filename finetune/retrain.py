@@ -6,6 +6,7 @@ no other: the next one finds the results of those before it and goes on.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed_version
 from typing import Any
 
 from finetune.errors import FlipUndone
@@ -139,5 +140,8 @@ def lineage_of(
         "dataset": dataset.sha256,
         "pairs": dataset.pairs,
         "adapter": trained.digest,
+        "anchor": "base",  # every adapter starts from the bare base model
+        "recipe": run.parameters.get("recipe", {}),
+        "code": f"trimtab {installed_version('trimtab')}",
         "gate": [asdict(condition) for condition in decision.conditions],
     }
