@@ -99,7 +99,7 @@ async def preview(situation: Situation, *, as_json: bool) -> None:
         return
     console = Console()
     for name, value in told.items():
-        console.print(f"[bold]{name.replace('_', ' ')}[/]: {value}")
+        console.print(f"[bold]{name.replace('_', ' ')}[/]: {value}", soft_wrap=True)
 
 
 async def show_pairs(situation: Situation, limit: int, *, as_json: bool, export: Path | None) -> None:

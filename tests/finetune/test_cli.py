@@ -93,7 +93,7 @@ def test_pairs_are_exported_as_json_lines(tmp_path: Path) -> None:
 
 def test_status_of_a_new_ledger_says_how_to_begin() -> None:
     assert "trimtab finetune run" in asked("status")
-    assert json.loads(asked("status", "--json")) == {"runs": []}
+    assert json.loads(asked("status", "--json")) == {"runs": [], "rollouts": []}
 
 
 def test_a_run_without_an_admin_key_says_where_to_get_one() -> None:
