@@ -58,6 +58,9 @@ class Scene:
         return self.running.stack.settings.alias
 
 
+WRITTEN_SECONDS = 15.0
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the demo measured, and what its report shows beside it."""
@@ -203,7 +206,10 @@ async def keeping(scene: Scene, sent: Sequence[Sent]) -> Keeping:
     credentials = scene.running.credentials
     flagged = [one.exchange for one in sent if one.flagged]
     async with AdminClient(credentials.admin_url, credentials.admin_key) as admin:
-        found = [exchange["id"] async for exchange in admin.exchanges(flagged=True)]
+        found, until = [], time.monotonic() + WRITTEN_SECONDS
+        # What was answered is in the journal by then; the tables have it a moment later.
+        while not set(flagged) <= set(found) and time.monotonic() < until:
+            found = [exchange["id"] async for exchange in admin.exchanges(flagged=True)]
     return Keeping(
         flagged_answered=len(flagged),
         flagged_lost=sum(exchange not in set(found) for exchange in flagged),
