@@ -206,7 +206,7 @@ async def keeping(scene: Scene, sent: Sequence[Sent]) -> Keeping:
     credentials = scene.running.credentials
     flagged = [one.exchange for one in sent if one.flagged]
     async with AdminClient(credentials.admin_url, credentials.admin_key) as admin:
-        found, until = [], time.monotonic() + WRITTEN_SECONDS
+        found, until = list[str](), time.monotonic() + WRITTEN_SECONDS
         # What was answered is in the journal by then; the tables have it a moment later.
         while not set(flagged) <= set(found) and time.monotonic() < until:
             found = [exchange["id"] async for exchange in admin.exchanges(flagged=True)]
