@@ -1,5 +1,7 @@
 """POST /v1/feedback: what a user thought of an answer, told by the application that asked for it."""
 
+import asyncio
+import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -9,12 +11,14 @@ from gateway.admin.access import RANKS
 from gateway.api.models import caller_of
 from gateway.callers import Caller
 from gateway.errors import NotFound, Unavailable
+from gateway.exchange import Exchange
 from gateway.feedback.said import Feedback, check_candidate, identity
 from gateway.feedback.store import FeedbackStore
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.exchanges import Exchanges
 from gateway.tools import Tools
 
+PATIENCE_SECONDS, PAUSE_SECONDS = 1.0, 0.1
 VALUES = {"up": 1.0, "down": -1.0}
 
 
@@ -28,6 +32,14 @@ class Rating(BaseModel):
     candidate: int | None = Field(None, ge=0, le=1000)
 
 
+async def soon(exchanges: Exchanges, exchange_id: str) -> Exchange | None:
+    """The exchange, waited for a moment: an answer leaves a little before the tables have its record."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (found := await exchanges.get(exchange_id)) is None and time.monotonic() < until:
+        await asyncio.sleep(PAUSE_SECONDS)
+    return found
+
+
 def feedback_router(tools: Tools) -> APIRouter:
     """The route; a second thumb of the same key on the same answer replaces the first."""
     router = APIRouter()
@@ -37,7 +49,7 @@ def feedback_router(tools: Tools) -> APIRouter:
         if tools.ledger is None:
             raise Unavailable("nothing is recorded here, and so nothing can be rated", code="no_ledger")
         try:
-            exchange = await Exchanges(tools.ledger.database).get(told.exchange)
+            exchange = await soon(Exchanges(tools.ledger.database), told.exchange)
             mine = exchange is not None and exchange.key_id == caller.id
             if exchange is None or not (mine or RANKS[caller.role] >= RANKS["operator"]):
                 why = "none of this key's that is recorded has this id; unflagged ones may be sampled"

@@ -45,6 +45,14 @@ def test_an_application_rates_what_it_was_answered(house: Any) -> None:
     assert (found["kind"], found["value"], found["subject"]) == ("thumb", 1.0, "ada")
 
 
+def test_an_answer_may_be_rated_the_moment_it_came(house: Any) -> None:
+    house.engine.says("Hi.")
+    body = {"model": "assistant", "messages": [{"role": "user", "content": "At once?"}]}
+    with house.http("application") as client:
+        exchange = client.post("/v1/chat/completions", json=body).headers["x-trimtab-exchange"]
+    assert rated(house, exchange=exchange, rating="up").status_code == 201
+
+
 def test_a_second_thumb_replaces_the_first(house: Any) -> None:
     exchange = asked(house, "Hello again?", "Hi.")
     for rating in ("up", "down"):
