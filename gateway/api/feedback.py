@@ -1,7 +1,6 @@
 """POST /v1/feedback: what a user thought of an answer, told by the application that asked for it."""
 
 import asyncio
-import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -18,7 +17,7 @@ from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.exchanges import Exchanges
 from gateway.tools import Tools
 
-PATIENCE_SECONDS, PAUSE_SECONDS = 1.0, 0.1
+TRIES, PAUSE_SECONDS = 10, 0.1
 VALUES = {"up": 1.0, "down": -1.0}
 
 
@@ -34,10 +33,12 @@ class Rating(BaseModel):
 
 async def soon(exchanges: Exchanges, exchange_id: str) -> Exchange | None:
     """The exchange, waited for a moment: an answer leaves a little before the tables have its record."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while (found := await exchanges.get(exchange_id)) is None and time.monotonic() < until:
+    for _ in range(TRIES):
+        found = await exchanges.get(exchange_id)
+        if found is not None:
+            return found
         await asyncio.sleep(PAUSE_SECONDS)
-    return found
+    return None
 
 
 def feedback_router(tools: Tools) -> APIRouter:
