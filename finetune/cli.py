@@ -42,7 +42,7 @@ def run(
         bool, typer.Option("--explain", help="Show every rule and bar in force, and stop.")
     ] = False,
 ) -> None:
-    """Retrain once. Exit code 0: promoted; 3: not promoted, and the reasons are told; 1: it failed.
+    """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons; 1: it failed.
 
     A run that was killed is gone on with at the step where it stopped, by the rules it began with.
     """
@@ -57,7 +57,7 @@ def run(
         return
     how: Any = {None: "either", True: "resume", False: "new"}[resume]
     outcome = obeyed(commands.retrain_once(situation, how, as_json=as_json))
-    raise typer.Exit(PROMOTED if outcome.promoted else KEPT)
+    raise typer.Exit(PROMOTED if outcome.promoted or outcome.rollout else KEPT)
 
 
 @app.command()

@@ -71,6 +71,11 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.promoted:
         console.print(f"[bold green]promoted[/]: {outcome.version} is live  (run {outcome.run})")
         return
+    if outcome.rollout is not None:
+        console.print(f"[bold green]on its way[/]: {outcome.version} passed its gate  (run {outcome.run})")
+        goes_on = "`trimtab finetune watch` moves it on; `trimtab finetune rollout show` says how it does"
+        console.print(f"  rollout {outcome.rollout}: {goes_on}", highlight=False)
+        return
     console.print(f"[bold yellow]not promoted[/], traffic is as it was  (run {outcome.run})")
     for reason in outcome.reasons:
         console.print(f"  [yellow]✗[/] {escape(reason)}")

@@ -56,3 +56,13 @@ def test_steps_leave_a_line_each() -> None:
 def test_long_texts_are_cut_to_one_line() -> None:
     assert cut("a\nb") == "a b"
     assert len(cut("word " * 50)) == 60
+
+
+def test_a_version_on_its_way_is_no_failure() -> None:
+    console = Console(record=True, width=200)
+    on_its_way = Outcome("rt-1", promoted=False, reasons=("told",), version="v2", rollout="ro-1")
+    print_outcome(console, on_its_way)
+    said = console.export_text()
+    assert "on its way" in said
+    assert "rollout ro-1" in said
+    assert "not promoted" not in said
