@@ -75,7 +75,7 @@ def watch(
 ) -> None:
     """Retrain by itself, when enough new pairs are there, a time has come, or rewards drift; one run at a time.
 
-    `finetune.watch` has the schedule, quiet hours and budget (docs/schedule.md). Rollouts are moved on at each look.
+    `finetune.watch` has the schedule, quiet hours and budget (docs/learning-loop.md). Rollouts move at each look.
     SIGTERM and ctrl-C stop it between or within steps; whoever starts next goes on where it stopped.
     """
     from finetune import watching

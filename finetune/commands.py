@@ -21,6 +21,7 @@ from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
 from finetune.ledger import ledger
 from finetune.pairs.dataset import line_of, row_of, write_whole
+from finetune.pairs.datasets import sweep
 from finetune.pairs.sources import PairSource, Preview
 from finetune.printing import print_json
 from finetune.progress import Progress, Silence
@@ -40,6 +41,7 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
     """One retraining, with progress on the screen or one JSON object at the end."""
     console = Console(stderr=as_json)
     async with ledger(situation) as database:
+        await sweep(database, situation.home / "drawn")
         with nullcontext(Silence()) if as_json else Screen(console) as progress:
             outcome = await retrain_with(situation, database, progress, how)
         runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]

@@ -88,7 +88,7 @@ class Watching:
 
     async def chores(self) -> None:
         """What is done at every look: rollouts go on, and files of what was erased go."""
-        for each in await sweep(self.database):
+        for each in await sweep(self.database, self.situation.home / "drawn"):
             log.info("dataset %s held something that was erased: its file is gone", each[:12])
         if self.mover is None:
             return

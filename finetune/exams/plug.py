@@ -1,6 +1,6 @@
 """What a further exam is: a plug-in that examines one policy, and later says what must hold between two.
 
-Built-in ones are named in `finetune/exams/bench.py`; others are found under the entry point group `trimtab.exams`,
+Built-in ones are named in `finetune/exams/board.py`; others are found under the entry point group `trimtab.exams`,
 each a class whose keyword arguments are its options.
 """
 

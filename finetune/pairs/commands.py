@@ -72,7 +72,7 @@ async def export_one(situation: Situation, which: str, to: Path) -> None:
 async def sweep_all(situation: Situation) -> None:
     """Remove files of what was erased."""
     async with ledger(situation) as database:
-        gone = await sweep(database)
+        gone = await sweep(database, situation.home / "drawn")
     Console().print(f"{len(gone)} files removed" if gone else "nothing to remove", highlight=False)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.pair import Pair
 from gateway.ledger.database import Database
-from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow
+from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow, ErasureRow
 
 
 async def enter(connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair]) -> None:
@@ -58,11 +58,19 @@ async def listed(database: Database, limit: int) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def sweep(database: Database) -> list[str]:
-    """Remove the files of datasets that hold something erased; their rows stay, and say what they held."""
+async def sweep(database: Database, drawn: Path) -> list[str]:
+    """Remove the files of datasets that hold something erased; their rows stay, and say what they held.
+
+    Candidates that were drawn before the latest erasure go too: their files hold the conversations they answer.
+    """
     query = select(DatasetRow.sha256, DatasetRow.path).where(DatasetRow.erased_at.is_not(None))
+    latest = select(ErasureRow.created_at).order_by(ErasureRow.created_at.desc()).limit(1)
     async with database.read() as connection:
         found = list(await connection.execute(query))
+        erasures = list(await connection.scalars(latest))
+    for file in drawn.glob("*.jsonl"):
+        if any(file.stat().st_mtime <= erased.timestamp() for erased in erasures):
+            file.unlink(missing_ok=True)
     gone = []
     for sha256, path in found:
         if Path(path).is_file():

@@ -58,7 +58,9 @@ class Drawn:
         return f"{self.candidates} candidates for {self.prompts} flagged prompts that had nothing to compare"
 
     def groups(self) -> list[Group]:
-        """The groups of the file."""
+        """The groups of the file; none where it is gone, since somebody in it was erased meanwhile."""
+        if not self.path.exists():
+            return []
         return [GROUP.validate_json(line) for line in self.path.read_bytes().splitlines()]
 
 

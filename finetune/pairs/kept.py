@@ -1,15 +1,15 @@
-"""Pairs in the ledger: each once, by content; what was erased or withdrawn does not come back."""
+"""Pairs in the ledger: each once, by content; what was erased does not come back."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs.pair import Pair, Provenance
-from gateway.ledger.learning_tables import DatasetPairRow, FeedbackRow
+from gateway.ledger.learning_tables import FeedbackRow
 from gateway.ledger.tables import CandidateRow, PairRow
 
 AT_ONCE = 400
@@ -28,26 +28,14 @@ async def keep(connection: AsyncConnection, pairs: Sequence[Pair]) -> int:
     return len(by_id)
 
 
-async def withdraw(connection: AsyncConnection) -> int:
-    """Take back the pairs in which a candidate loses that an operator has given free since; how many.
-
-    One that a frozen dataset holds is kept for its lineage, and trains nothing more.
-    """
+def withdrawn() -> Any:
+    """The ids of pairs in which a candidate loses that an operator has given free: these train nothing."""
     word, candidate = FeedbackRow, CandidateRow
-    freed = (
-        select(PairRow.id)
-        .join(word, (word.exchange_id == PairRow.exchange_id) & (word.kind == "overturn"))
-        .join(
-            candidate,
-            (candidate.exchange_id == word.exchange_id)
-            & (candidate.position == word.candidate)
-            & (candidate.text == PairRow.rejected),
-        )
+    given_free = (word.exchange_id == PairRow.exchange_id) & (word.kind == "overturn")
+    lost = (candidate.exchange_id == word.exchange_id) & (candidate.position == word.candidate)
+    return (
+        select(PairRow.id).join(word, given_free).join(candidate, lost & (candidate.text == PairRow.rejected))
     )
-    ids = set(await connection.scalars(freed))
-    frozen = set(await connection.scalars(select(DatasetPairRow.pair).where(DatasetPairRow.pair.in_(ids))))
-    await connection.execute(delete(PairRow).where(PairRow.id.in_(ids - frozen)))
-    return len(ids)
 
 
 def row_of(pair: Pair) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.pairs.desk import PAGE, Job, Page, Read, made, read_page
 from finetune.pairs.draw import wanting
 from finetune.pairs.filters import Filtered, FilterRules, Known, filter_pairs
-from finetune.pairs.kept import keep, pair_from, withdraw
+from finetune.pairs.kept import keep, pair_from, withdrawn
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group, Pair
 from finetune.pairs.red_team import read_findings, with_rejected
@@ -98,7 +98,6 @@ class PairSource:
             count, total = count + page.exchanges, total + len(page.pairs)
             skipped += page.skipped
         new += await self._write(partial(keep, pairs=[*of_drawn.pairs, *told]))
-        await self._write(withdraw)
         skipped += Counter(of_drawn.skipped)
         return Gathered(count, total + len(of_drawn.pairs) + len(told), new, dict(skipped), sd)
 
@@ -135,7 +134,8 @@ class PairSource:
     async def pairs(self, until: datetime | None = None) -> list[Pair]:
         """All kept pairs of whoever may be learnt from, oldest first, made until then; what was erased is gone."""
         row = PairRow
-        query = select(row.prompt, row.chosen, row.rejected, row.provenance).where(row.erased_at.is_(None))
+        query = select(row.prompt, row.chosen, row.rejected, row.provenance)
+        query = query.where(row.erased_at.is_(None), row.id.not_in(withdrawn()))
         if until is not None:
             query = query.where(row.created_at <= until)
 

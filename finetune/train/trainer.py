@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from finetune.train.memory import give_back, memory_kept
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 from finetune.train.setup import Setup
-from finetune.train.watching import Watch, health_of
+from finetune.train.watching import MARGIN, Watch, health_of
 
 METHODS: Mapping[str, Callable[[Setup], Any]] = {
     "dpo": dpo.build,
@@ -61,7 +61,7 @@ class AdapterTrainer:
     def _train(self, dataset: Dataset, recipe: Recipe, stop: threading.Event) -> Trained:
         began = time.monotonic()
         give_back()
-        gain = GAINS.get(recipe.method, "rewards/margins")
+        gain = GAINS.get(recipe.method, MARGIN)
         watch = Watch(stop, self.progress, gain=gain, alarm_nats=recipe.alarm_nats)
         base = recipe.base or self.base
         place = place_of(self.folder.parent / "checkpoints", dataset, recipe, base)
@@ -132,13 +132,4 @@ def halved(setup: Setup) -> Setup | None:
     """The same training with half as many rows at once and twice as many turns; None where one row is too much."""
     if setup.batch % 2 or setup.recipe.method in ("grpo", "rloo"):
         return None
-    return Setup(
-        setup.recipe,
-        setup.base,
-        setup.dataset,
-        setup.folder,
-        setup.watch,
-        setup.batch // 2,
-        setup.accumulated * 2,
-        setup.reward_url,
-    )
+    return replace(setup, batch=setup.batch // 2, accumulated=setup.accumulated * 2)

@@ -52,7 +52,7 @@ async def erased(folder: Path) -> tuple[int, int, int, int]:
             await connection.execute(insert(VersionRow).values(id="v1", lineage=lineage, **version))
         names = [f"subject-{i}" for i in range(ERASED)]
         found = [await erase(database, name, "asked to", "bench") for name in names]
-        await sweep(database)
+        await sweep(database, folder / "drawn")
         await source.gather(MAKE)
         second = await source.freeze(FILTERS, (), folder)
         theirs = {exchange.id for exchange in exchanges if exchange.subject in names}

@@ -11,6 +11,8 @@ from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from gateway.erasure.erase import erase
+from gateway.feedback.said import Feedback
+from gateway.feedback.store import FeedbackStore
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from gateway.tenants.keys import KeyStore
@@ -55,10 +57,14 @@ async def test_what_was_erased_is_in_no_later_dataset_and_its_file_goes(
     source: PairSource, tmp_path: Path
 ) -> None:
     first = await source.freeze(FilterRules(), (), tmp_path)
+    drawn = tmp_path / "drawn" / "d.jsonl"
+    drawn.parent.mkdir()
+    drawn.write_text("{}")
     found = await erase(source.database, "ada", "asked to", "tests")
     assert found.datasets == [first.sha256]
     assert not await source.fit(first)
-    assert await sweep(source.database) == [first.sha256]
+    assert await sweep(source.database, drawn.parent) == [first.sha256]
+    assert not drawn.exists()
     assert not first.path.exists()
     await source.gather(RULES)
     second = await source.freeze(FilterRules(), (), tmp_path)
@@ -84,3 +90,15 @@ async def test_several_processes_make_the_same_pairs(database: Database, tmp_pat
     together = await PairSource(database, jobs=2).preview(RULES, FilterRules(), ())
     assert alone.fresh == together.fresh
     assert len(alone.fresh) > 10
+
+
+async def test_a_pair_trains_nothing_while_its_loser_is_given_free(
+    source: PairSource, tmp_path: Path
+) -> None:
+    await source.freeze(FilterRules(), (), tmp_path)
+    word = Feedback("fb-1", "harm-1", "overturn", "k", "operator", candidate=0)
+    store = FeedbackStore(source.database)
+    await store.keep(word, noted=False)
+    assert [pair.provenance.exchange_id for pair in await source.pairs()] == ["good-23"]
+    await store.remove("fb-1", "tests")
+    assert len(await source.pairs()) == 2
