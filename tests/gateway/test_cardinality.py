@@ -91,6 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def sizes() -> dict[int, tuple[int, Any]]:
     """The length of every container in this process, by its identity; those too that hold only plain values."""
+    gc.collect()  # what is dead and awaits the collector is no trace
     found = {}
     for owner in gc.get_objects():
         for each in (owner, *gc.get_referents(owner)):
