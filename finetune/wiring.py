@@ -20,6 +20,7 @@ from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import this_worker
 from finetune.settings import Situation
 from gateway.admin.client import AdminClient
+from gateway.artifacts.opening import store_of
 from gateway.ledger.database import Database
 from gateway.policies.store import PolicyStore
 from guards.policy.load import load_policy, read_replacement
@@ -65,7 +66,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
                 situation.base, situation.home / "adapters", progress, situation.reward_url
             ),
             examiner=room,
-            registry=GatewayRegistry(admin),
+            registry=GatewayRegistry(admin, store_of(situation.gateway)),
             registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDi
 
 from gateway.alignment_settings import AlignmentSettings
 from gateway.amounts import Count, Positive, Share
+from gateway.artifacts.settings import ArtifactSettings
 from gateway.engines.contract import Capability
 from gateway.strategies import STRATEGIES
 from guards.settings import HeaderLine, HeaderName, ServiceName, ServiceSettings
@@ -191,6 +192,7 @@ class GatewaySettings(BaseSettings):
     reward: RewardSettings = RewardSettings()
     guards: GuardSettings = GuardSettings()
     ledger: LedgerSettings = LedgerSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     responses: ResponseSettings = ResponseSettings()
     alignment: AlignmentSettings = AlignmentSettings()
     limits: Limits = Limits()

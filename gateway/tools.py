@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from gateway.admission import Admission
+from gateway.artifacts.fetching import Fetching
+from gateway.artifacts.opening import fetching_of
 from gateway.callers import Keys
 from gateway.engines.embedder import Embedder
 from gateway.engines.health import watched
@@ -72,6 +74,7 @@ class Tools:
     quotas: Quotas
     embedder: Embedder | None = None  # without it, the policy engines embed
     ledger: Ledger | None = None  # the whole of what `recorder` is a part of, for the operator's surface
+    fetching: Fetching | None = None  # of versions from the artifact store; None where there is none
     shadows: Shadows | None = None  # judges what was answered by the shadow policy, where there is one
     responses: Responses | None = None  # answers that clients may come back to; None where nothing is kept
     memory: RouteMemory = field(default_factory=RouteMemory)  # of what earlier requests showed of rewards
@@ -122,6 +125,7 @@ async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:
             quotas=quotas,
             embedder=embedder_of(settings, origins),
             ledger=ledger,
+            fetching=await enter(fetching_of(settings)),
             shadows=shadows,
             responses=responses,
             vital=vital,

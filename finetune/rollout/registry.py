@@ -1,5 +1,6 @@
 """Brings versions into traffic through the gateway's admin API; its errors are translated here, once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,13 +10,17 @@ from typing import Any
 from finetune.errors import FlipUndone, RolloutFailed
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
+from gateway.artifacts.fetching import ARTIFACT
+from gateway.artifacts.store import ArtifactsFailed, ArtifactStore
+from gateway.errors import BadRequest
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayRegistry:
-    """One gateway's versions and aliases."""
+    """One gateway's versions and aliases; the store is how their files come to it, and from it."""
 
     admin: AdminClient
+    store: ArtifactStore | None = None  # without one, paths here mean the same to the gateway
 
     async def live(self, alias: str) -> Live:
         """The version that has most of the alias's traffic; raises RolloutFailed."""
@@ -23,12 +28,13 @@ class GatewayRegistry:
             weights = await self._weights(alias)
             versions = {version.id: version for version in await self.admin.versions()}
         version = max(weights, key=weights.__getitem__)
-        return Live(version, versions[version].path, weights)
+        return Live(version, await self._here(versions[version]), weights)
 
     async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
         """Make the adapter a version, child of the one that was live; again changes nothing."""
         async with translated(f"{version} was not registered"):
-            known = await self.admin.register(adapter, version, str(lineage["parent"]), lineage)
+            place = await asyncio.to_thread(self.store.keep, adapter) if self.store else adapter
+            known = await self.admin.register(place, version, str(lineage["parent"]), lineage)
         return Registered(known.id)
 
     async def stage(self, version: str) -> Staged:
@@ -83,6 +89,13 @@ class GatewayRegistry:
             versions = await self.admin.versions()
         notes = [await self._retired(version) for version in spare_versions(versions, {*old.weights, new})]
         return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
+
+    async def _here(self, version: Version) -> Path | None:
+        """A version's files on this machine, which need not be the one that trained it."""
+        if self.store is None or version.path is None or version.path.is_dir():
+            return version.path
+        async with translated(f"the files of {version.id} cannot be had here"):
+            return await asyncio.to_thread(self.store.fetch, str(version.lineage.get(ARTIFACT)))
 
     async def _put(
         self, alias: str, version: str, old: Live, cause: str, evidence: Mapping[str, Any]
@@ -153,7 +166,7 @@ async def translated(what: str) -> AsyncIterator[None]:
     """The admin API's errors as RolloutFailed, with what was being done."""
     try:
         yield
-    except AdminFailed as error:
+    except (AdminFailed, ArtifactsFailed, BadRequest) as error:
         raise RolloutFailed(f"{what}: {error}") from error
 
 

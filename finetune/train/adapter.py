@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from finetune.train.servable import CONFIG, WEIGHTS
-from gateway.admin.adapters import digest_of
+from gateway.artifacts.contents import digest_of
 
 
 def keep(draft: Path, folder: Path) -> tuple[Path, str]:

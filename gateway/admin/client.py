@@ -105,12 +105,12 @@ class AdminClient:
 
     async def register(
         self,
-        path: Path,
+        path: Path | str,
         id: str | None = None,  # noqa: A002 - the wire's own name for it
         parent: str | None = None,
         lineage: Mapping[str, Any] | None = None,
     ) -> Version:
-        """Make an adapter directory a version; again with the same content changes nothing."""
+        """Make a directory, or a URL in the artifact store, a version; again with the same content changes nothing."""
         told: Json = {"path": str(path), "id": id, "lineage": dict(lineage or {})}
         if parent is not None:
             told["parent"] = parent

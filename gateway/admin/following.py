@@ -39,6 +39,9 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
     database = tools.ledger.database
     await first_version(tools, database)
     await follow(tools, database)
+    if tools.fetching:  # requests are led to versions at once: a machine that is new gets them before
+        await tools.fetching.tried()
+        await follow(tools, database)
     policies = PolicyStore(database)
     configured = tools.screens.configured.policy
     await policies.keep(configured, configured.hash)  # exchanges name it, and it may be wanted back
@@ -70,10 +73,9 @@ async def follow(tools: Tools, database: Database) -> None:
     ):  # one moment: a swap leads requests away before it takes an engine out
         routes, staged = await routes_in(connection)
         running = await running_in(connection)
-    tools.engine.adopt(
-        {each.model: each.directory for each in staged.values() if each.directory and not each.full}
-    )
-    await bring_back(tools, staged.values(), running)
+    here = tools.fetching.those_here(staged.values()) if tools.fetching else list(staged.values())
+    tools.engine.adopt({each.model: each.directory for each in here if each.directory and not each.full})
+    await bring_back(tools, here, running)
     await follow_drains(tools, database)
     async with database.read() as connection:
         tools.watching.current = await watched_in(connection)

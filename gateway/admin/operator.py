@@ -62,6 +62,8 @@ class Operator:
         version = await self.versions.get(version_id)
         started = time.perf_counter()
         try:
+            if self.tools.fetching:
+                await self.tools.fetching.bring(version)
             await check_unchanged(version)
             probe = await (self._checked(version) if version.full else self._loaded_and_asked(version))
         except ApiError:

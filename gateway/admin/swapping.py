@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.access import Admin, Viewer
-from gateway.admin.adapters import version_of
+from gateway.admin.adapters import placed, version_of
 from gateway.admin.operator import Operator
 from gateway.admin.rollouts import MOVES, Rollouts
 from gateway.admin.trail import trail
@@ -28,7 +28,7 @@ class Asked(BaseModel):
 
 
 class NewVersion(Asked):
-    """A directory, of an adapter or of a whole model, to become a version; without an id it is named by its content."""
+    """A directory of an adapter or a whole model, or its URL in the store; without an id it is named by its content."""
 
     path: str
     id: str | None = None
@@ -82,7 +82,8 @@ def versions_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/versions", status_code=201)
     async def register(new: NewVersion, caller: Admin) -> Json:
-        version = await version_of(new.path, tools.settings.base_model, new.id, new.parent, new.lineage)
+        place = await placed(new.path, tools.fetching.store if tools.fetching else None)
+        version = await version_of(place, tools.settings.base_model, new.id, new.parent, new.lineage)
         return version_seen(await Versions(database).register(version, caller.id), {})
 
     @router.post("/admin/versions/{version}/stage")

@@ -42,13 +42,16 @@ def holds_model(folder: Path) -> bool:
     return (folder / CONFIG).is_file() and not (folder / "adapter_config.json").is_file()
 
 
+def names_of_model(folder: Path) -> list[str]:
+    """Everything that decides what the model says; raises BadRequest when there are no weights."""
+    names = [CONFIG, *(name for name in TOKENIZER if (folder / name).is_file()), *shards_of(folder)]
+    return [*names, INDEX] if (folder / INDEX).is_file() else names
+
+
 def digest_of_model(folder: Path) -> str:
     """SHA-256 over names and bytes of everything that decides what the model says; raises BadRequest."""
     digest = hashlib.sha256()
-    names = [CONFIG, *(name for name in TOKENIZER if (folder / name).is_file()), *shards_of(folder)]
-    if (folder / INDEX).is_file():
-        names.append(INDEX)
-    for name in names:
+    for name in names_of_model(folder):
         digest.update(f"\0{name}\0".encode())
         try:
             with (folder / name).open("rb") as file:

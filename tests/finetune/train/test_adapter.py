@@ -8,7 +8,7 @@ import pytest
 
 from finetune.train.adapter import keep
 from finetune.train.servable import CONFIG, WEIGHTS
-from gateway.admin.adapters import digest_of
+from gateway.artifacts.contents import digest_of
 
 
 @pytest.fixture

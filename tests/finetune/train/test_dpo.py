@@ -13,7 +13,7 @@ from finetune.train.contract import Logged, Recipe
 from finetune.train.dpo import characters
 from finetune.train.trainer import AdapterTrainer
 from finetune.train.watching import health_of
-from gateway.admin.adapters import digest_of
+from gateway.artifacts.contents import digest_of
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
