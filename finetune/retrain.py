@@ -35,6 +35,10 @@ class Tools:
     rollouts: Rollouts
     registrar: Registrar | None = None  # who knows whether a dataset may still be used
 
+    async def reached(self, version: str) -> bool:
+        """Whether something that a version learnt from was erased since."""
+        return self.registrar is not None and await self.registrar.reached(version)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -55,12 +59,10 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
     await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make, drawn.groups()))
     dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
-    if not await tools.pairs.fit(dataset):
-        return Outcome(run.id, promoted=False, reasons=(erased_since(dataset),))
-    if dataset.pairs < plan.fewest_pairs:
-        return Outcome(run.id, promoted=False, reasons=(too_few(dataset, plan),))
+    if why_not := await untrainable(dataset, old, plan, tools):
+        return Outcome(run.id, promoted=False, reasons=(why_not,))
 
-    trained = await run.once("train", Trained, lambda: tools.trainer.train(dataset, plan.recipe))
+    trained = await run.once("train", Trained, lambda: tools.trainer.train(dataset, plan.recipe, old.adapter))
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
 
@@ -110,11 +112,28 @@ async def freeze(plan: Plan, tools: Tools) -> Dataset:
     return dataset
 
 
+async def untrainable(dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> str | None:
+    """Why nothing may be trained; None where it may."""
+    if not await tools.pairs.fit(dataset):
+        return erased_since(dataset)
+    if dataset.pairs < plan.fewest_pairs:
+        return too_few(dataset, plan)
+    if plan.recipe.anchor == "last" and await tools.reached(old.version):
+        return starts_from_erased(old)
+    return None
+
+
 def erased_since(dataset: Dataset) -> str:
     """Why a dataset that was frozen before is not trained on."""
     return (
         f"something that dataset {dataset.sha256[:12]} holds was erased since; the next run freezes another"
     )
+
+
+def starts_from_erased(old: Live) -> str:
+    """Why nothing is trained from a version that an erasure has reached."""
+    told = f"{old.version} learnt something that was erased since, and anchor last would start from it"
+    return f"{told}: retrain once with recipe.anchor base"
 
 
 def too_few(dataset: Dataset, plan: Plan) -> str:
@@ -140,7 +159,7 @@ def lineage_of(
         "dataset": dataset.sha256,
         "pairs": dataset.pairs,
         "adapter": trained.digest,
-        "anchor": "base",  # every adapter starts from the bare base model
+        "anchor": run.parameters.get("recipe", {}).get("anchor", "base"),  # `last` is the parent
         "recipe": run.parameters.get("recipe", {}),
         "code": f"trimtab {installed_version('trimtab')}",
         "gate": [asdict(condition) for condition in decision.conditions],

@@ -43,7 +43,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     screen = await screen_in_force(situation, database, services)
-    from finetune.train.trainer import AdapterTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
+    from finetune.train.trainer import LocalTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
     async with (
         services,
@@ -62,9 +62,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
                 closeness=closeness_of(situation),
             ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
-            trainer=AdapterTrainer(
-                situation.base, situation.home / "adapters", progress, situation.reward_url
-            ),
+            trainer=LocalTrainer(situation.base, situation.home / "adapters", progress, situation.reward_url),
             examiner=room,
             registry=GatewayRegistry(admin, store_of(situation.gateway)),
             registrar=LedgerRegistrar(database),

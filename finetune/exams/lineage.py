@@ -36,6 +36,10 @@ class Registrar(Protocol):
         """What is known of the dataset of this hash, and of the pairs of these ids."""
         ...
 
+    async def reached(self, version: str) -> bool:
+        """Whether something that a version learnt from, or started from, was erased since."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from finetune.exams.lineage import Standing
 from gateway.ledger.database import Database
-from gateway.ledger.learning_tables import DatasetRow
+from gateway.ledger.learning_tables import DatasetRow, ErasureRow
 from gateway.ledger.tables import PairRow
 
 PAGE = 500  # ids in one question
@@ -33,3 +33,9 @@ class LedgerRegistrar:
                 erased += (await connection.execute(query)).scalar_one()
         marked = found is not None and found.erased_at is not None
         return Standing(registered=found is not None, erased=max(erased, int(marked)))
+
+    async def reached(self, version: str) -> bool:
+        """Whether any erasure names the version among those that it reached."""
+        async with self.database.read() as connection:
+            found = await connection.scalars(select(ErasureRow.versions))
+            return any(version in versions for versions in found)

@@ -1,8 +1,9 @@
-"""Whether engines will load the adapter and answer as its training did: files, base model, and a scratch engine.
+"""Whether engines will load the version and answer as its training did: files, base model, and a scratch engine.
 
 A scratch engine is one that serves nobody: by its address, a vLLM with `--enable-lora` and runtime updates allowed;
-`pocket` starts the pocket engine in this process. There the adapter is loaded, asked greedily, and its
-log-probabilities are held against those of this process.
+`pocket` starts the pocket engine in this process. There an adapter is loaded, asked greedily, and its
+log-probabilities are held against those of this process. A whole model is asked where it is one's own engine that is
+started; of one by address, which holds the base, the files alone are looked at.
 """
 
 import asyncio
@@ -21,9 +22,11 @@ from finetune.exams.condition import Condition
 from finetune.exams.contract import Policy, Question
 from finetune.exams.plug import Findings, Sitting
 from finetune.train.servable import faults_of
+from gateway.admin.weights.files import holds_model
 from gateway.exchange import Message
 
 POCKET_ENGINE = "pocket"
+OWN_NAME = "exam"  # of what the pocket engine is started with
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,23 @@ class Servability:
         return ()
 
     async def examine(self, sitting: Sitting) -> Findings:
-        """Every fault of the adapter; the bare base model has none."""
+        """Every fault of the version; the bare base model has none."""
         if sitting.adapter is None:
             return Findings()
         faults = await asyncio.to_thread(faults_of, sitting.adapter, sitting.max_rank, sitting.base)
-        if faults or self.engine is None:
+        whole = holds_model(sitting.adapter)
+        if faults or self.engine is None or (whole and self.engine != POCKET_ENGINE):
             return Findings(faults=faults)
         return await self._served(sitting, sitting.adapter)
 
-    async def _served(self, sitting: Sitting, adapter: Path) -> Findings:
+    async def _served(self, sitting: Sitting, version: Path) -> Findings:
         """What the scratch engine makes of it."""
         apart: dict[str, list[float]] = {}
-        async with scratch(self.engine or "", sitting, self.timeout_seconds) as client:
-            refused = await loaded_as(client, name := f"exam-{uuid.uuid4().hex[:12]}", adapter)
+        whole = holds_model(version)
+        base = str(version) if whole else sitting.base
+        name = OWN_NAME if whole else f"exam-{uuid.uuid4().hex[:12]}"
+        async with scratch(self.engine or "", base, sitting.max_rank, self.timeout_seconds) as client:
+            refused = "" if whole else await loaded_as(client, name, version)
             if refused:
                 return Findings(faults={"engine": refused})
             try:
@@ -71,7 +78,8 @@ class Servability:
             except httpx.HTTPError as error:
                 raise ExamFailed(f"the scratch engine cannot be asked: {reason(error)}") from error
             finally:
-                await unloaded(client, name)
+                if not whole:
+                    await unloaded(client, name)
         worst = max((max(each, default=0.0) for each in apart.values()), default=0.0)
         told = f"log-probabilities differ by {worst:.3f} nats between training and engine"
         return Findings({"apart": apart}, {"parity": told} if not worst <= self.parity_at_most else {})
@@ -106,10 +114,12 @@ def certain(policy: Policy, messages: Sequence[Message], tokens: int) -> list[fl
     return found
 
 
-def scratch(engine: str, sitting: Sitting, timeout: float) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+def scratch(
+    engine: str, base: str, max_rank: int, timeout: float
+) -> AbstractAsyncContextManager[httpx.AsyncClient]:
     """A client of the scratch engine."""
     if engine == POCKET_ENGINE:
-        return pocket_engine(sitting.base, sitting.max_rank)
+        return pocket_engine(base, max_rank)
     return httpx.AsyncClient(base_url=engine.rstrip("/").removesuffix("/v1"), timeout=timeout)
 
 
@@ -120,7 +130,7 @@ async def pocket_engine(base: str, max_rank: int) -> AsyncIterator[httpx.AsyncCl
     from gateway.engines.pocket.model import PocketModel  # noqa: PLC0415 - as above
 
     model = await asyncio.to_thread(PocketModel.load, base)
-    app = create_app(model, Serving(max_lora_rank=max_rank), "exam")
+    app = create_app(model, Serving(name=OWN_NAME, max_lora_rank=max_rank), "exam")
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scratch") as client,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finetune.story.story import Story, happened, when
+from gateway.admin.versions import FULL
 
 Json = Mapping[str, Any]
 EXAM = {
@@ -53,6 +54,8 @@ def origin(story: Story) -> Iterator[Chapter]:
         "made": when(version["created_at"]),
         "base": version["base"],
         "parent": version["parent"] or "none: it is a base itself",
+        "anchor": anchored(lineage.get("anchor"), version["parent"]),
+        "weights": "full" if lineage.get("kind") == FULL else "",
         "files": version["path"] or "none of its own",
         "content": lineage.get("digest", ""),
         "code": lineage.get("code", ""),
@@ -64,6 +67,12 @@ def origin(story: Story) -> Iterator[Chapter]:
     }
     rows = tuple((name, value) for name, value in facts.items() if value)
     yield Chapter(version["id"], f"{version['id']} is {facts['state']}.", (), rows)
+
+
+def anchored(anchor: str | None, parent: str | None) -> str:
+    """What a version started from and was held to; of one that was registered by hand nobody may know."""
+    last = f"last: it started from {parent} and was held to it"
+    return {"base": "base: it started from the bare base model", "last": last}.get(anchor or "", "")
 
 
 def data(story: Story) -> Iterator[Chapter]:
@@ -95,7 +104,7 @@ def training(story: Story) -> Iterator[Chapter]:
     lead = (
         f"{trained['steps']} steps in {trained['seconds']:.0f} s on {trained['device']}; in the end "
         f"{health['accuracy']:.0%} of pairs ranked rightly, margin {health['margin']:+.2f}, "
-        f"chosen answers {health['chosen_drift']:+.1f} nats from the base."
+        f"chosen answers {health['chosen_drift']:+.1f} nats from the reference."
     )
     curves = tuple(
         Curve(name, tuple((line["step"], line[column]) for line in log))

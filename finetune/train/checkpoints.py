@@ -8,16 +8,18 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from finetune.pairs.dataset import Dataset
-from finetune.train.contract import Recipe
+from finetune.train.contract import Job
 
-STATE, WEIGHTS = "trainer_state.json", "adapter_model.safetensors"
-NEEDED = (STATE, WEIGHTS, "optimizer.pt", "scheduler.pt")
+STATE = "trainer_state.json"
+NEEDED = (STATE, "optimizer.pt", "scheduler.pt")
 
 
-def place_of(folder: Path, dataset: Dataset, recipe: Recipe, base: str) -> Path:
-    """The folder of one training's checkpoints: the same dataset, recipe and base go on with each other's."""
-    told = json.dumps([dataset.sha256, asdict(recipe), base], sort_keys=True, default=str)
+def place_of(job: Job) -> Path:
+    """The folder of one training's checkpoints: the same data, recipe and start go on with each other's."""
+    told = json.dumps(
+        [job.dataset.sha256, asdict(job.recipe), job.base, job.start], sort_keys=True, default=str
+    )
+    folder = job.folder.parent / "checkpoints"
     return folder / hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
@@ -35,8 +37,12 @@ def is_whole(checkpoint: Path) -> bool:
     """Whether a kill while it was written left it whole."""
     try:
         json.loads((checkpoint / STATE).read_text())
-        with safe_open(checkpoint / WEIGHTS, "np") as weights:
-            any(weights.keys())
+        shards = list(checkpoint.glob("*.safetensors"))
+        for shard in shards:
+            with safe_open(shard, "np") as weights:
+                any(weights.keys())
     except (OSError, ValueError, SafetensorError):
         return False
-    return all((checkpoint / name).stat().st_size > 0 for name in NEEDED if (checkpoint / name).exists())
+    return bool(shards) and all(
+        (checkpoint / name).stat().st_size > 0 for name in NEEDED if (checkpoint / name).exists()
+    )

@@ -15,9 +15,16 @@ LossName = Literal[
 ]  # fmt: skip
 
 
+Positive = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weights = Literal["lora", "full"]
+ONLINE = ("grpo", "rloo")
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train; the adapter starts from the bare base model, never from an earlier adapter."""
+    """How to train; ValueError, naming the field, where its parts do not go together."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -26,17 +33,23 @@ class Recipe:
     method: Literal["dpo", "kto", "sft", "grpo", "rloo"] = "dpo"
     # Of `dpo`: TRL's losses by name with their weights, such as {sigmoid: 0.8, bco_pair: 0.2, sft: 1.0}.
     losses: Mapping[LossName, float] | None = None
-    rank: int = 16
-    alpha: int = 32
-    max_rank: int = 64  # what the engines were started with
-    learning_rate: float = 1e-5
-    beta: float = 0.1
-    epochs: float = 1.0
-    batch_size: int = 8
-    max_length: int = 1024  # tokens of prompt and answer; longer pairs are cut
-    sft_weight: float = 0.1  # of the likelihood of chosen answers, beside the preference loss
-    label_smoothing: float = 0.0  # the share of labels believed to be wrong
-    warmup: float = 0.1  # share of the steps
+    # An adapter, or every weight: a whole model of its own, which engines are given one by one (docs/hot-swap.md).
+    weights: Weights = "lora"
+    # What it starts from and is held to: the bare base model, or the version that is live; then drift adds up.
+    anchor: Literal["base", "last"] = "base"
+    rank: AtLeastOne = 16
+    alpha: AtLeastOne = 32
+    max_rank: AtLeastOne = 64  # what the engines were started with
+    learning_rate: Positive = 1e-5
+    beta: Annotated[float, Field(ge=0)] = 0.1
+    epochs: Positive = 1.0
+    batch_size: AtLeastOne = 8
+    max_length: Annotated[int, Field(ge=2)] = 1024  # tokens of prompt and answer; longer pairs are cut
+    sft_weight: Annotated[float, Field(ge=0)] = (
+        0.1  # of the likelihood of chosen answers, beside the preference loss
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # the share of labels believed to be wrong
+    warmup: Share = 0.1  # share of the steps
     seed: int = 7
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_steps: Annotated[int, Field(ge=0)] = (
@@ -46,7 +59,21 @@ class Recipe:
         20.0  # a fall of the chosen answers' log-probability that is told as it happens
     )
     generations: Annotated[int, Field(ge=2)] = 8  # of `grpo` and `rloo`: answers to each prompt
-    max_completion: Annotated[int, Field(ge=1)] = 128  # and their longest, in tokens
+    max_completion: AtLeastOne = 128  # and their longest, in tokens
+
+    def __post_init__(self) -> None:
+        if self.losses and self.method != "dpo":
+            raise ValueError(f"losses: only method dpo mixes losses, and this is {self.method}")
+        if self.losses is not None and not any(weight > 0 for weight in self.losses.values()):
+            raise ValueError("losses: at least one needs a weight above 0; leave losses out for dpo's own")
+        if self.weights == "lora" and self.rank > self.max_rank:
+            raise ValueError(f"rank: {self.rank} is larger than max_rank, which engines were started with")
+        if self.beta == 0 and self.method in ("dpo", "kto"):
+            raise ValueError(
+                f"beta: {self.method} needs more than 0; it is what holds the policy to its anchor"
+            )
+        if self.method in ONLINE and self.batch_size % self.generations:
+            raise ValueError(f"batch_size: must be a multiple of generations, {self.generations}")
 
 
 # A model of some million weights needs larger steps, and has shorter answers, than those that Recipe is for.
@@ -60,7 +87,7 @@ class TrainingHealth:
     finite: bool  # every logged loss was a number
     margin: float  # mean reward margin of the last steps; above 0 when the pairs were learnt
     accuracy: float  # share of pairs ranked rightly in the last steps
-    chosen_drift: float  # log-probability of chosen answers against the base model's, last steps, in nats
+    chosen_drift: float  # log-probability of chosen answers against the reference's, last steps, in nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +100,34 @@ class Logged:
     accuracy: float
     chosen: float  # mean log-probability of the chosen answers, in nats
     rejected: float
-    chosen_reward: float  # beta times how much likelier the chosen answers are than under the base model
+    chosen_reward: float  # beta times how much likelier the chosen answers are than under the reference
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training, whole: all that a process, here or elsewhere, needs for it. JSON can hold it."""
+
+    dataset: Dataset
+    recipe: Recipe
+    base: str  # the policy model's directory or hub name
+    folder: Path  # which gets the version's directory, named by its content
+    start: Path | None = None  # the directory that `anchor: last` starts from; None is the base
+    reward_url: str | None = None  # of the server that online methods ask
+
+
+def job_of(
+    dataset: Dataset, recipe: Recipe, base: str, folder: Path, last: Path | None, reward_url: str | None
+) -> Job:
+    """A job; `base` is used where the recipe names none, and `last` where it asks for it."""
+    start = last if recipe.anchor == "last" else None
+    return Job(dataset, recipe, recipe.base or base, folder, start, reward_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """An immutable adapter directory, named by its content, and the evidence of how it came about."""
+    """An immutable directory, named by its content, and the evidence of how it came about."""
 
-    adapter: Path
+    adapter: Path  # of an adapter, or with `weights: full` of a whole model
     digest: str
     seconds: float
     steps: int
@@ -88,18 +135,23 @@ class Trained:
     health: TrainingHealth
     unservable: tuple[str, ...]  # what an engine would refuse about it
     log: tuple[Logged, ...]
+    weights: Weights = "lora"
 
     @property
     def told(self) -> str:
         """One line for people."""
+        made = "adapter" if self.weights == "lora" else "full weights"
         learnt = f"margin {self.health.margin:+.2f}, {self.health.accuracy:.0%} of pairs ranked rightly"
         took = f"{self.steps} steps in {self.seconds:.0f} s on {self.device}"
-        return f"adapter {self.digest[:12]}: {took}; {learnt}"
+        return f"{made} {self.digest[:12]}: {took}; {learnt}"
 
 
 class Trainer(Protocol):
     """One method of preference training."""
 
-    async def train(self, dataset: Dataset, recipe: Recipe) -> Trained:
-        """Learn a frozen dataset; raises TrainingFailed. Cancelling stops it between two steps."""
+    async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
+        """Learn a frozen dataset, for `anchor: last` from the directory of the live version; None is the bare base.
+
+        Raises TrainingFailed. Cancelling stops it between two steps.
+        """
         ...

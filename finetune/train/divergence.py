@@ -1,10 +1,9 @@
-"""How far an adapter's policy leaves the base model's: forward KL per token, on what the base itself says.
+"""How far a version's policy leaves the base model's: forward KL per token, on what the base itself says.
 
-It predicts forgetting better than any one test of knowledge does. One model is loaded: the base is the same
-weights with the adapter switched off.
+It predicts forgetting better than any one test of knowledge does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +15,40 @@ from finetune.errors import PolicyFailed, reason
 from finetune.exams.contract import ExamPlan
 from finetune.train.policy import LocalPolicy, load_policy
 from finetune.train.quiet import quiet
+from gateway.admin.weights.files import holds_model
 from gateway.exchange import Message
 
 BATCH = 16  # conversations together
+Model = Callable[[Any], Any]
 
 
 def divergence(
-    base: str, adapter: Path, conversations: Sequence[Sequence[Message]], plan: ExamPlan
+    base: str, version: Path, conversations: Sequence[Sequence[Message]], plan: ExamPlan
 ) -> list[list[float]]:
-    """KL(base ‖ adapter) at each token of the base's sampled answers, in nats, by conversation; raises PolicyFailed."""
+    """KL(base ‖ version) at each token of the base's sampled answers, in nats, by conversation; raises PolicyFailed."""
     policy = load_policy(base, None)
     try:
-        adapted = with_adapter(base, adapter, policy.model)
+        model = compared(version, policy)
         found: list[list[float]] = []
         for start in range(0, len(conversations), BATCH):
             some = conversations[start : start + BATCH]
             answers = policy.sample(some, plan, plan.seed + start)
             for messages, said in zip(some, answers, strict=True):
                 texts = [each.text for each in said if each.text]
-                found.append(between(adapted, *rows_of(policy, messages, texts)) if texts else [])
+                found.append(between(policy.model, model, *rows_of(policy, messages, texts)) if texts else [])
     except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise PolicyFailed(f"the adapter cannot be compared with its base: {reason(error)}") from error
+        raise PolicyFailed(f"the version cannot be compared with its base: {reason(error)}") from error
     return found
 
 
-def with_adapter(base: str, adapter: Path, like: Any) -> Any:
-    """The base model with the adapter beside it, to be switched on and off."""
+def compared(version: Path, policy: LocalPolicy) -> Any:
+    """The version's model beside the base's; an adapter is not merged, so that no rounding is taken for divergence."""
+    like = policy.model
+    name = str(version) if holds_model(version) else like.name_or_path
     with quiet():
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=like.dtype).to(like.device)
-        return PeftModel.from_pretrained(model, str(adapter)).eval()
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=like.dtype).to(like.device)
+        adapted = model if holds_model(version) else PeftModel.from_pretrained(model, str(version))
+    return adapted.eval()
 
 
 def rows_of(policy: LocalPolicy, messages: Sequence[Message], texts: Sequence[str]) -> tuple[Any, Any]:
@@ -68,11 +72,9 @@ def rows_of(policy: LocalPolicy, messages: Sequence[Message], texts: Sequence[st
 
 
 @torch.inference_mode()
-def between(adapted: Any, ids: Any, said: Any) -> list[float]:
+def between(base: Model, version: Model, ids: Any, said: Any) -> list[float]:
     """The divergence at each token that was said; padding stands on the right, where nothing looks back at it."""
-    new = torch.log_softmax(adapted(ids).logits[:, :-1].float(), dim=-1)
-    with adapted.disable_adapter():
-        old = torch.log_softmax(adapted(ids).logits[:, :-1].float(), dim=-1)
+    old, new = (torch.log_softmax(model(ids).logits[:, :-1].float(), dim=-1) for model in (base, version))
     each = (old.exp() * (old - new)).sum(dim=-1)
     values: list[float] = each[said[:, 1:]].tolist()
     return values

@@ -1,7 +1,7 @@
-"""Direct preference optimisation with TRL and LoRA, and TRL's other losses over pairs, alone or mixed.
+"""Direct preference optimisation with TRL, and TRL's other losses over pairs, alone or mixed.
 
-The reference is the bare base model: the adapter starts at zero and the trainer switches it off to ask the
-reference. Each training sees all pairs ever kept, so nothing drifts from adapter to adapter.
+The reference is what the training starts from (`start`). Each training sees all pairs ever kept: from the bare base
+model nothing drifts from version to version.
 """
 
 import json
@@ -17,7 +17,8 @@ from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.pair import content_text
 from finetune.train.contract import Recipe
-from finetune.train.setup import Setup, adapter_config
+from finetune.train.setup import Setup
+from finetune.train.start import started
 from finetune.train.watching import Heeding
 
 COLUMNS = ("prompt", "chosen", "rejected")
@@ -26,15 +27,13 @@ COLUMNS = ("prompt", "chosen", "rejected")
 def build(setup: Setup) -> Any:
     """TRL's trainer of preferences, over the dataset's pairs."""
     rows, recipe = rows_of(setup.dataset), setup.recipe
-    model, tokenizer = setup.loaded()
-    collator = DataCollatorForPreference(tokenizer.pad_token_id, max_length=recipe.max_length)
+    begun = started(setup)
+    collator = DataCollatorForPreference(begun["processing_class"].pad_token_id, max_length=recipe.max_length)
     return DPOTrainer(
-        model=model,
         args=arguments(setup, len(rows)),
         train_dataset=rows,
-        processing_class=tokenizer,
+        **begun,
         data_collator=Heeding(collator, setup.watch, math.ceil(len(rows) / setup.batch)),
-        peft_config=adapter_config(recipe),
         callbacks=[setup.watch],
     )
 

@@ -10,7 +10,8 @@ from datasets import Dataset as Rows
 from trl import KTOConfig, KTOTrainer
 
 from finetune.train.dpo import rows_of
-from finetune.train.setup import Setup, adapter_config
+from finetune.train.setup import Setup
+from finetune.train.start import started
 
 
 def build(setup: Setup) -> Any:
@@ -23,14 +24,16 @@ def build(setup: Setup) -> Any:
             for side in ("chosen", "rejected")
         ]
     )
-    model, tokenizer = setup.loaded()
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
-    args = KTOConfig(**setup.shared(steps), beta=recipe.beta, max_length=recipe.max_length)
+    args = KTOConfig(
+        **setup.shared(steps),
+        beta=recipe.beta,
+        max_length=recipe.max_length,
+        precompute_ref_log_probs=recipe.weights == "full",  # or a second whole model would lie beside it
+    )
     return KTOTrainer(
-        model=model,
         args=args,
         train_dataset=rows,
-        processing_class=tokenizer,
-        peft_config=adapter_config(recipe),
+        **started(setup),
         callbacks=[setup.watch],
     )

@@ -14,7 +14,8 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from finetune.errors import TrainingFailed
 from finetune.train.dpo import rows_of
-from finetune.train.setup import Setup, adapter_config
+from finetune.train.setup import Setup
+from finetune.train.start import started
 from rewardserve.client import RewardClient, RewardFailed
 
 KINDS = {"grpo": (GRPOConfig, GRPOTrainer), "rloo": (RLOOConfig, RLOOTrainer)}
@@ -23,13 +24,12 @@ KINDS = {"grpo": (GRPOConfig, GRPOTrainer), "rloo": (RLOOConfig, RLOOTrainer)}
 def build(setup: Setup) -> Any:
     """TRL's online trainer of the recipe's method; raises TrainingFailed without a reward server."""
     recipe = setup.recipe
-    if setup.reward_url is None:
+    if setup.job.reward_url is None:
         raise TrainingFailed(
             f"recipe.method {recipe.method!r} needs a reward server: set finetune.reward_url"
         )
     config, trainer = KINDS[recipe.method]
     rows = Rows.from_list([{"prompt": row["prompt"]} for row in rows_of(setup.dataset)])
-    model, tokenizer = setup.loaded()
     steps = int(math.ceil(len(rows) * recipe.generations / recipe.batch_size) * recipe.epochs)
     args = config(
         **setup.shared(steps),
@@ -39,12 +39,10 @@ def build(setup: Setup) -> Any:
         temperature=1.0,
     )
     return trainer(
-        model=model,
-        reward_funcs=rewarded_by(setup.reward_url),
+        reward_funcs=rewarded_by(setup.job.reward_url),
         args=args,
         train_dataset=rows,
-        processing_class=tokenizer,
-        peft_config=adapter_config(recipe),
+        **started(setup),
         callbacks=[setup.watch],
     )
 

@@ -1,4 +1,4 @@
-"""A policy model in this process, with an adapter or without: what exams, draws and the pocket build ask."""
+"""A policy model in this process, the base or any version: what exams, draws and the pocket build ask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from finetune.errors import PolicyFailed, reason
 from finetune.exams.contract import Answer, ExamPlan
 from finetune.train.memory import give_back
 from finetune.train.quiet import quiet
+from gateway.admin.weights.files import holds_model
 from gateway.exchange import Message
 
 
@@ -96,9 +97,15 @@ class LocalPolicy:
         return Answer(text.strip(), ended=length is not None)
 
 
-def load_policy(base: str, adapter: Path | None, *, device: Literal["auto", "cpu"] = "auto") -> LocalPolicy:
-    """The base model on the best device here or on the CPU, the adapter on top; raises OSError or ValueError."""
+def load_policy(base: str, version: Path | None, *, device: Literal["auto", "cpu"] = "auto") -> LocalPolicy:
+    """The base model on the best device here or on the CPU, an adapter on top, or a whole model in its place.
+
+    Raises OSError or ValueError.
+    """
     give_back()  # what was loaded before this may lie there still
+    adapter = version
+    if version is not None and holds_model(version):
+        base, adapter = str(version), None
     cuda = device == "auto" and torch.cuda.is_available()
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(base)

@@ -1,4 +1,4 @@
-"""What an engine would refuse about an adapter, found before it is asked: vLLM's own list, and TRL's.
+"""What an engine would refuse about a version, found before it is asked: of an adapter vLLM's own list, and TRL's.
 
 Each fault has a code, for the gate's reasons, and a sentence for people.
 """
@@ -13,6 +13,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
+from finetune.train.whole import model_faults
+from gateway.admin.weights.files import holds_model
+
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 # Initialisations that change the base weights: an engine that has the plain base would answer differently.
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "eva")
@@ -20,13 +23,18 @@ Shapes = Mapping[str, tuple[int, ...]]
 NO_SHAPES: Shapes = {}
 
 
-def unservable(adapter: Path, max_rank: int) -> tuple[str, ...]:
-    """Every reason not to hand this adapter to an engine; none when it is sound."""
-    return tuple(faults_of(adapter, max_rank).values())
+def unservable(version: Path, max_rank: int, base: str = "") -> tuple[str, ...]:
+    """Every reason not to hand this adapter, or whole model, to an engine; none when it is sound."""
+    return tuple(faults_of(version, max_rank, base).values())
 
 
-def faults_of(adapter: Path, max_rank: int, base: str = "") -> dict[str, str]:
-    """The same by code; with a base model also whether the adapter is one of its own."""
+def faults_of(version: Path, max_rank: int, base: str = "") -> dict[str, str]:
+    """The same by code; with a base model also whether the version is one of its own."""
+    return model_faults(version, base) if holds_model(version) else adapter_faults(version, max_rank, base)
+
+
+def adapter_faults(adapter: Path, max_rank: int, base: str) -> dict[str, str]:
+    """What is wrong with an adapter."""
     try:
         config = json.loads((adapter / CONFIG).read_text())
         kinds = dtypes_in(adapter / WEIGHTS)

@@ -7,21 +7,19 @@ from datasets import Dataset as Rows
 from trl import SFTConfig, SFTTrainer
 
 from finetune.train.dpo import rows_of
-from finetune.train.setup import Setup, adapter_config
+from finetune.train.setup import Setup
+from finetune.train.start import started
 
 
 def build(setup: Setup) -> Any:
     """TRL's supervised trainer; the loss is of the answer alone."""
     pairs, recipe = rows_of(setup.dataset), setup.recipe
     rows = Rows.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
-    model, tokenizer = setup.loaded()
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
     args = SFTConfig(**setup.shared(steps), max_length=recipe.max_length, completion_only_loss=True)
     return SFTTrainer(
-        model=model,
         args=args,
         train_dataset=rows,
-        processing_class=tokenizer,
-        peft_config=adapter_config(recipe),
+        **started(setup),
         callbacks=[setup.watch],
     )

@@ -1,4 +1,4 @@
-"""Trains an adapter by any method, in this process: goes on where a killed one stopped, and fits the memory."""
+"""Trains by any method, in this process: goes on where a killed training stopped, and fits the memory."""
 
 import asyncio
 import shutil
@@ -18,9 +18,9 @@ from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train import dpo, kto, online, sft
-from finetune.train.adapter import keep
 from finetune.train.checkpoints import last_whole, place_of
-from finetune.train.contract import Recipe, Trained
+from finetune.train.contract import ONLINE, Job, Recipe, Trained, job_of
+from finetune.train.directory import keep, write_adapter, write_model
 from finetune.train.memory import give_back, memory_kept
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
@@ -39,18 +39,19 @@ GAINS = {"sft": "mean_token_accuracy", "grpo": "reward", "rloo": "reward"}
 
 
 @dataclass(frozen=True, slots=True)
-class AdapterTrainer:
-    """Trains adapters into `folder`; `base` is used where the recipe names none."""
+class LocalTrainer:
+    """Trains in this process, into `folder`; `base` is used where the recipe names none."""
 
     base: str
     folder: Path
     progress: Progress
     reward_url: str | None = None  # of the server that online methods ask
 
-    async def train(self, dataset: Dataset, recipe: Recipe) -> Trained:
+    async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         """Learn a frozen dataset; cancelling stops training after the step it is in."""
+        job = job_of(dataset, recipe, self.base, self.folder, last, self.reward_url)
         stop = threading.Event()
-        task = asyncio.create_task(asyncio.to_thread(self._train, dataset, recipe, stop))
+        task = asyncio.create_task(asyncio.to_thread(learn, job, self.progress, stop))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -58,52 +59,63 @@ class AdapterTrainer:
             await asyncio.gather(task, return_exceptions=True)
             raise
 
-    def _train(self, dataset: Dataset, recipe: Recipe, stop: threading.Event) -> Trained:
-        began = time.monotonic()
-        give_back()
-        gain = GAINS.get(recipe.method, MARGIN)
-        watch = Watch(stop, self.progress, gain=gain, alarm_nats=recipe.alarm_nats)
-        base = recipe.base or self.base
-        place = place_of(self.folder.parent / "checkpoints", dataset, recipe, base)
-        setup = Setup(recipe, base, dataset, place, watch, recipe.batch_size, 1, self.reward_url)
-        with memory_kept():
-            trainer = self._learnt(setup)
-            if stop.is_set():
-                raise TrainingFailed("training was stopped")
-            draft = place / "adapter"
-            trainer.model.save_pretrained(draft, save_embedding_layers=False)
-            adapter, digest = keep(draft, self.folder)
-        shutil.rmtree(place, ignore_errors=True)
-        return Trained(
-            adapter=adapter,
-            digest=digest,
-            seconds=time.monotonic() - began,
-            steps=trainer.state.global_step,
-            device=str(trainer.model.device),
-            health=health_of(watch.log, recipe.beta),
-            unservable=unservable(adapter, recipe.max_rank),
-            log=tuple(watch.log),
-        )
 
-    def _learnt(self, setup: Setup) -> Any:
-        """A trainer that has made all steps, with as many rows at once as the device has memory for."""
-        while True:
-            trainer = trainer_for(setup)
-            try:
-                with quiet():
-                    trainer.train(resume_from_checkpoint=resumed(setup))
-            except torch.OutOfMemoryError as error:
-                smaller = halved(setup)
-                if smaller is None:
-                    raise TrainingFailed(f"training broke off: {reason(error)}") from error
-                setup = smaller
-                self.progress.advanced(0, 1, f"out of memory: on with {setup.batch} rows at once")
-            except (RuntimeError, ValueError, OSError, MemoryError) as error:
+def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
+    """Do a job, in this process and this thread; raises TrainingFailed, also when told to stop."""
+    began, recipe = time.monotonic(), job.recipe
+    give_back()
+    watch = Watch(stop, progress, gain=GAINS.get(recipe.method, MARGIN), alarm_nats=recipe.alarm_nats)
+    place = place_of(job)
+    with memory_kept():
+        trainer = learnt(Setup(job, place, watch, recipe.batch_size))
+        if stop.is_set():
+            raise TrainingFailed("training was stopped")
+        version, digest = kept(trainer.model, job, place / "draft")
+    shutil.rmtree(place, ignore_errors=True)
+    return Trained(
+        adapter=version,
+        digest=digest,
+        seconds=time.monotonic() - began,
+        steps=trainer.state.global_step,
+        device=str(trainer.model.device),
+        health=health_of(watch.log, recipe.beta),
+        unservable=unservable(version, recipe.max_rank, job.base if recipe.weights == "full" else ""),
+        log=tuple(watch.log),
+        weights=recipe.weights,
+    )
+
+
+def kept(model: Any, job: Job, draft: Path) -> tuple[Path, str]:
+    """The trained model as an immutable directory, and its digest."""
+    try:
+        if job.recipe.weights == "full":
+            write_model(model, job.base, draft)
+        else:
+            write_adapter(model, draft)
+        return keep(draft, job.folder)
+    except OSError as error:
+        raise TrainingFailed(f"what was trained cannot be kept in {job.folder}: {reason(error)}") from error
+
+
+def learnt(setup: Setup) -> Any:
+    """A trainer that has made all steps, with as many rows at once as the device has memory for."""
+    while True:
+        trainer = trainer_for(setup)
+        try:
+            with quiet():
+                trainer.train(resume_from_checkpoint=resumed(setup))
+        except torch.OutOfMemoryError as error:
+            smaller = halved(setup)
+            if smaller is None:
                 raise TrainingFailed(f"training broke off: {reason(error)}") from error
-            else:
-                return trainer
-            del trainer
-            give_back()
+            setup = smaller
+            setup.watch.progress.advanced(0, 1, f"out of memory: on with {setup.batch} rows at once")
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+            raise TrainingFailed(f"training broke off: {reason(error)}") from error
+        else:
+            return trainer
+        del trainer
+        give_back()
 
 
 def trainer_for(setup: Setup) -> Any:
@@ -113,7 +125,7 @@ def trainer_for(setup: Setup) -> Any:
         with quiet(), redirect_stderr(StringIO()):
             trainer = METHODS[setup.recipe.method](setup)
     except (OSError, ValueError, RuntimeError) as error:
-        raise TrainingFailed(f"{setup.base} cannot be trained: {reason(error)}") from error
+        raise TrainingFailed(f"{setup.job.base} cannot be trained: {reason(error)}") from error
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -130,6 +142,6 @@ def resumed(setup: Setup) -> str | None:
 
 def halved(setup: Setup) -> Setup | None:
     """The same training with half as many rows at once and twice as many turns; None where one row is too much."""
-    if setup.batch % 2 or setup.recipe.method in ("grpo", "rloo"):
+    if setup.batch % 2 or setup.recipe.method in ONLINE:
         return None
     return replace(setup, batch=setup.batch // 2, accumulated=setup.accumulated * 2)

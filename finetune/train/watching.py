@@ -93,5 +93,6 @@ def health_of(log: Sequence[Logged], beta: float) -> TrainingHealth:
         finite=True,
         margin=fmean(line.margin for line in last),
         accuracy=fmean(line.accuracy for line in last),
-        chosen_drift=fmean(line.chosen_reward for line in last) / beta,
+        chosen_drift=fmean(line.chosen_reward for line in last)
+        / (beta or 1.0),  # without beta there is no reward
     )

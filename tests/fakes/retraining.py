@@ -57,13 +57,15 @@ class FakeDrawer:
 
 @dataclass
 class FakeTrainer:
-    """Leaves a file that stands for an adapter, named by the dataset."""
+    """Leaves a file that stands for an adapter, named by the dataset; remembers what it was to start from."""
 
     calls: Calls
     folder: Path
+    started_from: list[Path | None] = field(default_factory=list)
 
-    async def train(self, dataset: Dataset, recipe: Recipe) -> Trained:
+    async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         self.calls.note("train")
+        self.started_from.append(last)
         adapter = self.folder / f"adapter-{dataset.sha256[:8]}"
         adapter.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(dataset.sha256.encode()).hexdigest()
@@ -111,10 +113,12 @@ class FakeRegistry:
     calls: Calls
     weights: dict[str, float] = field(default_factory=lambda: {"base": 1.0})
     known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    adapters: dict[str, Path] = field(default_factory=dict)  # of versions that are no bare base model
 
     async def live(self, alias: str) -> Live:
         self.calls.note("live")
-        return Live(next(iter(self.weights)), None, dict(self.weights))
+        version = next(iter(self.weights))
+        return Live(version, self.adapters.get(version), dict(self.weights))
 
     async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
         self.calls.note("register")

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from finetune.exams.contract import ExamPlan, Policy
 from finetune.exams.exam import ExamRoom
+from finetune.exams.registered import LedgerRegistrar
 from finetune.pairs.dataset import thaw
 from finetune.pairs.draw import Drawer, DrawRules
 from finetune.pairs.make import MakeRules
@@ -25,6 +28,7 @@ from finetune.worker import work
 from gateway.exchange import Message
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
+from gateway.ledger.learning_tables import ErasureRow
 from guards.refusal import RefusalJudge
 from guards.verdict import Context, Screening, Segment
 from tests.fakes.exchanges import benign, candidate, exchange, harmful, screened
@@ -82,7 +86,7 @@ class Loop:
 
     def __init__(self, database: Database, policy: Path, folder: Path) -> None:
         from finetune.train.policy import load_policy
-        from finetune.train.trainer import AdapterTrainer
+        from finetune.train.trainer import LocalTrainer
 
         def load(adapter: Path | None) -> Policy:
             return load_policy(str(policy), adapter)
@@ -92,7 +96,7 @@ class Loop:
         self.tools = Tools(
             PairSource(database, rewards=Lengths()),
             Drawer(load, Content(), "content", Lengths(), folder / "drawn", Silence()),
-            AdapterTrainer(str(policy), folder / "adapters", Silence()),
+            LocalTrainer(str(policy), folder / "adapters", Silence()),
             self.room,
             self.registry,
             FakeRollouts(Calls()),
@@ -134,6 +138,33 @@ async def test_exchanges_become_an_adapter_that_an_engine_loads(
         PocketModel.load(policy), [[{"role": "user", "content": "Hello"}]], max_tokens=4, adapter=adapter
     )
     assert len(said) == 1
+
+
+async def test_a_version_that_starts_from_the_last_says_so(loop: Loop, tmp_path: Path) -> None:
+    first = await loop.run()
+    (adapter,) = (tmp_path / "adapters").iterdir()
+    loop.registry.adapters[first.version or ""] = adapter
+    loop.plan = replace(loop.plan, recipe=replace(loop.plan.recipe, anchor="last"))
+    again = await loop.run()
+    assert again.promoted, again.reasons
+    lineages = [loop.registry.known[each.version or ""] for each in (first, again)]
+    assert [(each["parent"], each["anchor"]) for each in lineages] == [
+        ("base", "base"),
+        (first.version, "last"),
+    ]
+
+
+async def test_a_version_that_learnt_what_was_erased_is_not_started_from(loop: Loop) -> None:
+    loop.tools = replace(loop.tools, registrar=LedgerRegistrar(loop.database))
+    loop.plan = replace(loop.plan, recipe=replace(loop.plan.recipe, anchor="last"))
+    reached = {"id": "er-1", "subject_digest": "d", "actor": "a", "counts": {}, "datasets": []}
+    row = reached | {"versions": ["base"], "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    async with loop.database.write() as connection:
+        await connection.execute(insert(ErasureRow).values(**row))
+    outcome = await loop.run()
+    assert not outcome.promoted
+    assert "retrain once with recipe.anchor base" in outcome.reasons[0]
+    assert "register" not in loop.registry.calls.made
 
 
 async def test_the_dataset_that_a_version_names_holds_its_pairs(loop: Loop, tmp_path: Path) -> None:

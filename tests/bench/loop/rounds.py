@@ -114,10 +114,10 @@ class Loop:
 
 def trained_on(dataset: Dataset, recipe: Recipe) -> Trained:
     """An adapter of the base model, whatever is live."""
-    from finetune.train.trainer import AdapterTrainer
+    from finetune.train.trainer import LocalTrainer
     from tests.bench.loop.pocket_world import Silence
 
-    trainer = AdapterTrainer(str(packaged_policy()), FOLDER / "adapters", Silence())
+    trainer = LocalTrainer(str(packaged_policy()), FOLDER / "adapters", Silence())
     return asyncio.run(trainer.train(dataset, recipe))
 
 

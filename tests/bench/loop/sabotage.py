@@ -113,9 +113,9 @@ class Yard:
         told = replace(RECIPE, **recipe)
         kept = FOLDER / "trained" / f"{name.replace(' ', '-')}-{dataset.sha256[:12]}.json"
         if not kept.exists():
-            from finetune.train.trainer import AdapterTrainer
+            from finetune.train.trainer import LocalTrainer
 
-            trainer = AdapterTrainer(str(packaged_policy()), FOLDER / "adapters", self.world.progress)
+            trainer = LocalTrainer(str(packaged_policy()), FOLDER / "adapters", self.world.progress)
             trained = asyncio.run(trainer.train(dataset, told))
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(TRAINED.dump_json(trained))

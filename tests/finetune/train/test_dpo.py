@@ -11,7 +11,7 @@ from finetune.pairs.dataset import Dataset, freeze
 from finetune.progress import Silence
 from finetune.train.contract import Logged, Recipe
 from finetune.train.dpo import characters
-from finetune.train.trainer import AdapterTrainer
+from finetune.train.trainer import LocalTrainer
 from finetune.train.watching import health_of
 from gateway.artifacts.contents import digest_of
 
@@ -39,12 +39,12 @@ class Broken(Silence):
 
 
 @pytest.fixture
-def trainer(tiny_policy: Path, tmp_path: Path) -> AdapterTrainer:
-    return AdapterTrainer(str(tiny_policy), tmp_path / "adapters", Heard())
+def trainer(tiny_policy: Path, tmp_path: Path) -> LocalTrainer:
+    return LocalTrainer(str(tiny_policy), tmp_path / "adapters", Heard())
 
 
 async def test_training_learns_the_pairs_and_leaves_a_servable_adapter(
-    trainer: AdapterTrainer, dataset: Dataset
+    trainer: LocalTrainer, dataset: Dataset
 ) -> None:
     trained = await trainer.train(dataset, RECIPE)
     assert trained.health.finite
@@ -54,14 +54,14 @@ async def test_training_learns_the_pairs_and_leaves_a_servable_adapter(
     assert trained.log[0].loss > trained.log[-1].loss
 
 
-async def test_an_adapter_is_named_by_its_content(trainer: AdapterTrainer, dataset: Dataset) -> None:
+async def test_an_adapter_is_named_by_its_content(trainer: LocalTrainer, dataset: Dataset) -> None:
     trained = await trainer.train(dataset, RECIPE)
     assert trained.adapter.name == trained.digest == digest_of(trained.adapter)
     assert [path.name for path in trainer.folder.iterdir()] == [trained.digest]
 
 
 async def test_the_same_seed_gives_the_same_adapter_and_another_another(
-    trainer: AdapterTrainer, dataset: Dataset
+    trainer: LocalTrainer, dataset: Dataset
 ) -> None:
     short = replace(RECIPE, epochs=1)
     first, again = await trainer.train(dataset, short), await trainer.train(dataset, short)
@@ -69,7 +69,7 @@ async def test_the_same_seed_gives_the_same_adapter_and_another_another(
     assert first.digest == again.digest != other.digest
 
 
-async def test_progress_is_told_step_by_step(trainer: AdapterTrainer, dataset: Dataset) -> None:
+async def test_progress_is_told_step_by_step(trainer: LocalTrainer, dataset: Dataset) -> None:
     await trainer.train(dataset, RECIPE)
     shown = [(batch, 6) for batch in range(1, 7)]
     assert trainer.progress.steps == shown + [(step, 12) for step in range(1, 13)]  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ def test_pairs_are_as_long_as_what_they_say_whatever_shape_it_has() -> None:
 
 @pytest.mark.parametrize("seen", [1, 8])
 async def test_cancelling_stops_training_and_leaves_nothing(
-    trainer: AdapterTrainer, dataset: Dataset, seen: int
+    trainer: LocalTrainer, dataset: Dataset, seen: int
 ) -> None:
     task = asyncio.create_task(trainer.train(dataset, replace(RECIPE, epochs=10_000)))
     while len(trainer.progress.steps) < seen:  # type: ignore[attr-defined]
@@ -95,18 +95,18 @@ async def test_cancelling_stops_training_and_leaves_nothing(
 
 
 async def test_a_base_model_that_is_not_there_is_named(
-    trainer: AdapterTrainer, dataset: Dataset, tmp_path: Path
+    trainer: LocalTrainer, dataset: Dataset, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingFailed, match="nowhere"):
         await trainer.train(dataset, replace(RECIPE, base=str(tmp_path / "nowhere")))
 
 
-async def test_a_device_that_fails_in_the_middle_is_told(trainer: AdapterTrainer, dataset: Dataset) -> None:
+async def test_a_device_that_fails_in_the_middle_is_told(trainer: LocalTrainer, dataset: Dataset) -> None:
     with pytest.raises(TrainingFailed, match="training broke off: RuntimeError: CUDA out of memory"):
         await replace(trainer, progress=Broken()).train(dataset, RECIPE)
 
 
-async def test_an_empty_dataset_is_refused(trainer: AdapterTrainer, tmp_path: Path) -> None:
+async def test_an_empty_dataset_is_refused(trainer: LocalTrainer, tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="no pairs"):
         await trainer.train(freeze([], tmp_path, {}), RECIPE)
 

@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset
 from finetune.train.checkpoints import last_whole, place_of
-from finetune.train.contract import Logged, Recipe
+from finetune.train.contract import Job, Logged, Recipe
 from finetune.train.setup import Setup
-from finetune.train.trainer import AdapterTrainer, halved
+from finetune.train.trainer import LocalTrainer, halved
 from finetune.train.watching import Watch
 from tests.finetune.train.test_dpo import RECIPE, Heard
 
@@ -39,8 +39,8 @@ class Told(Heard):
         self.said.append(told)
 
 
-def trainer_in(folder: Path, policy: Path, **more: Any) -> AdapterTrainer:
-    return AdapterTrainer(str(policy), folder / "adapters", Told(), **more)
+def trainer_in(folder: Path, policy: Path, **more: Any) -> LocalTrainer:
+    return LocalTrainer(str(policy), folder / "adapters", Told(), **more)
 
 
 @pytest.mark.parametrize("method", ["sft", "kto"])
@@ -76,10 +76,10 @@ from pathlib import Path
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Silence
 from finetune.train.contract import Recipe
-from finetune.train.trainer import AdapterTrainer
+from finetune.train.trainer import LocalTrainer
 told = json.loads(sys.argv[1])
 dataset = Dataset(Path(told["path"]), told["sha256"], 48, {}, {})
-trainer = AdapterTrainer(told["policy"], Path(told["folder"]) / "adapters", Silence())
+trainer = LocalTrainer(told["policy"], Path(told["folder"]) / "adapters", Silence())
 asyncio.run(trainer.train(dataset, Recipe(**told["recipe"])))
 """
 
@@ -100,7 +100,7 @@ async def test_a_training_that_is_killed_goes_on_from_its_last_checkpoint(
     }
     command = [sys.executable, "-c", KILLED, json.dumps(told | {"recipe": asdict(recipe)})]
     process = started(command)
-    place = place_of(tmp_path / "checkpoints", dataset, recipe, str(tiny_policy))
+    place = place_of(Job(dataset, recipe, str(tiny_policy), tmp_path / "adapters"))
     while process.poll() is None and len(list(place.glob("checkpoint-*/trainer_state.json"))) < 2:
         await asyncio.sleep(0.01)
     assert process.poll() is None
@@ -131,7 +131,8 @@ async def test_too_little_memory_halves_the_rows_at_once(
     tiny_policy: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     recipe = replace(SHORT, batch_size=8)
-    setup = Setup(recipe, str(tiny_policy), dataset, tmp_path, Watch(None, Told()), 8)  # type: ignore[arg-type]
+    job = Job(dataset, recipe, str(tiny_policy), tmp_path)
+    setup = Setup(job, tmp_path, Watch(None, Told()), 8)  # type: ignore[arg-type]
     half = halved(setup)
     assert half is not None
     assert (half.batch, half.accumulated) == (4, 2)

@@ -10,7 +10,7 @@ from finetune.exams.contract import ExamPlan
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Silence
 from finetune.train.policy import load_policy
-from finetune.train.trainer import AdapterTrainer
+from finetune.train.trainer import LocalTrainer
 from tests.fakes.ring import dropped, no_collection
 from tests.finetune.train.test_dpo import RECIPE
 
@@ -40,7 +40,7 @@ def test_company_in_a_batch_does_not_change_what_is_likeliest(tiny_policy: Path)
 async def test_an_adapter_changes_the_policy(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
     import torch
 
-    trained = await AdapterTrainer(str(tiny_policy), tmp_path, Silence()).train(dataset, RECIPE)
+    trained = await LocalTrainer(str(tiny_policy), tmp_path, Silence()).train(dataset, RECIPE)
     ids = torch.tensor([[1, 2, 3, 4]])
     plain, adapted = (
         load_policy(str(tiny_policy), each).model(ids).logits for each in (None, trained.adapter)

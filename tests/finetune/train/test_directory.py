@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.train.adapter import keep
+from finetune.train.directory import keep
 from finetune.train.servable import CONFIG, WEIGHTS
 from gateway.artifacts.contents import digest_of
 

@@ -1,0 +1,59 @@
+"""A version's directory, which never changes: named by the digest that the gateway knows versions by."""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoTokenizer
+
+from gateway.admin.weights.files import CONFIG, TOKENIZER
+from gateway.artifacts.contents import digest_in, names_in
+
+
+def write_adapter(model: Any, draft: Path) -> None:
+    """Write what was trained of a LoRA; the frozen copy that it was held to stays out."""
+    model.save_pretrained(draft, save_embedding_layers=False, selected_adapters=["default"])
+
+
+def write_model(model: Any, base: str, draft: Path) -> None:
+    """Write a whole model in the base's type of number, beside the base's own configuration and tokenizer."""
+    dtype = getattr(AutoConfig.from_pretrained(base), "dtype", None) or torch.float32
+    model.to(dtype).save_pretrained(draft)
+    if not Path(base).is_dir():
+        AutoTokenizer.from_pretrained(base).save_pretrained(draft)
+        return
+    for name in (CONFIG, *TOKENIZER):
+        if (Path(base) / name).is_file():
+            shutil.copyfile(Path(base) / name, draft / name)
+
+
+def keep(draft: Path, folder: Path) -> tuple[Path, str]:
+    """Move a finished version to `folder/DIGEST`, whole or not at all; one that is there already stays."""
+    for extra in set(draft.iterdir()) - {draft / name for name in names_in(draft)}:
+        shutil.rmtree(extra) if extra.is_dir() else extra.unlink()
+    digest = digest_in(draft)
+    place = folder / digest
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f".{digest}.*"):  # by a worker that was killed while it copied
+            shutil.rmtree(left)
+        # Not named by the process: in a container its number is the same after a restart.
+        staged = folder / f".{digest}.{uuid.uuid4().hex}"
+        shutil.copytree(draft, staged)
+        for each in (*staged.iterdir(), staged):
+            synced(each)
+        staged.rename(place)
+        synced(folder)
+    return place, digest
+
+
+def synced(path: Path) -> None:
+    """Wait until a file, or a folder's names, will outlive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
