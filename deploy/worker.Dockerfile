@@ -35,6 +35,6 @@ COPY --from=build /opt/trimtab /opt/trimtab
 ENV PATH=/opt/trimtab/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HF_HOME=/var/lib/trimtab/huggingface
 WORKDIR /var/lib/trimtab
 USER 10001:10001
-# It serves nothing that could be asked how it is; a run that dies ends the process, and the restart resumes it.
+# It serves metrics alone, which do not say how it is; a run that dies ends the process, and the restart resumes it.
 ENTRYPOINT ["trimtab"]
 CMD ["finetune", "watch"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finetune.command_line import KEPT, PROMOTED, AsJson, Config, Home, obeyed, settled
+from finetune.command_line import KEPT, PROMOTED, AsJson, Config, Home, MetricsPort, obeyed, settled
 from finetune.pairs.cli import app as dataset
 from finetune.rollout.cli import app as rollout
 
@@ -25,7 +25,8 @@ app.add_typer(dataset, name="dataset")
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - a command's options are its parameters
+    *,
     config: Config = None,
     home: Home = None,
     dry_run: Annotated[
@@ -41,6 +42,7 @@ def run(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show every rule and bar in force, and stop.")
     ] = False,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons; 1: it failed.
 
@@ -48,7 +50,7 @@ def run(
     """
     from finetune import commands
 
-    situation = settled(config, home)
+    situation = settled(config, home, metrics_port)
     if explain:
         typer.echo(json.dumps(situation.plan.document(), indent=2))
         return
@@ -61,7 +63,8 @@ def run(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0913 - a command's options are its parameters
+    *,
     config: Config = None,
     home: Home = None,
     every: Annotated[str, typer.Option(help="How often to look: 30s, 10m, 2h.")] = "10m",
@@ -72,6 +75,7 @@ def watch(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what it would do now and why, and stop.")
     ] = False,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Retrain by itself, when enough new pairs are there, a time has come, or rewards drift; one run at a time.
 
@@ -80,9 +84,8 @@ def watch(
     """
     from finetune import watching
 
-    obeyed(
-        watching.watch(settled(config, home), seconds_of(every), min_new_pairs, once=once, explain=explain)
-    )
+    situation = settled(config, home, metrics_port)
+    obeyed(watching.watch(situation, seconds_of(every), min_new_pairs, once=once, explain=explain))
 
 
 @app.command()

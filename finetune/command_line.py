@@ -15,16 +15,20 @@ Config = Annotated[
     Path | None, typer.Option(help="trimtab.yaml to read; else TRIMTAB_CONFIG or ./trimtab.yaml.")
 ]
 Home = Annotated[Path | None, typer.Option(help="Home directory, the one that `trimtab up` used.")]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Let Prometheus scrape training here; else finetune.metrics.port."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def settled(config: Path | None, home: Path | None) -> Any:
+def settled(config: Path | None, home: Path | None, metrics_port: int | None = None) -> Any:
     """The settings, or an exit that names what is wrong with them."""
     from finetune.settings import load_situation
     from gateway.settings import SettingsInvalid
 
     try:
-        return load_situation(config, home)
+        return load_situation(config, home).scraped_at(metrics_port)
     except SettingsInvalid as error:
         raise complaint(str(error)) from None
 

@@ -20,6 +20,7 @@ from finetune.exams.marks import compare_files
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
 from finetune.ledger import ledger
+from finetune.metrics import metered
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.datasets import sweep
 from finetune.pairs.sources import PairSource, Preview
@@ -42,7 +43,11 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
     console = Console(stderr=as_json)
     async with ledger(situation) as database:
         await sweep(database, situation.home / "drawn")
-        with nullcontext(Silence()) if as_json else Screen(console) as progress:
+        rules, alias = situation.settings.metrics, situation.gateway.alias
+        with (
+            nullcontext(Silence()) if as_json else Screen(console) as screen,
+            metered(rules, alias, screen) as progress,
+        ):
             outcome = await retrain_with(situation, database, progress, how)
         runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]
     if as_json:

@@ -1,6 +1,6 @@
 """Progress and results for people, on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -64,6 +64,9 @@ class Screen:
     def advanced(self, done: int, total: int, told: str = "") -> None:
         """Move the bar."""
         self._bar.update(self._task, completed=done, total=total, told=told, visible=True)
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """The bar has room for what `advanced` tells alone."""
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:

@@ -1,5 +1,6 @@
 """Where a long run tells how far it is."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -18,6 +19,10 @@ class Progress(Protocol):
         """The step under way has done so much of its work."""
         ...
 
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """Training has measured something of itself; the names are those of `finetune.metrics`."""
+        ...
+
 
 class Silence:
     """Progress that nobody watches."""
@@ -29,4 +34,7 @@ class Silence:
         """Say nothing."""
 
     def advanced(self, done: int, total: int, told: str = "") -> None:
+        """Say nothing."""
+
+    def measured(self, figures: Mapping[str, float]) -> None:
         """Say nothing."""

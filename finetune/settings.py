@@ -7,7 +7,7 @@ SettingsInvalid     a value is unknown or malformed; the message names each, and
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDi
 from finetune.errors import ExamFailed
 from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.exams.contract import ExamPlan
+from finetune.metrics import MetricsRules
 from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
@@ -58,6 +59,7 @@ class FinetuneSettings(BaseSettings):
     reward_timeout_seconds: Positive = 120.0
     watch: WatchRules = WatchRules()
     webhooks: tuple[Webhook, ...] = ()
+    metrics: MetricsRules = MetricsRules()
     red_team: Path | None = None  # failures that red-teaming found, as JSON lines (docs/pairs.md)
     jobs: Count = 1  # processes that make pairs of a large ledger
     make: MakeRules = MakeRules()
@@ -85,6 +87,13 @@ class Situation:
     def home(self) -> Path:
         """Where datasets, adapters and exams are kept."""
         return self.gateway.home.absolute()
+
+    def scraped_at(self, port: int | None) -> "Situation":
+        """The same with metrics at a port that the command line names, if it does."""
+        if port is None:
+            return self
+        metrics = replace(self.settings.metrics, port=port)
+        return replace(self, settings=self.settings.model_copy(update={"metrics": metrics}))
 
     @property
     def plan(self) -> Plan:

@@ -5,16 +5,18 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from finetune.claims import How, latest, unfinished
 from finetune.commands import Logged, look, retrain_with, worth_training
 from finetune.errors import FinetuneFailed
 from finetune.ledger import ledger
+from finetune.metrics import metered
 from finetune.notify import Event, Notifier
 from finetune.pairs.datasets import sweep
 from finetune.patience import while_away
+from finetune.progress import Progress
 from finetune.retrain import Outcome
 from finetune.rollout.book import Book
 from finetune.rollout.commands import Mover
@@ -41,6 +43,7 @@ class Watching:
     notifier: Notifier
     mover: Mover | None
     started: datetime
+    progress: Progress = field(default_factory=Logged)
 
     @property
     def alias(self) -> str:
@@ -100,7 +103,7 @@ class Watching:
     async def run(self, how: How) -> Outcome:
         """One retraining, and its end told."""
         try:
-            outcome = await retrain_with(self.situation, self.database, Logged(), how)
+            outcome = await retrain_with(self.situation, self.database, self.progress, how)
         except (FinetuneFailed, LedgerFailed) as error:
             await self.notifier.tell(
                 "run.failed", f"{self.alias}: retraining failed: {error}", alias=self.alias
@@ -161,15 +164,21 @@ async def watch(
         if explain:
             sys.stdout.write("\n".join(await parts.explained()) + "\n")
             return
-        failures = int(await while_away(parts.failed_before, situation.settings.lease_seconds))
-        looking = Watch(every_seconds, rules.min_new_pairs, parts.pending, parts.left_behind, parts.run)
-        looking.failures = failures
-        looking.held, looking.called, looking.chores = parts.held, parts.called, parts.chores
-        if once:
-            await looking.look()
-            return
-        log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
-        try:
-            await looking.forever()
-        except asyncio.CancelledError:
-            log.info("stopped; a run that was under way is gone on with at the next start")
+        with metered(situation.settings.metrics, parts.alias, parts.progress) as progress:
+            await looked(replace(parts, progress=progress), every_seconds, once=once)
+
+
+async def looked(parts: Watching, every_seconds: float, *, once: bool) -> None:
+    """Look for ever, or once."""
+    lease = parts.situation.settings.lease_seconds
+    looking = Watch(every_seconds, parts.rules.min_new_pairs, parts.pending, parts.left_behind, parts.run)
+    looking.failures = int(await while_away(parts.failed_before, lease))
+    looking.held, looking.called, looking.chores = parts.held, parts.called, parts.chores
+    if once:
+        await looking.look()
+        return
+    log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
+    try:
+        await looking.forever()
+    except asyncio.CancelledError:
+        log.info("stopped; a run that was under way is gone on with at the next start")

@@ -1,7 +1,7 @@
 """A retraining's progress that lets the load begin as the new version is staged, and notes the times."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from finetune.progress import Progress
 
@@ -30,6 +30,10 @@ class SwapWatch:
     def advanced(self, done: int, total: int, told: str = "") -> None:
         """Pass it on."""
         self._inner.advanced(done, total, told)
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """Pass it on."""
+        self._inner.measured(figures)
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Shows a build as it goes: a bar for each step, with the time left; lines where there is no terminal."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -53,3 +54,6 @@ class Bars:
         if not self._console.is_terminal and time.monotonic() - self._said > QUIET_SECONDS:
             self._said = time.monotonic()
             self._console.print(f"{self._step}: {done}/{total} {told}")
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """The bars have room for what `advanced` tells alone."""

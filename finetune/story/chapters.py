@@ -16,6 +16,13 @@ EXAM = {
     "reward": "mean reward",
 }
 
+CURVES = {
+    "loss": "loss",
+    "margin": "margin",
+    "log-probability of chosen": "chosen",
+    "KL from the reference, nats a token": "kl",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -107,9 +114,9 @@ def training(story: Story) -> Iterator[Chapter]:
         f"chosen answers {health['chosen_drift']:+.1f} nats from the reference."
     )
     curves = tuple(
-        Curve(name, tuple((line["step"], line[column]) for line in log))
-        for name, column in (("loss", "loss"), ("margin", "margin"), ("log-probability of chosen", "chosen"))
-        if log and column in log[0]
+        Curve(name, tuple((line["step"], line[column]) for line in log if line.get(column) is not None))
+        for name, column in CURVES.items()
+        if any(line.get(column) is not None for line in log)
     )
     yield Chapter("Training", lead, axes=("step", ""), curves=curves)
 

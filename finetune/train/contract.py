@@ -101,6 +101,7 @@ class Logged:
     chosen: float  # mean log-probability of the chosen answers, in nats
     rejected: float
     chosen_reward: float  # beta times how much likelier the chosen answers are than under the reference
+    kl: float | None = None  # from the reference, nats a token, where it was measured in this step
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from finetune.train import dpo, kto, online, sft
 from finetune.train.checkpoints import last_whole, place_of
 from finetune.train.contract import ONLINE, Job, Recipe, Trained, job_of
 from finetune.train.directory import keep, write_adapter, write_model
+from finetune.train.dpo import rows_of
 from finetune.train.memory import give_back, memory_kept
+from finetune.train.probe import Probe, probe_of
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 from finetune.train.setup import Setup
@@ -127,7 +129,15 @@ def trainer_for(setup: Setup) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         raise TrainingFailed(f"{setup.job.base} cannot be trained: {reason(error)}") from error
     trainer.remove_callback(PrinterCallback)
+    setup.watch.rows = setup.batch
+    setup.watch.probe = None if setup.recipe.method in ONLINE else probe_for(setup, trainer)
     return trainer
+
+
+def probe_for(setup: Setup, trainer: Any) -> Probe | None:
+    """A look at how far the policy goes from its reference, on the first answers that it is to learn."""
+    answers = [(row["prompt"], row["chosen"][0]["content"]) for row in rows_of(setup.dataset)]
+    return probe_of(trainer.model, trainer.processing_class, answers, setup.recipe.max_length)
 
 
 def resumed(setup: Setup) -> str | None:

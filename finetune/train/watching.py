@@ -1,9 +1,9 @@
-"""Hears of a training as it goes: progress, the log, when to stop, and how it went in the end."""
+"""Hears of a training as it goes: progress, the log, its figures, when to stop, and how it went in the end."""
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -18,6 +18,16 @@ LAST = 0.2
 # The columns of each method's log, in the order of Logged; those that a method has not are 0.
 MARGIN = "rewards/margins"
 COLUMNS = ("loss", MARGIN, "rewards/accuracies", "logps/chosen", "logps/rejected", "rewards/chosen")
+# What is measured of what the trainers log, by its name in `finetune.metrics`.
+FIGURES = {
+    "loss": "loss",
+    "margin": MARGIN,
+    "accuracy": "rewards/accuracies",
+    "chosen": "logps/chosen",
+    "rejected": "logps/rejected",
+    "reward": "reward",
+}
+PROBES = 20  # in a training, about
 
 
 @dataclass
@@ -31,6 +41,11 @@ class Watch(TrainerCallback):
     start: float | None = None  # its value at the beginning
     alarm_nats: float | None = None  # a fall of the chosen answers' log-probability that is told at once
     alarmed: bool = False
+    rows: int = 0  # that go through the model at once
+    probe: Callable[[Any], float] | None = (
+        None  # KL from the reference; trainers that sample measure their own
+    )
+    probed: int = 0  # the step of the latest
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """After each optimiser step."""
@@ -38,15 +53,35 @@ class Watch(TrainerCallback):
         self.progress.advanced(state.global_step, state.max_steps, told)
         control.should_training_stop = control.should_training_stop or self.stop.is_set()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any
+    ) -> None:
         """After each line of the log; the summary at the end has no loss of its own."""
         if logs and "loss" in logs and self.gain in logs:
             if (
                 self.start is None
             ):  # a margin begins at nothing, a reward or an accuracy where the base has it
                 self.start = 0.0 if self.gain == MARGIN else float(logs[self.gain])
-            self.log.append(logged(state.global_step, {**logs, MARGIN: float(logs[self.gain]) - self.start}))
+            kl = self._kl(state, model, logs)
+            line = {**logs, MARGIN: float(logs[self.gain]) - self.start}
+            self.log.append(replace(logged(state.global_step, line), kl=kl))
             self._look_for_displacement()
+            self.progress.measured(self._figures(state, logs, kl))
+
+    def _kl(self, state: Any, model: Any, logs: Mapping[str, Any]) -> float | None:
+        """Nats a token from the reference, now and then: it costs a look at a few answers."""
+        if self.probe is None:
+            return float(logs["kl"]) if "kl" in logs else None
+        if self.probed and state.global_step - self.probed < state.max_steps / PROBES:
+            return None
+        self.probed = state.global_step
+        return self.probe(model)
+
+    def _figures(self, state: Any, logs: Mapping[str, Any], kl: float | None) -> dict[str, float]:
+        """What was measured, by name."""
+        found = {name: float(logs[column]) for name, column in FIGURES.items() if column in logs}
+        found |= {"step": state.global_step, "steps": state.max_steps, "rows": self.rows}
+        return found | {"displaced": float(self.alarmed)} | ({"kl": kl} if kl is not None else {})
 
     def _look_for_displacement(self) -> None:
         """Tell, once, that what was held up as good is becoming unlikely."""

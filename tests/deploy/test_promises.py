@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from finetune.metrics import TrainingMetrics
 from gateway.engines.pocket.meter import Meter
 from gateway.metrics import Metrics as GatewayMetrics
 from rewardserve.metrics import Metrics as RewardMetrics
@@ -35,7 +36,12 @@ OF_VLLM = {
 }
 OF_PROMETHEUS = {"up", "ALERTS"}
 OF_TARGETS = {"instance", "job"}  # labels that Prometheus adds
-REGISTRIES = (GatewayMetrics().registry, RewardMetrics().registry, Meter("a-model")._registry)
+REGISTRIES = (
+    GatewayMetrics().registry,
+    RewardMetrics().registry,
+    Meter("a-model")._registry,
+    TrainingMetrics().registry,
+)
 METRIC = re.compile(r"\b(?:trimtab_\w+|vllm:\w+|up|ALERTS)\b")
 SELECTOR = re.compile(r"(trimtab_\w+)\{([^}]*)\}")
 GROUPED = re.compile(r"(?:sum|max|min|avg|count) (?:by) \(([^)]*)\) \((?:\w+\()?(trimtab_\w+)")
