@@ -104,10 +104,11 @@ class Gateway:
     """The real command."""
 
     home: Path
-    engine: str
+    engine: str  # empty where `settings` name engines
     ledger: str
     port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)  # variables without their prefix
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -119,11 +120,13 @@ class Gateway:
         return f"http://127.0.0.1:{self.admin_port}"
 
     def start(self) -> None:
-        told = ["--engine", self.engine, "--home", str(self.home)]
+        told = [*(["--engine", self.engine] if self.engine else []), "--home", str(self.home)]
         ports = ["--port", str(self.port), "--admin-port", str(self.admin_port)]
         command = [sys.executable, "-m", "gateway", "gateway", "serve", *told, *ports]
         log = self.home / "gateway.log"
-        self.process = started(command, log, {"LEDGER__URL": self.ledger, "ALIAS": "assistant"})
+        self.process = started(
+            command, log, {"LEDGER__URL": self.ledger, "ALIAS": "assistant", **self.settings}
+        )
         wait_until_it_answers(self.process, f"{self.url}/health", log)
 
     def kill(self) -> None:
