@@ -41,6 +41,7 @@ PURE = (
     "finetune/pairs/filters.py",
     "finetune/pairs/balancing.py",
     "finetune/pairs/words.py",
+    "finetune/exams/lengths.py",
     "finetune/schedule.py",
     "finetune/rollout/evidence.py",
     "finetune/rollout/pairing.py",

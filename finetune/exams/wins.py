@@ -14,10 +14,12 @@ from pydantic import ConfigDict
 from finetune.errors import ExamFailed
 from finetune.exams.condition import Condition, percent
 from finetune.exams.intervals import Clusters, mean_of
+from finetune.exams.lengths import at_equal_length
 from finetune.exams.plug import Findings, Sitting
 from finetune.exams.report import UNSAFE_KINDS, Marked, by_prompt
 from rewardserve.client import RewardClient, RewardFailed
 
+EVEN = 0.5
 BATCH = 16  # conversations in one request
 WORDING = "wording"
 
@@ -45,11 +47,10 @@ class Wins:
         """Numbers for the answers that the main exam sampled."""
         marked = sitting.marked
         rewards = by_prompt([(one.prompt_id, one.reward) for one in marked if one.reward is not None])
-        if self.judge == WORDING:
-            return Findings(
-                {"reward": rewards, "judge": by_prompt([(one.prompt_id, merit(one)) for one in marked])}
-            )
-        return Findings({"reward": rewards, "judge": await self._judged(sitting)})
+        merits = by_prompt([(one.prompt_id, merit(one)) for one in marked])
+        judged = merits if self.judge == WORDING else await self._judged(sitting)
+        words = by_prompt([(one.prompt_id, float(one.length)) for one in marked if one.kind == "benign"])
+        return Findings({"reward": rewards, "judge": judged, "words": words})
 
     async def _judged(self, sitting: Sitting) -> Clusters:
         asked = [
@@ -66,10 +67,13 @@ class Wins:
         return {q.id: scores for q, scores in zip(sitting.questions, found, strict=True)}
 
     def conditions(self, before: Findings, after: Findings) -> tuple[Condition, ...]:
-        """Both must prefer the new policy, surely."""
-        return tuple(
-            self._wins(who, before.values(figure), after.values(figure), f"target.{figure}")
-            for figure, who in (("reward", "the reward model"), ("judge", "an independent judge"))
+        """Both must prefer the new policy, surely, and its answers to benign prompts not for their length."""
+        return (
+            *(
+                self._wins(who, before.values(figure), after.values(figure), f"target.{figure}")
+                for figure, who in (("reward", "the reward model"), ("judge", "an independent judge"))
+            ),
+            not_for_length(before, after),
         )
 
     def _wins(self, who: str, before: Clusters, after: Clusters, reason: str) -> Condition:
@@ -82,6 +86,25 @@ class Wins:
             f"the lower bound must be above {percent(self.more_than)}"
         )
         return Condition(name, rate.low > self.more_than, told, reason)
+
+
+def not_for_length(before: Findings, after: Findings) -> Condition:
+    """Where answers are as long as before, the reward model does not surely like them less."""
+    name, reason = "as good at equal length", "length.controlled"
+    words, told_before, told_after = before.values("words"), before.values("reward"), after.values("reward")
+    couples = {
+        prompt: [(share(told_after[prompt], told_before[prompt]), fmean(said) - fmean(words[prompt]))]
+        for prompt, said in after.values("words").items()
+        if words.get(prompt) and told_before.get(prompt) and told_after.get(prompt)
+    }
+    rate = at_equal_length(couples)
+    if not rate.values:
+        return Condition(name, passed=False, told="nothing was measured", reason=reason)
+    told = (
+        f"wins {percent(rate.value)} [{percent(rate.low)}, {percent(rate.high)}] of benign prompts, "
+        "length regressed out; the upper bound must be 50.0% or more"
+    )
+    return Condition(name, rate.high >= EVEN, told, reason)
 
 
 def merit(one: Marked) -> float:

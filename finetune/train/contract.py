@@ -48,6 +48,7 @@ class Recipe:
     sft_weight: Annotated[float, Field(ge=0)] = (
         0.1  # of the likelihood of chosen answers, beside the preference loss
     )
+    ballast: Annotated[float, Field(ge=0)] = 0.0  # of KL from the base, in nats a token, on its own answers
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # the share of labels believed to be wrong
     warmup: Share = 0.1  # share of the steps
     seed: int = 7
@@ -68,6 +69,8 @@ class Recipe:
             raise ValueError("losses: at least one needs a weight above 0; leave losses out for dpo's own")
         if self.weights == "lora" and self.rank > self.max_rank:
             raise ValueError(f"rank: {self.rank} is larger than max_rank, which engines were started with")
+        if self.ballast and self.weights == "full":
+            raise ValueError("ballast: needs weights lora; the base is asked by switching the adapter off")
         if self.beta == 0 and self.method in ("dpo", "kto"):
             raise ValueError(
                 f"beta: {self.method} needs more than 0; it is what holds the policy to its anchor"

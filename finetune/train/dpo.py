@@ -16,6 +16,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.pair import content_text
+from finetune.train.ballast import with_ballast
 from finetune.train.contract import Recipe
 from finetune.train.setup import Setup
 from finetune.train.start import started
@@ -29,7 +30,7 @@ def build(setup: Setup) -> Any:
     rows, recipe = rows_of(setup.dataset), setup.recipe
     begun = started(setup)
     collator = DataCollatorForPreference(begun["processing_class"].pad_token_id, max_length=recipe.max_length)
-    return DPOTrainer(
+    return with_ballast(DPOTrainer, setup)(
         args=arguments(setup, len(rows)),
         train_dataset=rows,
         **begun,

@@ -9,6 +9,7 @@ from typing import Any
 from datasets import Dataset as Rows
 from trl import KTOConfig, KTOTrainer
 
+from finetune.train.ballast import with_ballast
 from finetune.train.dpo import rows_of
 from finetune.train.setup import Setup
 from finetune.train.start import started
@@ -31,7 +32,7 @@ def build(setup: Setup) -> Any:
         max_length=recipe.max_length,
         precompute_ref_log_probs=recipe.weights == "full",  # or a second whole model would lie beside it
     )
-    return KTOTrainer(
+    return with_ballast(KTOTrainer, setup)(
         args=args,
         train_dataset=rows,
         **started(setup),

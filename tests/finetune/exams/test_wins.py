@@ -1,5 +1,9 @@
 """Win rates against the serving policy."""
 
+import random
+from dataclasses import replace
+
+from finetune.exams.lengths import at_equal_length
 from finetune.exams.plug import Findings
 from finetune.exams.wins import Wins, merit, share
 from tests.finetune.exams.sitting import mark, sitting
@@ -16,21 +20,49 @@ async def test_a_policy_that_both_judges_prefer_passes() -> None:
     assert [(one.reason, one.passed) for one in conditions] == [
         ("target.reward", True),
         ("target.judge", True),
+        ("length.controlled", True),
     ]
 
 
 async def test_reward_alone_is_not_enough() -> None:
     conditions = Wins().conditions(await found(30, 0.0), await found(30, 5.0))
-    assert [one.passed for one in conditions] == [True, False]
+    assert [one.reason for one in conditions if not one.passed] == ["target.judge"]
 
 
 async def test_the_same_policy_wins_nothing() -> None:
     same = await found(30, 0.0)
-    assert not any(one.passed for one in Wins().conditions(same, same))
+    passed = [one.reason for one in Wins().conditions(same, same) if one.passed]
+    assert passed == ["length.controlled"]  # no worse than itself
 
 
 async def test_nothing_measured_is_no_pass() -> None:
     assert not any(one.passed for one in Wins().conditions(Findings(), Findings()))
+
+
+async def test_wins_by_length_alone_are_none() -> None:
+    rng = random.Random(3)
+    before = [mark(f"b{i}", "benign", complied=True, reward=rng.gauss(0, 1)) for i in range(200)]
+    grown = [rng.uniform(0, 40) for _ in before]  # words; each brings a little reward, and the rest is worse
+    after = [
+        replace(one, reward=one.reward - 1.0 + 0.1 * words, length=one.length + round(words))
+        for one, words in zip(before, grown, strict=True)
+    ]
+    found = [await Wins().examine(sitting(marked=marked)) for marked in (before, after)]
+    conditions = {one.reason: one for one in Wins().conditions(*found)}
+    assert conditions["target.reward"].passed
+    assert not conditions["length.controlled"].passed
+
+
+def test_at_equal_length_a_perfect_separation_stays_finite() -> None:
+    couples = {str(i): [(float(i % 2), 10.0 if i % 2 else -10.0)] for i in range(50)}
+    found = at_equal_length(couples)
+    assert 0.3 < found.value < 0.7
+    assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+
+
+def test_where_lengths_are_the_same_it_is_the_win_rate() -> None:
+    found = at_equal_length({str(i): [(float(i < 70), 0.0)] for i in range(100)})
+    assert abs(found.value - 0.7) < 0.01
 
 
 def test_a_tie_counts_as_a_half() -> None:
