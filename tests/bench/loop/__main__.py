@@ -16,7 +16,17 @@ from rich.console import Console
 
 from tests.bench.figures import FOLDER, machine, versions
 
-SECTIONS = ("canary", "erasure", "kills", "swaps", "full_swaps", "million", "sabotage", "rounds")
+SECTIONS = (
+    "canary",
+    "erasure",
+    "kills",
+    "rollout_kills",
+    "swaps",
+    "full_swaps",
+    "million",
+    "sabotage",
+    "rounds",
+)
 say = Console(stderr=True)
 
 

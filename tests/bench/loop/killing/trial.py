@@ -21,6 +21,7 @@ from tests.bench.loop.killing.parts import Engine, Gateway, Part, Postgres
 LEASE_SECONDS, PATIENCE_SECONDS = 12.0, 12.0
 SHORT_LEASE_SECONDS = 1.5  # where the worker itself dies, so that its heir need not wait long
 LONGEST_SECONDS = 90.0
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass
@@ -54,7 +55,14 @@ class Trial:
 class WorkerProcess:
     """A worker of its own process; it stands still at each step."""
 
-    def __init__(self, stack: Stack, nonce: int, lease: float) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        nonce: int,
+        lease: float,
+        module: str = "tests.bench.loop.killing.worker",
+        more: Mapping[str, Any] = NOTHING,
+    ) -> None:
         told = {
             "folder": str(stack.folder),
             "worker": f"worker-{nonce}-{time.monotonic_ns()}",
@@ -64,8 +72,9 @@ class WorkerProcess:
             "database": stack.database.url,
             "admin_url": stack.gateway.admin_url,
             "admin_key": stack.admin_key,
+            **more,
         }
-        command = [sys.executable, "-m", "tests.bench.loop.killing.worker", json.dumps(told)]
+        command = [sys.executable, "-m", module, json.dumps(told)]
         self.log = (stack.folder / f"worker-{nonce}.log").open("ab")
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True

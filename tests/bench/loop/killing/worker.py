@@ -11,9 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import save_file
-
 from finetune.claims import How, unfinished
 from finetune.exams.contract import Examined, ExamPlan
 from finetune.pairs.dataset import Dataset
@@ -31,6 +28,7 @@ from finetune.watch import Watch
 from finetune.worker import work
 from gateway.admin.client import AdminClient
 from gateway.ledger.database import Database
+from tests.bench.loop.killing.adapter import small_adapter
 from tests.fakes.retraining import Calls, FakeDrawer, FakeExaminer, FakeTrainer
 
 EVERY_SECONDS = 1.0
@@ -59,12 +57,7 @@ class SmallTrainer:
 
     async def train(self, dataset: Dataset, recipe: Recipe, **more: Any) -> Trained:
         trained = await self.inner.train(dataset, recipe)
-        adapter = trained.adapter.with_name(f"adapter-{self.nonce}")
-        adapter.mkdir(exist_ok=True)
-        config = {"peft_type": "LORA", "r": 8, "base_model_name_or_path": "base", "nonce": self.nonce}
-        (adapter / "adapter_config.json").write_text(json.dumps(config))
-        weights = {f"layer.lora_{side}.weight": np.full((2, 2), self.nonce, np.float32) for side in "AB"}
-        save_file(weights, adapter / "adapter_model.safetensors")
+        adapter = small_adapter(trained.adapter.with_name(f"adapter-{self.nonce}"), self.nonce)
         with self.trainings.open("a") as log:
             log.write(f"{self.nonce}\n")
         return replace(trained, adapter=adapter, digest=f"{self.nonce:012d}{trained.digest}")
