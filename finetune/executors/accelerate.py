@@ -1,0 +1,46 @@
+"""Several processes of this machine, one to each GPU: accelerate starts them, and TRL's trainers know how to share."""
+
+import sys
+from dataclasses import dataclass
+
+from finetune.executors.contract import Accelerate
+from finetune.executors.processes import Desk, run
+from finetune.progress import Progress
+from finetune.train.contract import Job, Recipe, Trained
+
+
+@dataclass(frozen=True, slots=True)
+class AccelerateExecutor:
+    """Trains by `accelerate launch`."""
+
+    told: Accelerate
+
+    def refuses(self, recipe: Recipe) -> str | None:
+        """A batch that cannot be shared out, and what shards do not go with."""
+        if recipe.batch_size % self.told.processes:
+            return f"executor.processes: {self.told.processes} must divide recipe.batch_size, {recipe.batch_size}"
+        if self.told.fsdp and recipe.ballast:
+            return "executor.fsdp: recipe.ballast asks the whole model for answers, and shards give none; set one aside"
+        if self.told.fsdp and recipe.device == "cpu":
+            return "executor.fsdp: needs GPUs, and recipe.device is 'cpu'"
+        return None
+
+    async def learn(self, job: Job, progress: Progress) -> Trained:
+        """Start them, listen, and stop them when cancelled; raises TrainingFailed."""
+        return await run(job, progress, lambda desk: self.command(job.recipe, desk))
+
+    def command(self, recipe: Recipe, desk: Desk) -> list[str]:
+        """As one would type it."""
+        told = self.told
+        options = ["--num_processes", str(told.processes), "--mixed_precision", told.mixed_precision]
+        options += ["--num_machines", "1", "--dynamo_backend", "no", "--main_process_port", "0"]
+        if recipe.device == "cpu":
+            options += ["--cpu"]
+        if told.processes > 1 and not told.fsdp:
+            options += ["--multi_cpu" if recipe.device == "cpu" else "--multi_gpu"]
+        if told.fsdp:
+            options += ["--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP"]
+        if told.config is not None:
+            options = ["--config_file", str(told.config)]
+        launch = [sys.executable, "-m", "accelerate.commands.launch", *options]
+        return [*launch, "-m", "finetune.executors.child", str(desk.job), str(desk.talk)]

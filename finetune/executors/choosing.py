@@ -1,0 +1,58 @@
+"""The executor that the settings name, as a trainer of the learning loop."""
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from finetune.errors import TrainingFailed, reason
+from finetune.executors.accelerate import AccelerateExecutor
+from finetune.executors.contract import Accelerate, Executor, Local, Other, Ray, Where
+from finetune.executors.ray import RayExecutor
+from finetune.pairs.dataset import Dataset
+from finetune.progress import Progress
+from finetune.train.contract import Recipe, Trained, job_of
+
+GROUP = "trimtab.executors"
+
+
+@dataclass(frozen=True, slots=True)
+class ElsewhereTrainer:
+    """Trains by an executor into `folder`; `base` is used where the recipe names none."""
+
+    executor: Executor
+    base: str
+    folder: Path
+    progress: Progress
+    reward_url: str | None = None  # of the server that online methods ask
+
+    async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
+        """Learn a frozen dataset; cancelling stops every process of it."""
+        if (why := self.executor.refuses(recipe)) is not None:
+            raise TrainingFailed(why)
+        job = job_of(dataset, recipe, self.base, self.folder.absolute(), last, self.reward_url)
+        return await self.executor.learn(job, self.progress)
+
+
+def executor_of(where: Where) -> Executor | None:
+    """Who trains; None is this process itself. Raises TrainingFailed."""
+    match where:
+        case Local():
+            return None
+        case Accelerate():
+            return AccelerateExecutor(where)
+        case Ray():
+            return RayExecutor(where)
+        case Other(kind, options):
+            return added(kind)(**options)  # type: ignore[no-any-return]
+
+
+def added(kind: str):  # noqa: ANN201
+    """Another package's factory; raises TrainingFailed."""
+    known = {point.name: point for point in entry_points(group=GROUP)}
+    if kind not in known:
+        names = ", ".join(["local", "accelerate", "ray", *sorted(known)])
+        raise TrainingFailed(f"executor: there is no executor {kind!r}; known are {names}")
+    try:
+        return known[kind].load()
+    except (ImportError, AttributeError) as error:
+        raise TrainingFailed(f"executor: {kind!r} cannot be loaded: {reason(error)}") from error

@@ -1,0 +1,87 @@
+"""Runs a command that trains in processes of its own, listens to it, and leaves none of them behind."""
+
+import asyncio
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.errors import TrainingFailed
+from finetune.executors.talk import JOB, Hearing
+from finetune.progress import Progress
+from finetune.train.contract import Job, Trained
+
+LISTEN_SECONDS, PATIENCE_SECONDS = 0.2, 20.0  # the second: to end by themselves once they are asked to
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The files of one training that runs elsewhere."""
+
+    folder: Path
+
+    @property
+    def job(self) -> Path:
+        """What to do."""
+        return self.folder / "job.json"
+
+    @property
+    def talk(self) -> Path:
+        """What came of it."""
+        return self.folder / "talk.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What its processes print; it stays where a training has failed."""
+        return self.folder / "log"
+
+
+def desk_for(job: Job) -> Desk:
+    """A new one, beside the checkpoints, with the job in it."""
+    desk = Desk(job.folder.parent / "executors" / uuid.uuid4().hex[:12])
+    desk.folder.mkdir(parents=True)
+    desk.job.write_bytes(JOB.dump_json(job))
+    return desk
+
+
+async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequence[str]]) -> Trained:
+    """Run a command until it ends, and give what it has trained; raises TrainingFailed. Cancelling ends it."""
+    desk = desk_for(job)
+    hearing = Hearing(desk.talk, progress)
+    with desk.log.open("wb") as log:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command_for(desk), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        except OSError as error:
+            raise TrainingFailed(f"the training's processes cannot be started: {error}") from error
+        try:
+            while process.returncode is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(process.wait()), LISTEN_SECONDS)
+                hearing.listen()
+        finally:
+            await ended(process)
+    found = hearing.result(f"the training's processes ended with {process.returncode}; what they said is in {desk.log}")
+    shutil.rmtree(desk.folder, ignore_errors=True)
+    return found
+
+
+async def ended(process: asyncio.subprocess.Process) -> None:
+    """Nothing of its group runs any more: asked first, then killed."""
+    if process.returncode is None:
+        signalled(process.pid, signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(process.wait()), PATIENCE_SECONDS)
+    signalled(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def signalled(group: int, number: int) -> None:
+    """A signal to every process of a group; one that is gone needs none."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -1,0 +1,42 @@
+"""The processes that train together, as a launcher has started them; mostly there is one."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from finetune.train.contract import Recipe
+
+T = TypeVar("T")
+
+
+def together(recipe: Recipe) -> PartialState:
+    """This process among the others; the first call joins them."""
+    return PartialState(cpu=recipe.device == "cpu" or not torch.cuda.is_available())
+
+
+def count_of(recipe: Recipe) -> int:
+    """How many there are."""
+    return int(together(recipe).num_processes)
+
+
+def is_first(recipe: Recipe) -> bool:
+    """Whether this is the one that tells of it, and writes."""
+    return bool(together(recipe).is_main_process)
+
+
+def by_the_first(recipe: Recipe, work: Callable[[], T]) -> T:
+    """What the first process makes, in all of them; its error is an error in all."""
+    found: list[Any] = [None, None]
+    if is_first(recipe):
+        try:
+            found = [work(), None]
+        except Exception as error:  # raised below, in every process
+            found = [None, error]
+    if count_of(recipe) > 1:
+        broadcast_object_list(found)
+    if found[1] is not None:
+        raise found[1]
+    return found[0]  # type: ignore[no-any-return]
