@@ -21,6 +21,7 @@ from finetune.errors import ExamFailed
 from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.exams.contract import ExamPlan
 from finetune.metrics import MetricsRules
+from finetune.executors.contract import Local, Where
 from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
@@ -65,6 +66,7 @@ class FinetuneSettings(BaseSettings):
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
+    executor: Where = Local()  # where it trains
     recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
     exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # as is the recipe
     bars: Bars = Bars()

@@ -10,6 +10,7 @@ from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.exams.plug import Conversations
 from finetune.exams.registered import LedgerRegistrar
+from finetune.executors.choosing import ElsewhereTrainer, executor_of
 from finetune.pairs.draw import Drawer
 from finetune.pairs.pair import Pair
 from finetune.pairs.sources import Closeness, PairSource
@@ -19,6 +20,7 @@ from finetune.rollout.book import Book
 from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import this_worker
 from finetune.settings import Situation
+from finetune.train.contract import Trainer
 from gateway.admin.client import AdminClient
 from gateway.artifacts.opening import store_of
 from gateway.ledger.database import Database
@@ -43,7 +45,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     screen = await screen_in_force(situation, database, services)
-    from finetune.train.trainer import LocalTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
+    trainer = trainer_of(situation, progress)
 
     async with (
         services,
@@ -62,12 +64,25 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
                 closeness=closeness_of(situation),
             ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
-            trainer=LocalTrainer(situation.base, situation.home / "adapters", progress, situation.reward_url),
+            trainer=trainer,
             examiner=room,
             registry=GatewayRegistry(admin, store_of(situation.gateway)),
             registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
+
+
+def trainer_of(situation: Situation, progress: Progress) -> Trainer:
+    """Who trains, and where; raises FinetuneFailed where the recipe cannot be trained so."""
+    told, folder = situation.settings, situation.home / "adapters"
+    executor = executor_of(told.executor)
+    if executor is not None:
+        if (why := executor.refuses(told.recipe)) is not None:
+            raise FinetuneFailed(f"finetune.{why}")
+        return ElsewhereTrainer(executor, situation.base, folder, progress, situation.reward_url)
+    from finetune.train.trainer import LocalTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
+
+    return LocalTrainer(situation.base, folder, progress, situation.reward_url)
 
 
 def closeness_of(situation: Situation) -> Closeness:

@@ -30,17 +30,24 @@ class AccelerateExecutor:
         return await run(job, progress, lambda desk: self.command(job.recipe, desk))
 
     def command(self, recipe: Recipe, desk: Desk) -> list[str]:
-        """As one would type it."""
+        """As one would type it; of processes without GPUs accelerate starts one alone, and torchrun several."""
         told = self.told
+        child = ["-m", "finetune.executors.child", str(desk.job), str(desk.talk)]
+        if recipe.device == "cpu" and told.config is None:
+            torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+            return [*torchrun, "--nproc_per_node", str(told.processes), *child]
         options = ["--num_processes", str(told.processes), "--mixed_precision", told.mixed_precision]
         options += ["--num_machines", "1", "--dynamo_backend", "no", "--main_process_port", "0"]
-        if recipe.device == "cpu":
-            options += ["--cpu"]
         if told.processes > 1 and not told.fsdp:
-            options += ["--multi_cpu" if recipe.device == "cpu" else "--multi_gpu"]
+            options += ["--multi_gpu"]
         if told.fsdp:
-            options += ["--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP"]
+            options += [
+                "--use_fsdp",
+                "--fsdp_version",
+                "2",
+                "--fsdp_auto_wrap_policy",
+                "TRANSFORMER_BASED_WRAP",
+            ]
         if told.config is not None:
             options = ["--config_file", str(told.config)]
-        launch = [sys.executable, "-m", "accelerate.commands.launch", *options]
-        return [*launch, "-m", "finetune.executors.child", str(desk.job), str(desk.talk)]
+        return [sys.executable, "-m", "accelerate.commands.launch", *options, *child]

@@ -1,4 +1,4 @@
-"""One process of a training: `python -m finetune.executors.child JOB TALK`, started by a launcher, once for each device.
+"""One of a training's processes, one for each device: `python -m finetune.executors.child JOB TALK`.
 
 All of them train together; the first tells of it.
 """
@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from finetune.errors import FinetuneFailed, reason
-from finetune.executors.talk import JOB, Talk
+from finetune.executors.talk import JOB, Talk, stop_unheard
 from finetune.progress import Progress, Silence
 from finetune.train.processes import is_first
 from finetune.train.trainer import learn
@@ -25,6 +25,7 @@ def main(job: Path, talk: Path) -> int:
 def trained(job: bytes, talk: Path, stop: threading.Event) -> int:
     """The same, told what to do."""
     told = JOB.validate_json(job)
+    threading.Thread(target=stop_unheard, args=(talk, stop), daemon=True).start()
     first = is_first(told.recipe)
     speaking = Talk(talk)
     progress: Progress = speaking if first else Silence()

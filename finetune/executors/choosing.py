@@ -1,5 +1,6 @@
 """The executor that the settings name, as a trainer of the learning loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -43,16 +44,17 @@ def executor_of(where: Where) -> Executor | None:
         case Ray():
             return RayExecutor(where)
         case Other(kind, options):
-            return added(kind)(**options)  # type: ignore[no-any-return]
+            return added(kind)(**options)
 
 
-def added(kind: str):  # noqa: ANN201
+def added(kind: str) -> Callable[..., Executor]:
     """Another package's factory; raises TrainingFailed."""
     known = {point.name: point for point in entry_points(group=GROUP)}
     if kind not in known:
         names = ", ".join(["local", "accelerate", "ray", *sorted(known)])
         raise TrainingFailed(f"executor: there is no executor {kind!r}; known are {names}")
     try:
-        return known[kind].load()
+        factory: Callable[..., Executor] = known[kind].load()
     except (ImportError, AttributeError) as error:
         raise TrainingFailed(f"executor: {kind!r} cannot be loaded: {reason(error)}") from error
+    return factory

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from finetune.progress import Progress
 from finetune.train.contract import Job, Recipe, Trained
@@ -48,7 +48,9 @@ class Accelerate:
     processes: AtLeastOne = 1
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
     fsdp: bool = False  # the weights in shards over all processes, instead of whole in each
-    config: Path | None = None  # accelerate's own file, for what is not told here: several machines, DeepSpeed …
+    config: Path | None = (
+        None  # accelerate's own file, for what is not told here: several machines, DeepSpeed …
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +86,16 @@ def _named(told: Any) -> Any:
     return section
 
 
-Where = Annotated[Local | Accelerate | Ray | Other, BeforeValidator(_named)]
+def _kind(told: Any) -> str:
+    kind = told.get("kind") if isinstance(told, Mapping) else getattr(told, "kind", None)
+    return str(kind) if kind in KINDS else "other"
+
+
+Where = Annotated[
+    Annotated[Local, Tag("local")]
+    | Annotated[Accelerate, Tag("accelerate")]
+    | Annotated[Ray, Tag("ray")]
+    | Annotated[Other, Tag("other")],
+    Discriminator(_kind),
+    BeforeValidator(_named),
+]

@@ -32,12 +32,14 @@ def main(job: Path, talk: Path, told: Ray) -> int:
         scaling_config=ScalingConfig(
             num_workers=told.workers, use_gpu=told.gpus_per_worker > 0, resources_per_worker=each
         ),
-        torch_config=TorchConfig(backend="gloo" if recipe.device == "cpu" or not told.gpus_per_worker else "nccl"),
+        torch_config=TorchConfig(
+            backend="gloo" if recipe.device == "cpu" or not told.gpus_per_worker else "nccl"
+        ),
         run_config=RunConfig(name=job.parent.name, storage_path=str(job.parent / "ray")),
     )
     try:
         trainer.fit()
-    except Exception as error:  # what a worker said itself stands in the file already
+    except Exception as error:  # noqa: BLE001 - what a worker said itself stands in the file already
         Talk(talk).failed(f"training on Ray broke off: {reason(error)}")
         return 1
     return 0

@@ -15,7 +15,7 @@ from finetune.executors.talk import JOB, Hearing
 from finetune.progress import Progress
 from finetune.train.contract import Job, Trained
 
-LISTEN_SECONDS, PATIENCE_SECONDS = 0.2, 20.0  # the second: to end by themselves once they are asked to
+LISTEN_SECONDS, PATIENCE_SECONDS = 0.2, 40.0  # the second: to end by themselves once they are asked to
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,11 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
     with desk.log.open("wb") as log:
         try:
             process = await asyncio.create_subprocess_exec(
-                *command_for(desk), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                *command_for(desk),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         except OSError as error:
             raise TrainingFailed(f"the training's processes cannot be started: {error}") from error
@@ -66,7 +70,9 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
                 hearing.listen()
         finally:
             await ended(process)
-    found = hearing.result(f"the training's processes ended with {process.returncode}; what they said is in {desk.log}")
+    found = hearing.result(
+        f"the training's processes ended with {process.returncode}; what they said is in {desk.log}"
+    )
     shutil.rmtree(desk.folder, ignore_errors=True)
     return found
 

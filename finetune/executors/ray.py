@@ -14,7 +14,7 @@ from typing import Any
 
 from finetune.errors import TrainingFailed, reason
 from finetune.executors.contract import Ray
-from finetune.executors.processes import LISTEN_SECONDS, PATIENCE_SECONDS, Desk, desk_for, run
+from finetune.executors.processes import LISTEN_SECONDS, Desk, desk_for, run
 from finetune.executors.talk import Hearing
 from finetune.progress import Progress
 from finetune.train.contract import Job, Recipe, Trained
@@ -74,7 +74,9 @@ def connected(kind: Any, address: str) -> Any:
     try:
         return kind(address)
     except Exception as error:  # Ray raises RuntimeError, ConnectionError, and what requests raises
-        raise TrainingFailed(f"executor.address: no Ray cluster answers at {address}: {reason(error)}") from error
+        raise TrainingFailed(
+            f"executor.address: no Ray cluster answers at {address}: {reason(error)}"
+        ) from error
 
 
 def stopped(client: Any, name: str) -> None:

@@ -5,6 +5,7 @@ what was trained, or why nothing was; a line that is cut off by a kill counts as
 """
 
 import json
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from finetune.train.contract import Job, Trained
 JOB: TypeAdapter[Job] = TypeAdapter(Job)
 TRAINED: TypeAdapter[Trained] = TypeAdapter(Trained)
 LEAST_SECONDS = 0.1  # between two lines of progress
+LOOK_SECONDS, UNHEARD_SECONDS = (
+    1.0,
+    20.0,
+)  # the second is well below the shortest lease that a worker should have
 
 
 @dataclass
@@ -55,6 +60,28 @@ class Talk:
             file.write(json.dumps(told) + "\n")
 
 
+def listened(talk: Path) -> Path:
+    """The file whose time of change moves as long as somebody listens."""
+    return talk.with_name("listened")
+
+
+def stop_unheard(talk: Path, stop: threading.Event, patience: float = UNHEARD_SECONDS) -> None:
+    """Set `stop` once nobody listens any more: whoever waited was killed, and another may begin the same training.
+
+    Told by this machine's own clock, and by changes alone: the file may lie on another's.
+    """
+    last, since = None, time.monotonic()
+    while not stop.wait(min(LOOK_SECONDS, patience / 4)):
+        try:
+            found = listened(talk).stat().st_mtime_ns
+        except OSError:  # removed, with all the rest
+            found = None
+        if found != last:
+            last, since = found, time.monotonic()
+        elif time.monotonic() - since > patience:
+            stop.set()
+
+
 @dataclass
 class Hearing:
     """The side that waits: reads what is new, and remembers how it ended."""
@@ -66,7 +93,8 @@ class Hearing:
     _read: int = 0
 
     def listen(self) -> None:
-        """Pass on whatever was told since the last time."""
+        """Pass on whatever was told since the last time; and let the other side know that somebody listens."""
+        listened(self.path).touch()
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
@@ -80,7 +108,7 @@ class Hearing:
         if "advanced" in told:
             self.progress.advanced(*told["advanced"])
         elif "failed" in told:
-            self.failed = str(told["failed"])
+            self.failed = self.failed or str(told["failed"])  # what comes after it is its consequence
         elif "trained" in told:
             self.trained = TRAINED.validate_python(told["trained"])
 

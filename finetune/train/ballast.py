@@ -17,6 +17,7 @@ import torch
 from finetune.exams.asking import BATCH
 from finetune.exams.contract import ExamPlan
 from finetune.train.policy import LocalPolicy
+from finetune.train.processes import together
 from finetune.train.setup import Setup
 from gateway.exchange import Message
 
@@ -102,7 +103,7 @@ def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
             )
     torch.set_rng_state(state)
     model.train(training)
-    rng = random.Random(setup.recipe.seed)
+    rng = random.Random(f"{setup.recipe.seed}/{together(setup.recipe).process_index}")  # each process others
     return Ballast(rows, setup.recipe.ballast, setup.batch, int(tokenizer.pad_token_id), rng)
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,22 @@ from transformers import AutoConfig, AutoTokenizer
 from gateway.admin.weights.files import CONFIG, TOKENIZER
 from gateway.artifacts.contents import digest_in, names_in
 
+State = Mapping[str, Any]  # weights by name, where the model itself holds only shards of them
 
-def write_adapter(model: Any, draft: Path) -> None:
+
+def write_adapter(model: Any, draft: Path, state: State | None = None) -> None:
     """Write what was trained of a LoRA; the frozen copy that it was held to stays out."""
-    model.save_pretrained(draft, save_embedding_layers=False, selected_adapters=["default"])
+    more = {} if state is None else {"state_dict": state}
+    model.save_pretrained(draft, save_embedding_layers=False, selected_adapters=["default"], **more)
 
 
-def write_model(model: Any, base: str, draft: Path) -> None:
+def write_model(model: Any, base: str, draft: Path, state: State | None = None) -> None:
     """Write a whole model in the base's type of number, beside the base's own configuration and tokenizer."""
     dtype = getattr(AutoConfig.from_pretrained(base), "dtype", None) or torch.float32
-    model.to(dtype).save_pretrained(draft)
+    if state is None:
+        model.to(dtype).save_pretrained(draft)
+    else:
+        model.save_pretrained(draft, state_dict={name: each.to(dtype) for name, each in state.items()})
     if not Path(base).is_dir():
         AutoTokenizer.from_pretrained(base).save_pretrained(draft)
         return

@@ -18,6 +18,7 @@ from finetune.pairs.dataset import Dataset
 from finetune.pairs.pair import content_text
 from finetune.train.ballast import with_ballast
 from finetune.train.contract import Recipe
+from finetune.train.processes import seen_by_all
 from finetune.train.setup import Setup
 from finetune.train.start import started
 from finetune.train.watching import Heeding
@@ -27,7 +28,8 @@ COLUMNS = ("prompt", "chosen", "rejected")
 
 def build(setup: Setup) -> Any:
     """TRL's trainer of preferences, over the dataset's pairs."""
-    rows, recipe = rows_of(setup.dataset), setup.recipe
+    recipe = setup.recipe
+    rows = seen_by_all(rows_of(setup.dataset), setup.folder, recipe)
     begun = started(setup)
     collator = DataCollatorForPreference(begun["processing_class"].pad_token_id, max_length=recipe.max_length)
     return with_ballast(DPOTrainer, setup)(

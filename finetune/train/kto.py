@@ -11,6 +11,7 @@ from trl import KTOConfig, KTOTrainer
 
 from finetune.train.ballast import with_ballast
 from finetune.train.dpo import rows_of
+from finetune.train.processes import seen_by_all
 from finetune.train.setup import Setup
 from finetune.train.start import started
 
@@ -25,6 +26,7 @@ def build(setup: Setup) -> Any:
             for side in ("chosen", "rejected")
         ]
     )
+    rows = seen_by_all(rows, setup.folder, recipe)
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
     args = KTOConfig(
         **setup.shared(steps),

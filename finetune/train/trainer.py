@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from transformers import PrinterCallback
 
 from finetune.errors import TrainingFailed, reason
@@ -24,6 +25,7 @@ from finetune.train.directory import keep, write_adapter, write_model
 from finetune.train.dpo import rows_of
 from finetune.train.memory import give_back, memory_kept
 from finetune.train.probe import Probe, probe_of
+from finetune.train.processes import by_the_first, count_of
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 from finetune.train.setup import Setup
@@ -69,11 +71,12 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
     watch = Watch(stop, progress, gain=GAINS.get(recipe.method, MARGIN), alarm_nats=recipe.alarm_nats)
     place = place_of(job)
     with memory_kept():
-        trainer = learnt(Setup(job, place, watch, recipe.batch_size))
+        trainer = learnt(Setup(job, place, watch, recipe.batch_size // count_of(recipe)))
         if stop.is_set():
             raise TrainingFailed("training was stopped")
-        version, digest = kept(trainer.model, job, place / "draft")
-    shutil.rmtree(place, ignore_errors=True)
+        whole = state_of(trainer)
+        version, digest = by_the_first(recipe, lambda: kept(trainer.model, whole, job, place / "draft"))
+    by_the_first(recipe, lambda: shutil.rmtree(place, ignore_errors=True))
     return Trained(
         adapter=version,
         digest=digest,
@@ -87,13 +90,19 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
     )
 
 
-def kept(model: Any, job: Job, draft: Path) -> tuple[Path, str]:
+def state_of(trainer: Any) -> Any:
+    """The trained weights, gathered where processes hold shards of them; None where each has them whole."""
+    sharded = trainer.accelerator.distributed_type == DistributedType.FSDP
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+
+
+def kept(model: Any, state: Any, job: Job, draft: Path) -> tuple[Path, str]:
     """The trained model as an immutable directory, and its digest."""
     try:
         if job.recipe.weights == "full":
-            write_model(model, job.base, draft)
+            write_model(model, job.base, draft, state)
         else:
-            write_adapter(model, draft)
+            write_adapter(model, draft, state)
         return keep(draft, job.folder)
     except OSError as error:
         raise TrainingFailed(f"what was trained cannot be kept in {job.folder}: {reason(error)}") from error
@@ -151,7 +160,10 @@ def resumed(setup: Setup) -> str | None:
 
 
 def halved(setup: Setup) -> Setup | None:
-    """The same training with half as many rows at once and twice as many turns; None where one row is too much."""
-    if setup.batch % 2 or setup.recipe.method in ONLINE:
+    """The same training with half as many rows at once and twice as many turns; None where one row is too much.
+
+    Of several processes one alone would be out of step with the others.
+    """
+    if setup.batch % 2 or setup.recipe.method in ONLINE or count_of(setup.recipe) > 1:
         return None
     return replace(setup, batch=setup.batch // 2, accumulated=setup.accumulated * 2)

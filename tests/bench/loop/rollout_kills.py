@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from finetune.rollout.book import Book
 from finetune.rollout.contract import Live
+from finetune.rollout.machine import Move
 from finetune.rollout.plan import RolloutRules
 from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import Worker
@@ -121,10 +122,20 @@ async def begun(stack: Stack, version: str, number: int) -> tuple[str, str]:
             version, small_adapter(stack.folder / "rolled" / version, number), {"parent": "base"}
         )
         await registry.stage(version)
-        opened = await Book(database, Worker("trial", 1.0)).open(
+        book = Book(database, Worker("trial", 1.0))
+        await abandoned(book)
+        opened = await book.open(
             "assistant", version, Live(live.version, None, live.weights), RULES, f"rt-{version}"
         )
         return live.version, opened.rollout
+
+
+async def abandoned(book: Book) -> None:
+    """End what a trial that went wrong has left: it is counted, and must not spoil the next."""
+    for left in await book.running():
+        await asyncio.sleep(LEASE_SECONDS if left.owner else 0)
+        if await book.take(left):
+            await book.settle(left, Move("stopped", left.share, "its trial went wrong"), {})
 
 
 def wrongs(stack: Stack, found: Trial, told: tuple[str, str, str], bad: str) -> list[str]:

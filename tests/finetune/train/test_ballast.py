@@ -13,7 +13,7 @@ from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.progress import Silence
 from finetune.train.contract import Recipe
 from finetune.train.divergence import divergence
-from finetune.train.trainer import AdapterTrainer
+from finetune.train.trainer import LocalTrainer
 
 pytestmark = pytest.mark.slow  # seconds each: it trains
 
@@ -21,8 +21,8 @@ RECIPE = Recipe(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=8, max
 
 
 @pytest.fixture
-def trainer(tiny_policy: Path, tmp_path: Path) -> AdapterTrainer:
-    return AdapterTrainer(str(tiny_policy), tmp_path / "adapters", Silence())
+def trainer(tiny_policy: Path, tmp_path: Path) -> LocalTrainer:
+    return LocalTrainer(str(tiny_policy), tmp_path / "adapters", Silence())
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def mixed(dataset: Dataset, tmp_path: Path) -> Dataset:
     return freeze(pairs, tmp_path / "mixed", {})
 
 
-def left_base(trainer: AdapterTrainer, adapter: Path, dataset: Dataset) -> float:
+def left_base(trainer: LocalTrainer, adapter: Path, dataset: Dataset) -> float:
     """Nats per token from the base, on what it says to the dataset's own prompts."""
     asked = [json.loads(line)["prompt"] for line in dataset.path.read_text().splitlines()[:16]]
     nats = divergence(trainer.base, adapter, asked, ExamPlan(samples=1, max_tokens=16, seed=3))
@@ -41,25 +41,25 @@ def left_base(trainer: AdapterTrainer, adapter: Path, dataset: Dataset) -> float
 
 @pytest.mark.parametrize("method", ["dpo", "sft", "kto"])
 async def test_it_keeps_the_policy_near_its_base(
-    trainer: AdapterTrainer, mixed: Dataset, method: Literal["dpo", "sft", "kto"]
+    trainer: LocalTrainer, mixed: Dataset, method: Literal["dpo", "sft", "kto"]
 ) -> None:
     plain = await trainer.train(mixed, replace(RECIPE, method=method))
     held = await trainer.train(mixed, replace(RECIPE, method=method, ballast=100.0))
     assert left_base(trainer, held.adapter, mixed) < 0.6 * left_base(trainer, plain.adapter, mixed)
 
 
-async def test_what_pairs_teach_is_learnt_all_the_same(trainer: AdapterTrainer, mixed: Dataset) -> None:
+async def test_what_pairs_teach_is_learnt_all_the_same(trainer: LocalTrainer, mixed: Dataset) -> None:
     trained = await trainer.train(mixed, replace(RECIPE, ballast=1.0))
     assert trained.health.accuracy > 0.9
 
 
-async def test_harmful_prompts_are_none(trainer: AdapterTrainer, dataset: Dataset, tmp_path: Path) -> None:
+async def test_harmful_prompts_are_none(trainer: LocalTrainer, dataset: Dataset, tmp_path: Path) -> None:
     pairs = [replace(pair, kind="safety") for pair in thaw(dataset.path)]
     harmful = freeze(pairs, tmp_path / "harmful", {})
     plain = await trainer.train(harmful, RECIPE)
     assert (await trainer.train(harmful, replace(RECIPE, ballast=100.0))).digest == plain.digest
 
 
-async def test_the_same_seed_gives_the_same_adapter(trainer: AdapterTrainer, mixed: Dataset) -> None:
+async def test_the_same_seed_gives_the_same_adapter(trainer: LocalTrainer, mixed: Dataset) -> None:
     recipe = replace(RECIPE, epochs=1, ballast=1.0)
     assert (await trainer.train(mixed, recipe)).digest == (await trainer.train(mixed, recipe)).digest

@@ -1,0 +1,219 @@
+"""Where a training runs: other processes and Ray train what this process would, and leave nothing behind."""
+
+import asyncio
+import importlib.util
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from finetune.errors import TrainingFailed
+from finetune.executors.accelerate import AccelerateExecutor
+from finetune.executors.choosing import ElsewhereTrainer, executor_of
+from finetune.executors.contract import Accelerate, Executor, Other, Ray, Where
+from finetune.executors.ray import RayExecutor
+from finetune.executors.talk import Hearing, Talk, listened, stop_unheard
+from finetune.pairs.dataset import Dataset, freeze, thaw
+from finetune.progress import Silence
+from finetune.train.contract import Recipe
+from finetune.train.trainer import LocalTrainer
+
+slow = pytest.mark.slow  # starts processes that train
+rayed = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="pip install 'trimtab[ray]'")
+
+RECIPE = Recipe(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch_size=8, max_length=64, device="cpu")
+LONG = replace(RECIPE, epochs=500, checkpoint_steps=0)
+WHERE: TypeAdapter[Where] = TypeAdapter(Where)
+
+
+class Heard(Silence):
+    """Remembers how far training was, and calls when it has begun."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+        self.begun = asyncio.Event()
+
+    def advanced(self, done: int, total: int, told: str = "") -> None:
+        self.steps.append((done, total))
+        if total > 6:  # batches shown to the reference are six
+            self.begun.set()
+
+
+def trainer(executor: Executor, base: Path, folder: Path, heard: Heard | None = None) -> ElsewhereTrainer:
+    return ElsewhereTrainer(executor, str(base), folder / "adapters", heard or Heard())
+
+
+def running(folder: Path) -> list[int]:
+    """The processes that were told of a folder."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(folder).encode() in each.read_bytes() and int(each.parent.name) != os.getpid():
+                found.append(int(each.parent.name))
+    return found
+
+
+async def gone(folder: Path) -> bool:
+    """Whether nothing of it runs, after a moment."""
+    for _ in range(50):
+        if not running(folder):
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+@slow
+async def test_one_process_trains_what_this_one_would(
+    tiny_policy: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    here = await LocalTrainer(str(tiny_policy), tmp_path / "here", Silence()).train(dataset, RECIPE)
+    there = await trainer(AccelerateExecutor(Accelerate()), tiny_policy, tmp_path).train(dataset, RECIPE)
+    assert (there.steps, there.unservable) == (here.steps, here.unservable)
+    # Threads are another number there, and sums in another order.
+    assert there.health.margin == pytest.approx(here.health.margin, rel=1e-3)
+    assert there.health.chosen_drift == pytest.approx(here.health.chosen_drift, rel=1e-3)
+
+
+@slow
+async def test_two_processes_share_the_batches(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
+    heard = Heard()
+    executor = AccelerateExecutor(Accelerate(processes=2))
+    found = await trainer(executor, tiny_policy, tmp_path, heard).train(dataset, RECIPE)
+    assert found.steps == 12  # as many as one process makes with the same batch
+    assert found.health.accuracy > 0.9
+    assert found.unservable == ()
+    assert heard.steps[-1] == (12, 12)
+    assert [path.name for path in (tmp_path / "adapters").iterdir()] == [found.digest]
+    assert not any((tmp_path / "executors").iterdir())
+
+
+@slow
+async def test_ballast_is_shared_too(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
+    pairs = [replace(p, kind="helpfulness" if i % 2 else "safety") for i, p in enumerate(thaw(dataset.path))]
+    mixed = freeze(pairs, tmp_path / "mixed", {})
+    executor = AccelerateExecutor(Accelerate(processes=2))
+    found = await trainer(executor, tiny_policy, tmp_path).train(mixed, replace(RECIPE, ballast=1.0))
+    assert found.health.accuracy > 0.9
+
+
+@slow
+async def test_what_went_wrong_there_is_told_here(
+    tiny_policy: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    absent = trainer(AccelerateExecutor(Accelerate()), tmp_path / "no model", tmp_path)
+    with pytest.raises(TrainingFailed, match="no model"):
+        await absent.train(dataset, RECIPE)
+
+
+@slow
+async def test_cancelling_leaves_no_process(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
+    heard = Heard()
+    there = trainer(AccelerateExecutor(Accelerate(processes=2)), tiny_policy, tmp_path, heard)
+    task = asyncio.create_task(there.train(dataset, LONG))
+    await asyncio.wait_for(heard.begun.wait(), 120)
+    assert running(tmp_path)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await gone(tmp_path)
+
+
+@slow
+async def test_a_killed_process_ends_the_training(
+    tiny_policy: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    heard = Heard()
+    there = trainer(AccelerateExecutor(Accelerate()), tiny_policy, tmp_path, heard)
+    task = asyncio.create_task(there.train(dataset, LONG))
+    await asyncio.wait_for(heard.begun.wait(), 120)
+    for process in running(tmp_path):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    with pytest.raises(TrainingFailed, match="what they said is in"):
+        await asyncio.wait_for(task, 60)
+
+
+@slow
+@rayed
+async def test_two_workers_of_ray_share_the_batches(
+    tiny_policy: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    heard = Heard()
+    executor = RayExecutor(Ray(workers=2, cpus_per_worker=0.5))
+    found = await trainer(executor, tiny_policy, tmp_path, heard).train(dataset, RECIPE)
+    assert (found.steps, heard.steps[-1]) == (12, (12, 12))
+    assert found.health.accuracy > 0.9
+
+
+def test_nobody_listens_any_more(tmp_path: Path) -> None:
+    stop, talk = threading.Event(), tmp_path / "talk.jsonl"
+    listened(talk).touch()
+    stop_unheard(talk, stop, patience=0.2)
+    assert stop.is_set()
+
+
+def test_whoever_is_heard_goes_on(tmp_path: Path) -> None:
+    stop, talk = threading.Event(), tmp_path / "talk.jsonl"
+    hearing = Hearing(talk, Silence())
+    watching = threading.Thread(target=stop_unheard, args=(talk, stop, 0.5))
+    watching.start()
+    for _ in range(10):
+        hearing.listen()
+        time.sleep(0.1)
+    assert not stop.is_set()
+    stop.set()
+    watching.join()
+
+
+def test_a_line_that_is_cut_off_is_heard_once_it_is_whole(tmp_path: Path) -> None:
+    talk, heard = tmp_path / "talk.jsonl", Heard()
+    hearing = Hearing(talk, heard)
+    Talk(talk).advanced(1, 9)
+    with talk.open("a") as file:
+        file.write('{"advanced": [2,')
+    hearing.listen()
+    with talk.open("a") as file:
+        file.write(' 9, ""]}\n')
+    hearing.listen()
+    assert heard.steps == [(1, 9), (2, 9)]
+
+
+@pytest.mark.parametrize(
+    ("executor", "recipe", "why"),
+    [
+        (AccelerateExecutor(Accelerate(processes=3)), RECIPE, r"executor\.processes: 3 must divide"),
+        (AccelerateExecutor(Accelerate(fsdp=True)), RECIPE, r"executor\.fsdp: needs GPUs"),
+        (
+            AccelerateExecutor(Accelerate(fsdp=True)),
+            replace(RECIPE, ballast=1.0),
+            r"executor\.fsdp: .*ballast",
+        ),
+    ],
+)
+async def test_what_cannot_work_is_refused_before_it_starts(
+    executor: Executor, recipe: Recipe, why: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingFailed, match=why):
+        await trainer(executor, tmp_path, tmp_path).train(dataset, recipe)
+    assert not (tmp_path / "executors").exists()
+
+
+def test_a_name_is_enough() -> None:
+    assert WHERE.validate_python("accelerate") == Accelerate()
+    assert WHERE.validate_python({"kind": "ray", "workers": 4}) == Ray(workers=4)
+
+
+def test_a_misspelt_option_is_named() -> None:
+    with pytest.raises(ValidationError, match="procesess"):
+        WHERE.validate_python({"kind": "accelerate", "procesess": 2})
+
+
+def test_an_executor_that_nobody_has_is_named() -> None:
+    with pytest.raises(TrainingFailed, match=r"no executor 'slurm'; known are local, accelerate, ray"):
+        executor_of(Other("slurm"))
