@@ -4,8 +4,11 @@ import asyncio
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +26,7 @@ from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.progress import Silence
 from finetune.train.contract import Recipe
 from finetune.train.trainer import LocalTrainer
+from tests.fakes.gateway_alone import free_port
 
 slow = pytest.mark.slow  # starts processes that train
 rayed = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="pip install 'trimtab[ray]'")
@@ -149,6 +153,47 @@ async def test_two_workers_of_ray_share_the_batches(
     found = await trainer(executor, tiny_policy, tmp_path, heard).train(dataset, RECIPE)
     assert (found.steps, heard.steps[-1]) == (12, (12, 12))
     assert found.health.accuracy > 0.9
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """A Ray cluster of this machine; the address of its dashboard, which takes jobs."""
+    ray = Path(sys.executable).with_name("ray")
+    ports = [free_port() for _ in range(2)]
+    # The cluster's own `python` is the one that has Trimtab; nobody else reaches it, and it asks for no token.
+    path = f"{ray.parent}{os.pathsep}{os.environ['PATH']}"
+    told = {**os.environ, "PATH": path, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(Path.cwd())}
+    options = [
+        f"--port={ports[0]}",
+        f"--dashboard-port={ports[1]}",
+        "--include-dashboard=true",
+        "--num-cpus=2",
+    ]
+    subprocess.run(
+        [ray, "start", "--head", *options, "--disable-usage-stats"], env=told, check=True, capture_output=True
+    )
+    yield f"http://127.0.0.1:{ports[1]}"
+    subprocess.run([ray, "stop", "--force"], env=told, check=False, capture_output=True)
+
+
+@slow
+@rayed
+async def test_a_ray_job_trains_on_the_cluster(
+    cluster: str, tiny_policy: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    heard = Heard()
+    executor = RayExecutor(Ray(address=cluster, workers=2, cpus_per_worker=0.5))
+    found = await trainer(executor, tiny_policy, tmp_path, heard).train(dataset, RECIPE)
+    assert (found.steps, heard.steps[-1]) == (12, (12, 12))
+
+
+@rayed
+async def test_a_cluster_that_is_not_there_is_named(
+    tiny_policy: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    executor = RayExecutor(Ray(address="http://127.0.0.1:9"))
+    with pytest.raises(TrainingFailed, match=r"executor\.address: no Ray cluster answers"):
+        await trainer(executor, tiny_policy, tmp_path).train(dataset, RECIPE)
 
 
 def test_nobody_listens_any_more(tmp_path: Path) -> None:
