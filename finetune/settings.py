@@ -20,8 +20,8 @@ from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDi
 from finetune.errors import ExamFailed
 from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.exams.contract import ExamPlan
-from finetune.metrics import MetricsRules
 from finetune.executors.contract import Local, Where
+from finetune.metrics import MetricsRules
 from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules

@@ -39,7 +39,7 @@ def main(job: Path, talk: Path, told: Ray) -> int:
     )
     try:
         trainer.fit()
-    except Exception as error:  # noqa: BLE001 - what a worker said itself stands in the file already
+    except (RuntimeError, ray.exceptions.RayError) as error:  # what a worker said itself stands there already
         Talk(talk).failed(f"training on Ray broke off: {reason(error)}")
         return 1
     return 0

@@ -7,6 +7,7 @@ what was trained, or why nothing was; a line that is cut off by a kill counts as
 import json
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ class Talk:
         if now - self._last >= LEAST_SECONDS or done == total:
             self._last = now
             self.say(advanced=[done, total, told])
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """One line: they come seldom."""
+        self.say(measured=dict(figures))
 
     def trained(self, found: Trained) -> None:
         """The end, as it should be."""
@@ -107,6 +112,8 @@ class Hearing:
     def _heard(self, told: dict[str, Any]) -> None:
         if "advanced" in told:
             self.progress.advanced(*told["advanced"])
+        elif "measured" in told:
+            self.progress.measured(told["measured"])
         elif "failed" in told:
             self.failed = self.failed or str(told["failed"])  # what comes after it is its consequence
         elif "trained" in told:

@@ -10,6 +10,7 @@ from accelerate.utils import broadcast_object_list
 from datasets import Dataset as Rows
 from datasets import load_from_disk
 
+from finetune.errors import FinetuneFailed
 from finetune.train.contract import Recipe
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def by_the_first(recipe: Recipe, work: Callable[[], T]) -> T:
     if is_first(recipe):
         try:
             found = [work(), None]
-        except Exception as error:  # noqa: BLE001 - raised below, in every process
+        except (FinetuneFailed, OSError, ValueError, RuntimeError) as error:  # raised below, in every process
             found = [None, error]
     if count_of(recipe) > 1:
         broadcast_object_list(found)
