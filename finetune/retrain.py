@@ -78,7 +78,8 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     if plan.rollout.how == "steps":
         return await rolled_out(run, name, old, plan, tools, dataset.pairs)
     try:
-        await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, lineage))
+        told = {**lineage, "worker": run.worker.name}
+        await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, told))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
         return Outcome(run.id, promoted=False, reasons=(str(undone),), trained_on=dataset.pairs)
     await run.once("drain", Drained, lambda: tools.registry.drain(old, name))

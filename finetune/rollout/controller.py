@@ -20,7 +20,10 @@ MOST_MOVES = 8  # in one look: a rollout without steps goes all the way at once
 
 
 class Traffic(Protocol):
-    """Who moves traffic; raises RolloutFailed, and FlipUndone where somebody else has moved it."""
+    """Who moves traffic; raises RolloutFailed, FlipUndone where somebody else has moved it, and LeaseLost.
+
+    Evidence that names a rollout and a worker is a fence: it is moved only while that worker holds the rollout.
+    """
 
     async def weights(self, alias: str) -> dict[str, float]:
         """An alias's weights."""
@@ -94,7 +97,7 @@ def next_move(rollout: Rollout, seen: Seen, now: datetime) -> Move | None:
 
 async def made(book: Book, traffic: Traffic, rollout: Rollout, move: Move, seen: Seen) -> Move:
     """Make a move, or find it made; the move that it came to. Raises RolloutFailed and LeaseLost."""
-    evidence = {"rollout": rollout.id, "tests": seen.told()}
+    evidence = {"rollout": rollout.id, "worker": book.worker.name, "tests": seen.told()}
     here = rollout.weights(rollout.state, rollout.share)
     ways = [here, *([] if rollout.moving is None else [weights_after(rollout, rollout.moving)])]
     wanted = weights_after(rollout, move)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import FlipUndone, RolloutFailed
+from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
 from gateway.artifacts.fetching import ARTIFACT
@@ -46,18 +46,18 @@ class GatewayRegistry:
     async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
         """Give it all of the alias's traffic, have it answer once more, and take it back if it does not.
 
-        Raises FlipUndone when that was not to be, and RolloutFailed when nobody knows how things stand.
+        Raises FlipUndone when that was not to be, LeaseLost where the evidence names a worker that lost the run,
+        and RolloutFailed when nobody knows how things stand.
         """
         cause = f"retraining {evidence.get('retraining', '')} passed its gate"
         try:
             flipped = await self._put(alias, version, old, cause, evidence)
         except AdminFailed as error:
-            told = f"{alias} was not given to {version}: {error}"
-            raise (FlipUndone if is_moved(error) else RolloutFailed)(told) from error
+            raise failure(error, f"{alias} was not given to {version}: {error}") from error
         try:
             await self.admin.stage(version)
         except AdminFailed as error:
-            raise await self._taken_back(flipped, error) from error
+            raise await self._taken_back(flipped, error, evidence) from error
         return flipped
 
     async def weights(self, alias: str) -> dict[str, float]:
@@ -75,13 +75,14 @@ class GatewayRegistry:
     ) -> None:
         """Put weights in force in place of those that are expected.
 
-        Raises FlipUndone where others are in force, and RolloutFailed when nobody knows how things stand.
+        Raises FlipUndone where others are in force, LeaseLost where the evidence names a worker that lost the
+        rollout, and RolloutFailed when nobody knows how things stand.
         """
+        told, fence = (alias, dict(weights), cause, evidence), fence_of(evidence)
         try:
-            await self.admin.roll_out(alias, dict(weights), cause, evidence, expected=dict(expected))
+            await self.admin.roll_out(*told, expected=dict(expected), fence=fence)
         except AdminFailed as error:
-            told = f"{alias} was not moved: {error}"
-            raise (FlipUndone if is_moved(error) else RolloutFailed)(told) from error
+            raise failure(error, f"{alias} was not moved: {error}") from error
 
     async def drain(self, old: Live, new: str) -> Drained:
         """Retire what earlier retrainings left, but for the versions that were live: a rollback needs them."""
@@ -108,7 +109,8 @@ class GatewayRegistry:
         if await self._given_before(alias, version, evidence):
             raise FlipUndone(f"{alias} was given to {version} before, and taken back since")
         try:
-            rollout = await self.admin.roll_out(alias, wanted, cause, evidence, expected=old.weights)
+            told, fence = (alias, wanted, cause, evidence), fence_of(evidence)
+            rollout = await self.admin.roll_out(*told, expected=old.weights, fence=fence)
         except AdminUnavailable:
             if await self._weights(alias) != wanted:
                 raise
@@ -123,20 +125,24 @@ class GatewayRegistry:
             for move in await self.admin.transitions(alias)
         )
 
-    async def _taken_back(self, flipped: Flipped, error: AdminFailed) -> RolloutFailed:
+    async def _taken_back(
+        self, flipped: Flipped, error: AdminFailed, evidence: Mapping[str, Any]
+    ) -> FinetuneFailed:
         """Restore the weights from before; what became of that."""
         alias = flipped.alias
         told = f"{', '.join(flipped.after)} did not answer once it was live ({error})"
         cause = "the new version did not answer once it was live"
         try:
-            await self.admin.roll_out(alias, flipped.before, cause, expected=flipped.after)
-        except AdminFailed as failure:
-            if is_moved(failure):
-                return FlipUndone(f"{told}; {failure}")
-            if isinstance(failure, AdminUnavailable) and await self._has(alias, flipped.before):
+            fence = fence_of(evidence)
+            await self.admin.roll_out(alias, flipped.before, cause, expected=flipped.after, fence=fence)
+        except AdminFailed as refused:
+            known = failure(refused, f"{told}; {refused}")
+            if isinstance(known, FlipUndone | LeaseLost):
+                return known
+            if isinstance(refused, AdminUnavailable) and await self._has(alias, flipped.before):
                 return FlipUndone(f"{told}; rolled back to {', '.join(flipped.before)}")
             return RolloutFailed(
-                f"{told}; ROLLING BACK FAILED TOO ({failure}): {alias} still leads to it, act by hand"
+                f"{told}; ROLLING BACK FAILED TOO ({refused}): {alias} still leads to it, act by hand"
             )
         return FlipUndone(f"{told}; rolled back to {', '.join(flipped.before)}")
 
@@ -170,9 +176,18 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise RolloutFailed(f"{what}: {error}") from error
 
 
-def is_moved(error: AdminFailed) -> bool:
-    """Whether somebody else changed the weights meanwhile."""
-    return isinstance(error, AdminRefused) and error.code == "moved"
+def failure(error: AdminFailed, told: str) -> FinetuneFailed:
+    """What a refusal means: somebody else changed the weights, the lease is another worker's, or nobody knows."""
+    code = error.code if isinstance(error, AdminRefused) else None
+    return {"moved": FlipUndone, "lease_lost": LeaseLost}.get(str(code), RolloutFailed)(told)
+
+
+def fence_of(evidence: Mapping[str, Any]) -> dict[str, str] | None:
+    """Whose lease the gateway holds a move against: the worker's that the evidence names, if it names any."""
+    kind = "rollout" if "rollout" in evidence else "retraining"
+    if "worker" not in evidence or kind not in evidence:
+        return None
+    return {"kind": kind, "id": str(evidence[kind]), "worker": str(evidence["worker"])}
 
 
 def spare_versions(versions: list[Version], kept: set[str]) -> list[str]:

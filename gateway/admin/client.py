@@ -144,13 +144,17 @@ class AdminClient:
         cause: str,
         evidence: Mapping[str, Any] | None = None,
         expected: Weights | None = None,
+        fence: Mapping[str, str] | None = None,
     ) -> Rollout:
         """Put weights in force, at once for every request that has not chosen yet.
 
-        Refused with the code `moved` when others than `expected` are in force.
+        Refused with the code `moved` when others than `expected` are in force, and with `lease_lost` when `fence`
+        tells of a worker that holds no lease any more: kind (rollout or retraining), id, and worker.
         """
         told: Json = {"alias": alias, "weights": weights, "cause": cause, "expected": expected}
         told["evidence"] = dict(evidence or {})
+        if fence is not None:
+            told["fence"] = dict(fence)
         return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told, PATIENT_SECONDS))
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:

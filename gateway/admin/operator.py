@@ -87,7 +87,7 @@ class Operator:
         """Put an alias's weights in force, here at once and on other gateways within a second.
 
         Where engines must get other full weights first, it returns when they have. Raises Conflict when others than
-        expected are in force.
+        expected are in force, or a fence tells of a lease that is lost.
         """
         started, how = time.perf_counter(), how or How()
         change = Change(kind, alias, {}, {}, cause, evidence)
@@ -96,7 +96,9 @@ class Operator:
                 before = await swap_weights(self.tools, self.database, change, weights, self.actor, how)
             else:
                 async with self.tools.changing:
-                    before = await self.rollouts.put(alias, weights, change, self.actor, how.expected)
+                    before = await self.rollouts.put(
+                        alias, weights, change, self.actor, how.expected, how.fence
+                    )
                     await follow(self.tools, self.database)
         except BaseException:
             self.tools.metrics.swaps.labels("failed").inc()

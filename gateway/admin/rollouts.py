@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.admin.fence import Fence, refuse_if_lost
 from gateway.admin.trail import Change, note, trail
 from gateway.admin.versions import Version, staged_in, versions_in
 from gateway.errors import BadRequest, Conflict
@@ -33,14 +34,22 @@ class Rollouts:
             return await weights_in(connection)
 
     async def put(
-        self, alias: str, weights: Weights, change: Change, actor: str, expected: Weights | None = None
+        self,
+        alias: str,
+        weights: Weights,
+        change: Change,
+        actor: str,
+        expected: Weights | None = None,
+        fence: Fence | None = None,
     ) -> Weights:
         """Replace an alias's weights and write down why, in one transaction; the weights before.
 
         Raises BadRequest naming the field when these cannot be put in force, and Conflict when others than
-        `expected` are. A change that came in several steps tells itself where it began.
+        `expected` are, or the lease that `fence` tells of is lost. A change that came in several steps tells
+        itself where it began.
         """
         async with self.database.write() as connection:
+            await refuse_if_lost(connection, fence)
             after = checked(alias, weights, staged_in(await versions_in(connection)))
             before = (await weights_in(connection)).get(alias, {})
             refuse_if_moved(alias, before, expected)

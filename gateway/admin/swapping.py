@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.access import Admin, Viewer
 from gateway.admin.adapters import placed, version_of
+from gateway.admin.fence import Fence
 from gateway.admin.operator import Operator
 from gateway.admin.rollouts import MOVES, Rollouts
 from gateway.admin.trail import trail
@@ -45,6 +46,7 @@ class NewWeights(Asked):
     evidence: dict[str, Any] = {}
     expected: dict[str, float] | None = None  # refused with 409 when other weights are in force
     allow_gap: bool = False  # whether nobody may answer while the only engine gets other full weights
+    fence: Fence | None = None  # of a worker: refused with 409 when it has lost its lease
 
 
 class Undo(Asked):
@@ -108,7 +110,10 @@ def rollouts_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/rollouts")
     async def roll_out(new: NewWeights, caller: Admin) -> Json:
-        told, how = (new.alias, new.weights, new.cause, new.evidence), How(new.expected, new.allow_gap)
+        told, how = (
+            (new.alias, new.weights, new.cause, new.evidence),
+            How(new.expected, new.allow_gap, new.fence),
+        )
         return asdict(await operator(tools, caller).roll_out(*told, how=how))
 
     @router.post("/admin/rollback")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.admin.fence import Fence, refuse_if_lost
 from gateway.admin.rollouts import Weights, checked, refuse_if_moved, weights_in
 from gateway.admin.trail import Change
 from gateway.admin.versions import staged_in, versions_in
@@ -60,10 +61,21 @@ class Book:
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
 
     async def begin(
-        self, change: Change, wanted: Weights, actor: str, expected: Weights | None, *, allow_gap: bool
+        self,
+        change: Change,
+        wanted: Weights,
+        actor: str,
+        expected: Weights | None,
+        *,
+        allow_gap: bool,
+        fence: Fence | None = None,
     ) -> Swap:
-        """Write a new swap down; raises Conflict while another is under way, or when others moved the alias."""
+        """Write a new swap down.
+
+        Raises Conflict while another is under way, when others moved the alias, or a fence's lease is lost.
+        """
         async with self.database.write() as connection:
+            await refuse_if_lost(connection, fence)
             await refuse_running(connection)
             weights = await weights_in(connection)
             began = weights.get(change.subject, {})

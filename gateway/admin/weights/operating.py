@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.admin.fence import Fence
 from gateway.admin.following import follow
 from gateway.admin.rollouts import Weights
 from gateway.admin.trail import Change
@@ -27,6 +28,7 @@ class How:
 
     expected: Weights | None = None  # refused when others are in force
     allow_gap: bool = False  # whether nobody may answer while the only engine gets other weights
+    fence: Fence | None = None  # refused when this worker has lost its lease
 
 
 async def checked_against_base(tools: Tools, path: str) -> dict[str, Any]:
@@ -68,7 +70,8 @@ async def swap_weights(
 ) -> Weights:
     """Perform it, though whoever asked may leave; the weights before."""
     book = Book(database)
-    swap = await book.begin(change, weights, actor, how.expected, allow_gap=how.allow_gap)
+    told = (change, weights, actor, how.expected)
+    swap = await book.begin(*told, allow_gap=how.allow_gap, fence=how.fence)
     task = asyncio.create_task(Swapper(tools, book, follow).run(swap), name="weights swap")
     UNFINISHED.add(task)
     task.add_done_callback(UNFINISHED.discard)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finetune.errors import FlipUndone, RolloutFailed
+from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
 from finetune.rollout.contract import Live
 from finetune.rollout.registry import GatewayRegistry
 from gateway.admin.app import create_admin
@@ -152,6 +152,14 @@ async def test_a_rollback_before_the_worker_came_back_stays(scene: Scene) -> Non
     await scene.admin.roll_back("assistant", "it was rude")
     with pytest.raises(FlipUndone, match="given to v1 before, and taken back since"):
         await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
+    assert await scene.weights() == {"base": 1.0}
+
+
+async def test_a_worker_that_lost_its_run_flips_nothing(scene: Scene) -> None:
+    await scene.registry.register("v1", adapter(scene.folder, "v1"), LINEAGE)
+    await scene.registry.stage("v1")
+    with pytest.raises(LeaseLost, match="rt-1 is over, or another worker's"):
+        await scene.registry.flip("assistant", "v1", BASE, {**LINEAGE, "worker": "w1"})
     assert await scene.weights() == {"base": 1.0}
 
 
