@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from finetune.devices import Devices, Own
 from finetune.errors import FlipUndone
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.lineage import Registrar
@@ -33,6 +34,7 @@ class Tools:
     examiner: Examiner
     registry: Registry
     rollouts: Rollouts
+    devices: Devices = Own()  # noqa: RUF009 - it holds nothing
     registrar: Registrar | None = None  # who knows whether a dataset may still be used
 
     async def reached(self, version: str) -> bool:
@@ -62,7 +64,7 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     if why_not := await untrainable(dataset, old, plan, tools):
         return Outcome(run.id, promoted=False, reasons=(why_not,))
 
-    trained = await run.once("train", Trained, lambda: tools.trainer.train(dataset, plan.recipe, old.adapter))
+    trained = await run.once("train", Trained, lambda: train(run, dataset, old, plan, tools))
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
 
@@ -122,6 +124,12 @@ async def untrainable(dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> 
     if plan.recipe.anchor == "last" and await tools.reached(old.version):
         return starts_from_erased(old)
     return None
+
+
+async def train(run: Run, dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> Trained:
+    """Learn it, on devices of one's own or on those that engines give up meanwhile."""
+    async with tools.devices.free(run.id):
+        return await tools.trainer.train(dataset, plan.recipe, old.adapter)
 
 
 def erased_since(dataset: Dataset) -> str:

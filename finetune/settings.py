@@ -17,6 +17,7 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
+from finetune.devices import SharingRules
 from finetune.errors import ExamFailed
 from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.exams.contract import ExamPlan
@@ -66,6 +67,7 @@ class FinetuneSettings(BaseSettings):
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
+    share_gpu: SharingRules = SharingRules()  # engines that sleep while a retraining trains
     executor: Where = Local()  # where it trains
     recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
     exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # as is the recipe

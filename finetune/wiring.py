@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from finetune.devices import Borrowing, Own
 from finetune.errors import FinetuneFailed
 from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
@@ -65,6 +66,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
             trainer=trainer,
+            devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
             registry=GatewayRegistry(admin, store_of(situation.gateway)),
             registrar=LedgerRegistrar(database),

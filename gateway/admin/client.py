@@ -126,6 +126,18 @@ class AdminClient:
         path = f"/admin/versions/{quote(version, safe='')}/retire"
         await self._ask("POST", path, {"timeout_seconds": timeout_seconds}, PATIENT_SECONDS)
 
+    async def lend(
+        self, engine: str, retraining: str, timeout_seconds: float = 120.0, *, allow_empty: bool = False
+    ) -> None:
+        """Have an engine sleep while a retraining trains on its GPU; refused where no other takes requests."""
+        told = {"retraining": retraining, "timeout_seconds": timeout_seconds, "allow_empty": allow_empty}
+        await self._ask("POST", f"/admin/engines/{quote(engine, safe='')}/lend", told, PATIENT_SECONDS)
+
+    async def give_back(self, engine: str, cause: str) -> None:
+        """Wake an engine that was lent, and lead requests to it again."""
+        path = f"/admin/engines/{quote(engine, safe='')}/return"
+        await self._ask("POST", path, {"cause": cause}, PATIENT_SECONDS)
+
     async def rollouts(self) -> dict[str, Weights]:
         """Every alias's weights."""
         told = await self._ask("GET", "/admin/rollouts")

@@ -1,10 +1,13 @@
 """The engines over HTTP: how each fares, and taking one out for its maintenance."""
 
+from typing import Literal
+
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.access import Admin, Viewer
 from gateway.admin.drains import KIND, put
+from gateway.admin.lending import Loan, give_back, lend
 from gateway.admin.trail import Change
 from gateway.admin.views import Json, engine_seen
 from gateway.engines.replica import Replica
@@ -24,6 +27,17 @@ class Drain(Return):
     """Why an engine is taken out, and how long to wait for its requests in flight."""
 
     timeout_seconds: float = Field(30.0, ge=0, le=600)
+
+
+class Lending(BaseModel):
+    """To which retraining an engine's GPU goes while that trains; level 1 keeps weights in the host's memory."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retraining: str = Field(min_length=1, max_length=200)
+    level: Literal[1] = 1
+    allow_empty: bool = False
+    timeout_seconds: float = Field(120.0, gt=0, le=600)
 
 
 def engines_router(tools: Tools) -> APIRouter:
@@ -48,6 +62,19 @@ def engines_router(tools: Tools) -> APIRouter:
         replica = known(tools, name)
         change = Change(KIND, name, {"draining": True}, {"draining": False}, why.cause)
         await put(tools, database, change, caller.id)
+        return seen(tools, replica)
+
+    @router.post("/admin/engines/{name}/lend")
+    async def lend_engine(name: str, to: Lending, caller: Admin) -> Json:
+        replica = known(tools, name)
+        loan = Loan(to.retraining, to.level, to.allow_empty, to.timeout_seconds)
+        await lend(tools, database, replica, loan, caller.id)
+        return seen(tools, replica)
+
+    @router.post("/admin/engines/{name}/return")
+    async def return_engine(name: str, why: Return, caller: Admin) -> Json:
+        replica = known(tools, name)
+        await give_back(tools, database, replica, why.cause, caller.id)
         return seen(tools, replica)
 
     return router

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from gateway.admin.drains import follow_drains
+from gateway.admin.lending import loans_watched
 from gateway.admin.reclaiming import reclaimed
 from gateway.admin.rollouts import Rollouts, routes_in
 from gateway.admin.trail import Change
@@ -56,8 +57,10 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
             compared(tools.engine, tools.router),
             outcomes_of(tools, database),
             kept(tools, database, follow) as keeper,
+            loans_watched(tools, database) as loans,
         ):
             tools.vital["weights keeper"] = lambda: not keeper.done()
+            tools.vital["loans of engines"] = lambda: not loans.done()
             tools.vital["reclaimer"] = lambda: not reclaimer.done()
             yield task
     finally:

@@ -16,7 +16,15 @@ from typing import Any
 from tests.fakes.engine import BASE, Asked, FakeEngine, Script, Sender
 from tests.serving import Serving, serving
 
-ORDERS = ("/pause", "/resume", "/collective_rpc", "/reset_prefix_cache", "/update_weight_version")
+ORDERS = (
+    "/pause",
+    "/resume",
+    "/collective_rpc",
+    "/reset_prefix_cache",
+    "/update_weight_version",
+    "/sleep",
+    "/wake_up",
+)
 
 
 @dataclass
@@ -33,11 +41,14 @@ class ManagedEngine(FakeEngine):
     orders: list[str] = field(default_factory=list)
     computed: dict[str, str] = field(default_factory=dict)  # prompts, and whose keys and values are kept
     dead: bool = False
+    asleep: bool = False
+    sleeps: bool = True  # False: it was not started to
+    wakes: bool = True
 
     def start(self) -> None:
         """As its supervisor starts it: with the weights that it began with, and nothing computed."""
         self.weights, self.version, self.paused = self.started_on.name, "default", False
-        self.dead, self.healthy = False, True
+        self.dead, self.healthy, self.asleep = False, True, False
         self.computed.clear()
         self.adapters.clear()
 
@@ -49,6 +60,8 @@ class ManagedEngine(FakeEngine):
         if path in ORDERS:
             self.orders.append(path)
             await self._obey(path, json.loads(raw), sender)
+        elif path == "/is_sleeping":
+            await sender.json(200, {"is_sleeping": self.asleep})
         elif path == "/weight_info":
             await sender.json(200, {"weight_version": self.version})
         elif path == "/v1/models":
@@ -65,6 +78,13 @@ class ManagedEngine(FakeEngine):
                 await asyncio.sleep(0.005)
         elif path == "/resume":
             self.paused = False
+        elif path == "/sleep":
+            self.asleep = self.sleeps
+        elif path == "/wake_up" and not self.wakes:
+            await sender.error(500, "no memory", "InternalServerError")
+            return
+        elif path == "/wake_up":
+            self.asleep = False
         elif path == "/collective_rpc":
             if not self._reload(Path(body["kwargs"]["weights_path"])):
                 await sender.error(500, "the weights cannot be read", "InternalServerError")
@@ -83,6 +103,8 @@ class ManagedEngine(FakeEngine):
     async def _complete(self, asked: Asked, leaving: "asyncio.Task[None]", sender: Sender) -> None:
         while self.paused:
             await asyncio.sleep(0.005)
+        if self.asleep:  # vLLM dies of it
+            self.weights = None
         if self.weights is None:
             self.dead, self.healthy = True, False
             await sender.error(500, "EngineDeadError", "InternalServerError")

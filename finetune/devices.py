@@ -1,0 +1,72 @@
+"""On which GPUs a retraining trains: its own, or those that engines give up meanwhile."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from pydantic import ConfigDict, Field
+
+from finetune.errors import TrainingFailed
+from gateway.admin.client import AdminClient, AdminFailed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SharingRules:
+    """Engines that sleep while a retraining trains; none by default."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    engines: tuple[str, ...] = ()
+    allow_empty: bool = False  # whether nobody may answer meanwhile, where these are all engines
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 120.0  # for requests in flight
+
+
+class Devices(Protocol):
+    """Where a training has room."""
+
+    def free(self, run: str) -> AbstractAsyncContextManager[None]:
+        """Within it, this run may train; raises TrainingFailed when it may not."""
+        ...
+
+
+class Own:
+    """Nobody else uses them."""
+
+    def free(self, run: str) -> AbstractAsyncContextManager[None]:
+        """At once."""
+        return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Borrowing:
+    """Has engines sleep; the gateway itself wakes them where this worker dies."""
+
+    admin: AdminClient
+    rules: SharingRules
+
+    @asynccontextmanager
+    async def free(self, run: str) -> AsyncIterator[None]:
+        """Within it, the engines sleep; raises TrainingFailed when one cannot be had."""
+        async with AsyncExitStack() as stack:
+            for name in self.rules.engines:
+                stack.push_async_callback(self._returned, name, run)
+                await self._borrowed(name, run)
+            yield
+
+    async def _borrowed(self, name: str, run: str) -> None:
+        told = self.rules
+        try:
+            await self.admin.lend(name, run, told.timeout_seconds, allow_empty=told.allow_empty)
+        except AdminFailed as error:
+            raise TrainingFailed(f"share_gpu.engines: {name} cannot be had: {error}") from error
+
+    async def _returned(self, name: str, run: str) -> None:
+        """Wake it; a training that went well is not lost because that did not: the gateway goes on trying."""
+        try:
+            await self.admin.give_back(name, f"{run} has trained")
+        except AdminFailed as error:
+            log.warning("engine %s is not given back yet: %s", name, error)
