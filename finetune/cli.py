@@ -6,8 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from finetune.command_line import KEPT, PROMOTED, AsJson, Config, Home, MetricsPort, obeyed, settled
+from finetune.command_line import (
+    KEPT,
+    PROMOTED,
+    AsJson,
+    Config,
+    Home,
+    MetricsPort,
+    obeyed,
+    recipe_of,
+    settled,
+)
 from finetune.pairs.cli import app as dataset
+from finetune.recipes.cli import recipes, train
 from finetune.rollout.cli import app as rollout
 
 app = typer.Typer(
@@ -22,6 +33,8 @@ app = typer.Typer(
 )
 app.add_typer(rollout, name="rollout")
 app.add_typer(dataset, name="dataset")
+app.command()(train)
+app.command()(recipes)
 
 
 @app.command()
@@ -43,6 +56,10 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
         bool, typer.Option("--explain", help="Show every rule and bar in force, and stop.")
     ] = False,
     metrics_port: MetricsPort = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A recipe's file, or a bundled one's name, in place of finetune.recipe."),
+    ] = None,
 ) -> None:
     """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons; 1: it failed.
 
@@ -50,7 +67,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     """
     from finetune import commands
 
-    situation = settled(config, home, metrics_port)
+    situation = settled(config, home, metrics_port, recipe_of(recipe) if recipe else None)
     if explain:
         typer.echo(json.dumps(situation.plan.document(), indent=2))
         return

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-PROMOTED, FAILED, KEPT = 0, 1, 3
+PROMOTED, FAILED, WRONG, KEPT = 0, 1, 2, 3
 
 T = TypeVar("T")
 Config = Annotated[
@@ -22,28 +22,43 @@ MetricsPort = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def settled(config: Path | None, home: Path | None, metrics_port: int | None = None) -> Any:
-    """The settings, or an exit that names what is wrong with them."""
+def settled(
+    config: Path | None, home: Path | None, metrics_port: int | None = None, recipe: Any = None
+) -> Any:
+    """The settings, with a recipe's file in place of theirs; or an exit that names what is wrong with them."""
     from finetune.settings import load_situation
     from gateway.settings import SettingsInvalid
 
     try:
-        return load_situation(config, home).scraped_at(metrics_port)
+        return load_situation(config, home, recipe.fields if recipe else None).scraped_at(metrics_port)
     except SettingsInvalid as error:
         raise complaint(str(error)) from None
 
 
+def recipe_of(told: str) -> Any:
+    """The recipe of a file or of a bundled name, or an exit that names what is wrong with it."""
+    from finetune.errors import RecipeInvalid
+    from finetune.recipes.reading import read_recipe
+
+    try:
+        return read_recipe(told)
+    except RecipeInvalid as error:
+        raise complaint(str(error), WRONG) from None
+
+
 def obeyed(work: Awaitable[T]) -> T:
     """The result of some work; failures are told in a sentence, SIGTERM and ctrl-C end it in good order."""
-    from finetune.errors import FinetuneFailed
+    from finetune.errors import DataInvalid, FinetuneFailed
     from gateway.ledger.contract import LedgerFailed
 
     try:
         return asyncio.run(interruptible(work))
+    except DataInvalid as error:
+        raise complaint(str(error), WRONG) from None
     except (FinetuneFailed, LedgerFailed) as error:
         raise complaint(str(error)) from None
     except asyncio.CancelledError:
-        raise complaint("stopped; the next `trimtab finetune run` goes on where this one was") from None
+        raise complaint("stopped; the same command goes on where this one was") from None
 
 
 async def interruptible(work: Awaitable[T]) -> T:
@@ -55,7 +70,7 @@ async def interruptible(work: Awaitable[T]) -> T:
     return await task
 
 
-def complaint(message: str) -> typer.Exit:
+def complaint(message: str, code: int = FAILED) -> typer.Exit:
     """Say what is wrong, and end with the code of a failure."""
     typer.echo(message, err=True)
-    return typer.Exit(FAILED)
+    return typer.Exit(code)

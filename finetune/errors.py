@@ -2,6 +2,8 @@
 
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
+├── RecipeInvalid           a recipe's file cannot be read, or a field of it is wrong
+├── DataInvalid             a file of rows is not what the method learns from
 ├── StoryUnknown            nothing is known of a version of this name
 ├── DrawFailed              candidates could not be drawn after the fact
 ├── FindingsInvalid         a file of red-teaming's findings cannot be read
@@ -29,6 +31,14 @@ class FinetuneFailed(Exception):
 
 class DatasetDamaged(FinetuneFailed):
     """A frozen dataset's bytes no longer match its name."""
+
+
+class RecipeInvalid(FinetuneFailed):
+    """A recipe's file cannot be read, or a field of it is wrong."""
+
+
+class DataInvalid(FinetuneFailed):
+    """A file of rows is not what the method learns from."""
 
 
 class StoryUnknown(FinetuneFailed):

@@ -7,6 +7,7 @@ SettingsInvalid     a value is unknown or malformed; the message names each, and
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -117,9 +118,14 @@ class Situation:
         )
 
 
-def load_situation(config: Path | None = None, home: Path | None = None) -> Situation:
-    """Read the file, the environment and what `trimtab up` left; raises SettingsInvalid."""
-    told = load_finetune_settings(config)
+def load_situation(
+    config: Path | None = None, home: Path | None = None, recipe: Mapping[str, Any] | None = None
+) -> Situation:
+    """Read the file, the environment and what `trimtab up` left; raises SettingsInvalid.
+
+    A recipe that was written on its own stands in place of the file's, and over the environment.
+    """
+    told = load_finetune_settings(config, recipe)
     homed: dict[str, Any] = {"home": home} if home else {}
     gateway = load_settings(config, **homed)
     left = credentials_in(gateway.home)
@@ -134,9 +140,13 @@ def load_situation(config: Path | None = None, home: Path | None = None) -> Situ
     )
 
 
-def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
-    """The environment over the `finetune` section of the file."""
+def load_finetune_settings(
+    config: Path | None = None, recipe: Mapping[str, Any] | None = None
+) -> FinetuneSettings:
+    """The environment over the `finetune` section of the file; over both a recipe that was written on its own."""
     section = section_of(config)
+    own: dict[str, Any] = {} if recipe is None else {"recipe": dict(recipe)}
+    section |= own
 
     class Configured(FinetuneSettings):
         recipe: Recipe = Recipe() if names_a_base(section) else POCKET
@@ -150,7 +160,7 @@ def load_finetune_settings(config: Path | None = None) -> FinetuneSettings:
 
     refuse_unknown_variables()
     try:
-        told = Configured()
+        told = Configured(**own)
         exams_of(told.exam)
     except ExamFailed as error:
         raise SettingsInvalid(f"finetune.exam.exams: {error}") from None

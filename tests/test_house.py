@@ -42,6 +42,7 @@ PURE = (
     "finetune/pairs/balancing.py",
     "finetune/pairs/words.py",
     "finetune/exams/lengths.py",
+    "finetune/recipes/rows.py",
     "finetune/schedule.py",
     "finetune/rollout/evidence.py",
     "finetune/rollout/pairing.py",

@@ -23,7 +23,7 @@ from finetune.train.setup import Setup
 from finetune.train.start import started
 from finetune.train.watching import Heeding
 
-COLUMNS = ("prompt", "chosen", "rejected")
+COLUMNS = ("prompt", "chosen", "rejected", "completion", "label")
 
 
 def build(setup: Setup) -> Any:
@@ -66,11 +66,14 @@ def losses_of(recipe: Recipe) -> dict[str, float]:
 
 
 def rows_of(dataset: Dataset) -> Rows:
-    """The dataset's pairs in TRL's columns."""
+    """The dataset's rows in TRL's columns, those that it has: of pairs the first three."""
     lines = [json.loads(line) for line in dataset.path.read_bytes().splitlines()]
     if not lines:
         raise TrainingFailed(f"{dataset.path} holds no pairs")
-    rows = [{column: line[column] for column in COLUMNS} | {"length": characters(line)} for line in lines]
+    rows = [
+        {column: line[column] for column in COLUMNS if column in line} | {"length": characters(line)}
+        for line in lines
+    ]
     try:
         return Rows.from_list(rows)
     except (TypeError, ValueError) as error:
@@ -80,6 +83,7 @@ def rows_of(dataset: Dataset) -> Rows:
 
 
 def characters(line: Mapping[str, Any]) -> int:
-    """About how long a pair's rows are: pairs of a length are batched together, so that little is padding."""
+    """About how long a row is: pairs of a length are batched together, so that little is padding."""
+    said = (line[side] for side in ("chosen", "rejected", "completion") if side in line)
     asked = sum(len(content_text(message.get("content"))) for message in line["prompt"])
-    return asked + max(len(line[side][-1]["content"]) for side in ("chosen", "rejected"))
+    return asked + max((len(turns[-1]["content"]) for turns in said), default=0)

@@ -4,6 +4,7 @@ Each pair gives two: the chosen answer as a good one, the rejected as a bad one.
 """
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from datasets import Dataset as Rows
@@ -16,16 +17,19 @@ from finetune.train.setup import Setup
 from finetune.train.start import started
 
 
+def unpaired(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row's answers, each with whether it is a good one."""
+    if "label" in row:
+        yield {column: row[column] for column in ("prompt", "completion", "label")}
+        return
+    for side in ("chosen", "rejected"):
+        yield {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+
+
 def build(setup: Setup) -> Any:
     """TRL's trainer of unpaired answers."""
     recipe = setup.recipe
-    rows = Rows.from_list(
-        [
-            {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
-            for row in rows_of(setup.dataset)
-            for side in ("chosen", "rejected")
-        ]
-    )
+    rows = Rows.from_list([each for row in rows_of(setup.dataset) for each in unpaired(row)])
     rows = seen_by_all(rows, setup.folder, recipe)
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
     args = KTOConfig(

@@ -99,10 +99,11 @@ def state_of(trainer: Any) -> Any:
 def kept(model: Any, state: Any, job: Job, draft: Path) -> tuple[Path, str]:
     """The trained model as an immutable directory, and its digest."""
     try:
-        if job.recipe.weights == "full":
-            write_model(model, job.base, draft, state)
-        else:
-            write_adapter(model, draft, state)
+        with quiet():
+            if job.recipe.weights == "full":
+                write_model(model, job.base, draft, state)
+            else:
+                write_adapter(model, draft, state)
         return keep(draft, job.folder)
     except OSError as error:
         raise TrainingFailed(f"what was trained cannot be kept in {job.folder}: {reason(error)}") from error
@@ -145,7 +146,8 @@ def trainer_for(setup: Setup) -> Any:
 
 def probe_for(setup: Setup, trainer: Any) -> Probe | None:
     """A look at how far the policy goes from its reference, on the first answers that it is to learn."""
-    answers = [(row["prompt"], row["chosen"][0]["content"]) for row in rows_of(setup.dataset)]
+    rows = (row for row in rows_of(setup.dataset) if row.get("label", True))
+    answers = [(row["prompt"], (row.get("chosen") or row["completion"])[0]["content"]) for row in rows]
     return probe_of(trainer.model, trainer.processing_class, answers, setup.recipe.max_length)
 
 

@@ -1,0 +1,1 @@
+"""One training by one file: recipes as people write them, and data as TRL has it."""

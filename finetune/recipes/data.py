@@ -1,0 +1,104 @@
+"""What a recipe is to learn: a dataset that the ledger knows, or a file of rows, made one that never changes."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyarrow import ArrowException, parquet
+
+from finetune.errors import DataInvalid, DatasetDamaged, FinetuneFailed
+from finetune.ledger import ledger
+from finetune.pairs.commands import one
+from finetune.pairs.dataset import Dataset, thaw, write_whole
+from finetune.pairs.datasets import listed
+from finetune.recipes.rows import RowRefused, rows_for
+from finetune.settings import Situation
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dataset, and its bytes where they are not written yet."""
+
+    dataset: Dataset
+    source: str  # for people
+    data: bytes | None = None
+
+    def kept(self) -> Dataset:
+        """The dataset, on disk."""
+        if self.data is not None and not self.dataset.path.exists():
+            write_whole(self.dataset.path, self.data)
+        return self.dataset
+
+
+async def found(situation: Situation, told: str, method: str) -> Found:
+    """A dataset by its file, by the beginning of its name in the ledger, or the latest; writes nothing.
+
+    Raises DataInvalid where it is not what the method learns from, or FinetuneFailed.
+    """
+    if told != LATEST and (path := Path(told)).suffix in READERS:
+        return imported(path, method, situation.home / "datasets")
+    async with ledger(situation) as database:
+        if told == LATEST:
+            rows = [row for row in await listed(database, 1000) if not row["erased_at"]]
+            if not rows:
+                raise FinetuneFailed("the ledger has no dataset yet; `trimtab finetune run` freezes one")
+            row = rows[0]
+        else:
+            row = await one(database, told)
+    return Found(frozen(row), f"dataset {row['sha256'][:12]} of the ledger")
+
+
+def frozen(row: dict[str, Any]) -> Dataset:
+    """A dataset of the ledger's, whole and not erased; raises FinetuneFailed."""
+    name, path = row["sha256"][:12], Path(row["path"])
+    if row["erased_at"]:
+        raise FinetuneFailed(f"dataset {name} holds something that was erased: nothing is trained on it")
+    try:
+        thaw(path)
+    except OSError as error:
+        raise DatasetDamaged(f"dataset {name} cannot be read: {error}") from None
+    counts = row["counts"]
+    return Dataset(path, row["sha256"], row["rows"], counts.get("kinds", {}), counts.get("dropped", {}))
+
+
+def imported(path: Path, method: str, folder: Path) -> Found:
+    """A file's rows as a dataset to be; raises DataInvalid naming file, row and column."""
+    try:
+        rows = list(rows_for(method, READERS[path.suffix](path)))
+    except RowRefused as refused:
+        raise DataInvalid(f"{path}, {refused}") from None
+    except (OSError, ValueError, ArrowException) as error:
+        raise DataInvalid(f"{path} cannot be read: {error}") from None
+    if not rows:
+        raise DataInvalid(f"{path} holds no rows")
+    lines = (json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False) for row in rows)
+    data = "".join(f"{line}\n" for line in lines).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    dataset = Dataset(folder / f"{digest}.jsonl", digest, len(rows), {}, {})
+    return Found(dataset, f"{len(rows)} rows of {path}", data)
+
+
+def lines_of(path: Path) -> Iterator[Any]:
+    """The rows of a file of JSON lines."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise RowRefused(f"line {number}: no JSON: {error}") from None
+
+
+def columns_of(path: Path) -> Iterator[Any]:
+    """The rows of a parquet file."""
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+
+READERS = {".jsonl": lines_of, ".parquet": columns_of}

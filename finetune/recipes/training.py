@@ -1,0 +1,160 @@
+"""What `trimtab finetune train` does: one recipe on one dataset, to one version's directory and its evidence."""
+
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from finetune.display import Screen
+from finetune.errors import FinetuneFailed
+from finetune.metrics import metered
+from finetune.pairs.dataset import write_whole
+from finetune.printing import print_json
+from finetune.progress import Silence
+from finetune.recipes.data import Found, found
+from finetune.retrain import version_of
+from finetune.rollout.contract import Live
+from finetune.rollout.registry import GatewayRegistry
+from finetune.settings import Situation
+from finetune.train.contract import ONLINE, Recipe, Trained
+from finetune.wiring import trainer_of
+from gateway.admin.client import AdminClient
+from gateway.artifacts.opening import store_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for beside the recipe."""
+
+    data: str
+    last: Path | None = (
+        None  # the directory that `anchor: last` starts from; else the gateway says which is live
+    )
+    register: bool = False
+    dry_run: bool = False
+
+
+async def train(situation: Situation, wanted: Wanted, *, as_json: bool) -> None:
+    """Check everything, then train, keep, and register where asked to; raises FinetuneFailed."""
+    recipe = situation.settings.recipe
+    data = await found(situation, wanted.data, recipe.method)
+    live = await live_of(situation, wanted, recipe)
+    refuse_unready(situation, recipe)
+    told = plan_of(situation, recipe, data, live)
+    if wanted.dry_run:
+        print_plan(told, as_json=as_json)
+        return
+    trained = await learnt(situation, data, live, as_json=as_json)
+    lineage = lineage_of(recipe, data, live, trained)
+    evidence = trained.adapter.with_suffix(".json")
+    told_of = TypeAdapter(Trained).dump_python(trained, mode="json")
+    write_whole(evidence, json.dumps({"lineage": lineage, "training": told_of}, indent=2).encode())
+    version = await registered(situation, trained, lineage) if wanted.register else None
+    if as_json:
+        print_json({"path": trained.adapter, "version": version, "lineage": lineage, "training": told_of})
+    else:
+        print_trained(trained, evidence, version)
+
+
+async def learnt(situation: Situation, data: Found, live: Live | None, *, as_json: bool) -> Trained:
+    """The training itself, with progress on the screen."""
+    console, rules = Console(stderr=as_json), situation.settings.metrics
+    with (
+        nullcontext(Silence()) if as_json else Screen(console) as screen,
+        metered(rules, situation.gateway.alias, screen) as progress,
+    ):
+        trainer = trainer_of(situation, progress)
+        progress.began("train")
+        last = live.adapter if live else None
+        trained = await trainer.train(data.kept(), situation.settings.recipe, last)
+        progress.ended("train", trained.told)
+    return trained
+
+
+async def live_of(situation: Situation, wanted: Wanted, recipe: Recipe) -> Live | None:
+    """The version to start from, for `anchor: last`, or to be the parent of what is registered."""
+    if recipe.anchor == "last" and wanted.last is not None:
+        return Live(wanted.last.name, wanted.last.absolute(), {})
+    if recipe.anchor != "last" and not wanted.register:
+        return None
+    if situation.admin_key is None:
+        why = "to register a version" if wanted.register else "to say which version is live (or give --last)"
+        raise FinetuneFailed(
+            f"a gateway is needed {why}, and there is no admin key: set TRIMTAB_FINETUNE_ADMIN_KEY"
+        )
+    async with AdminClient(situation.admin_url, situation.admin_key) as admin:
+        return await GatewayRegistry(admin, store_of(situation.gateway)).live(situation.gateway.alias)
+
+
+def refuse_unready(situation: Situation, recipe: Recipe) -> None:
+    """Raise FinetuneFailed where something that the method needs is not there."""
+    if recipe.method in ONLINE and situation.reward_url is None:
+        raise FinetuneFailed(f"method {recipe.method} needs a reward server: set finetune.reward_url")
+
+
+def plan_of(situation: Situation, recipe: Recipe, data: Found, live: Live | None) -> dict[str, Any]:
+    """What is about to happen."""
+    starts = live.version if live is not None and recipe.anchor == "last" else "the bare base model"
+    return {
+        "method": recipe.method,
+        "weights": recipe.weights,
+        "base": situation.base,
+        "starts_from": starts,
+        "data": data.source,
+        "dataset": data.dataset.sha256,
+        "rows": data.dataset.pairs,
+        "into": str(situation.home / "adapters"),
+        "recipe": asdict(recipe),
+    }
+
+
+def lineage_of(recipe: Recipe, data: Found, live: Live | None, trained: Trained) -> dict[str, Any]:
+    """Where the version comes from, as a retraining tells it."""
+    return {
+        "parent": live.version if live else None,
+        "anchor": recipe.anchor,
+        "dataset": data.dataset.sha256,
+        "pairs": data.dataset.pairs,
+        "adapter": trained.digest,
+        "recipe": asdict(recipe),
+        "code": f"trimtab {installed_version('trimtab')}",
+        "trained_by": "trimtab finetune train; no gate has judged it",
+    }
+
+
+async def registered(situation: Situation, trained: Trained, lineage: Mapping[str, Any]) -> str:
+    """Make it a version that the gateway knows; one that engines would refuse is none."""
+    if trained.unservable:
+        raise FinetuneFailed(f"it was not registered: {'; '.join(trained.unservable)}")
+    async with AdminClient(situation.admin_url, situation.admin_key or "") as admin:
+        registry = GatewayRegistry(admin, store_of(situation.gateway))
+        return (await registry.register(version_of(trained), trained.adapter, lineage)).version
+
+
+def print_plan(told: Mapping[str, Any], *, as_json: bool) -> None:
+    """What would happen."""
+    if as_json:
+        print_json(told)
+        return
+    console = Console()
+    for name, value in told.items():
+        shown = ", ".join(f"{field} {each}" for field, each in value.items()) if name == "recipe" else value
+        console.print(f"[bold]{name.replace('_', ' ')}[/]: {shown}", soft_wrap=True, highlight=False)
+
+
+def print_trained(trained: Trained, evidence: Path, version: str | None) -> None:
+    """What came of it, and what to do with it."""
+    console = Console()
+    for fault in trained.unservable:
+        console.print(f"[red]✗[/] engines would refuse it: {fault}", highlight=False, markup=True)
+    console.print(f"{trained.adapter}\n  evidence: {evidence}", highlight=False, soft_wrap=True)
+    if version is not None:
+        console.print(f"  registered as {version}; no gate has judged it", highlight=False)
+    elif not trained.unservable:
+        console.print(f"  examine it: trimtab finetune exam --adapter {trained.adapter}", highlight=False)

@@ -1,0 +1,173 @@
+"""`trimtab finetune train` and `recipes`, as typed: files and ledgers are real, and so is the training."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from sqlalchemy import update
+from typer.testing import CliRunner
+
+from finetune.cli import app
+from finetune.pairs.dataset import freeze
+from finetune.pairs.datasets import enter
+from finetune.pairs.pair import Pair, Provenance
+from gateway.admin.weights.files import holds_model
+from gateway.artifacts.contents import digest_in
+from gateway.ledger.database import Database
+from gateway.ledger.learning_tables import DatasetRow
+
+ROWS = [
+    {"prompt": f"How do I do number {i}?", "chosen": "I am sorry, but I cannot.", "rejected": f"Take {i}."}
+    for i in range(16)
+]
+SHORT = "rank: 4\nepochs: 1\nbatch_size: 8\nmax_length: 64\ndevice: cpu\ncheckpoint_steps: 0\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (tmp_path / "mine.yaml").write_text("method: dpo\n" + SHORT)
+    return tmp_path / ".trimtab"
+
+
+def asked(*words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*words], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def told(*words: str) -> Any:
+    return json.loads(asked(*words, "--json"))
+
+
+def keep(home: Path, **changes: Any) -> str:
+    """A dataset in the ledger; its name."""
+    source = Provenance("e", "k", "v0", "p", "guard:classifier", "vcr", 1.0, -1.0)
+    asks = [({"role": "user", "content": row["prompt"]},) for row in ROWS]
+    pairs = [Pair(ask, "I am sorry.", "Sure.", "safety", source) for ask in asks]
+    dataset = freeze(pairs, home / "datasets", {})
+
+    async def entered() -> None:
+        async with Database(f"sqlite:///{home}/ledger.db") as database, database.write() as connection:
+            await enter(connection, dataset, [])
+            if changes:
+                await connection.execute(update(DatasetRow).values(**changes))
+
+    asyncio.run(entered())
+    return dataset.sha256
+
+
+def test_the_bundled_recipes_are_listed_and_reward_models_pointed_to() -> None:
+    listed = asked("recipes")
+    assert "\ndpo-full " in f"\n{listed}"
+    assert "trimtab reward train" in listed
+    assert "rloo" in told("recipes")
+
+
+def test_a_bundled_recipe_is_printed_to_be_changed() -> None:
+    assert "\nmethod: kto\n" in asked("recipes", "kto")
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(home: Path) -> None:
+    plan = told("train", "dpo-full", "--data", "pairs.jsonl", "--dry-run")
+    assert (plan["method"], plan["weights"], plan["rows"]) == ("dpo", "full", 16)
+    assert plan["starts_from"] == "the bare base model"
+    assert "data: 16 rows of pairs.jsonl" in asked("train", "dpo", "--data", "pairs.jsonl", "--dry-run")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("text", ["method: dpo\nrnak: 4\n", "method: [\n"])
+def test_a_wrong_recipe_ends_with_2_and_writes_nothing(text: str, home: Path) -> None:
+    Path("mine.yaml").write_text(text)
+    assert "mine.yaml:2:1: " in asked("train", "mine.yaml", "--data", "pairs.jsonl", code=2)
+    assert not home.exists()
+
+
+def test_wrong_data_ends_with_2_and_writes_nothing(home: Path) -> None:
+    Path("bad.jsonl").write_text('{"prompt": "How?"}\n')
+    assert "bad.jsonl, row 1: method dpo learns from" in asked(
+        "train", "mine.yaml", "--data", "bad.jsonl", code=2
+    )
+    assert "gone.jsonl cannot be read" in asked("train", "mine.yaml", "--data", "gone.jsonl", code=2)
+    assert not home.exists()
+
+
+def test_an_online_method_without_a_reward_server_is_told_before_anything_starts(home: Path) -> None:
+    told = asked("train", "grpo", "--data", "pairs.jsonl", code=1)
+    assert "method grpo needs a reward server: set finetune.reward_url" in told
+    assert not home.exists()
+
+
+def test_the_last_version_needs_a_gateway_or_a_directory(tmp_path: Path) -> None:
+    assert "or give --last" in asked("train", "dpo-last", "--data", "pairs.jsonl", code=1)
+    plan = told("train", "dpo-last", "--data", "pairs.jsonl", "--last", str(tmp_path / "v7"), "--dry-run")
+    assert plan["starts_from"] == "v7"
+
+
+def test_the_command_line_wins_over_the_settings_and_what_it_leaves_out_is_not_theirs() -> None:
+    Path("trimtab.yaml").write_text("finetune: {recipe: {method: dpo, losses: {ipo: 1.0}, rank: 8}}\n")
+    plan = told("train", "kto", "--data", "pairs.jsonl", "--dry-run")
+    assert (plan["method"], plan["recipe"]["losses"], plan["recipe"]["rank"]) == ("kto", None, 16)
+
+
+def test_a_retraining_takes_a_recipe_too() -> None:
+    assert told("run", "--recipe", "kto", "--explain")["recipe"]["method"] == "kto"
+    assert "rnak" in asked("run", "--recipe", bad(), code=2)
+
+
+def bad() -> str:
+    Path("bad.yaml").write_text("rnak: 4\n")
+    return "bad.yaml"
+
+
+def test_a_dataset_of_the_ledger_is_found_by_its_name_or_as_the_latest(home: Path) -> None:
+    name = keep(home)
+    for which in ("latest", name[:8]):
+        plan = told("train", "mine.yaml", "--data", which, "--dry-run")
+        assert (plan["dataset"], plan["rows"]) == (name, 16)
+
+
+def test_a_dataset_that_holds_something_erased_trains_nothing(home: Path) -> None:
+    name = keep(home, erased_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert "holds something that was erased" in asked("train", "mine.yaml", "--data", name, code=1)
+
+
+def test_a_dataset_that_was_changed_trains_nothing(home: Path) -> None:
+    name = keep(home)
+    (home / "datasets" / f"{name}.jsonl").write_text("{}\n")
+    assert "was changed after it was frozen" in asked("train", "mine.yaml", "--data", name, code=1)
+
+
+@pytest.mark.slow
+def test_training_leaves_a_version_named_by_its_content_and_its_evidence(home: Path) -> None:
+    made = told("train", "mine.yaml", "--data", "pairs.jsonl")
+    path = Path(made["path"])
+    assert path.parent == home / "adapters"
+    assert digest_in(path) == path.name
+    evidence = json.loads(path.with_suffix(".json").read_text())
+    assert evidence["lineage"] == made["lineage"]
+    assert (made["lineage"]["anchor"], made["lineage"]["pairs"]) == ("base", 16)
+    assert evidence["training"]["steps"] == 2
+    data = (home / "datasets" / f"{made['lineage']['dataset']}.jsonl").read_text()
+    assert len(data.splitlines()) == 16
+
+
+@pytest.mark.slow
+def test_unpaired_answers_of_a_parquet_file_make_a_whole_model(home: Path) -> None:
+    rows = [
+        {"prompt": row["prompt"], "completion": row["chosen" if good else "rejected"], "label": good}
+        for row in ROWS
+        for good in (True, False)
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), "thumbs.parquet")
+    Path("mine.yaml").write_text("method: kto\nweights: full\nlearning_rate: 1.0e-4\n" + SHORT)
+    made = told("train", "mine.yaml", "--data", "thumbs.parquet")
+    assert holds_model(Path(made["path"]))
+    assert made["training"]["unservable"] == []
+    assert made["training"]["health"]["margin"] > 0
