@@ -5,7 +5,8 @@
 {"prompt", "completion", "label"}   answers that are good or bad by themselves
 {"prompt"}                          prompts to answer, of online methods
 
-A conversation is a list of {"role", "content"}; a plain text is one turn. Other columns are left out.
+A conversation is a list of {"role", "content"}; a plain text is one turn. "kind": "safety" says that a prompt asks for
+harm, which ballast leaves out. Other columns are left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +39,7 @@ def rows_for(method: str, rows: Iterable[Any]) -> Iterator[Row]:
                 raise RowRefused(f"it has {', '.join(made)}, and rows before it {', '.join(sorted(kind))}")
         except RowRefused as error:
             raise RowRefused(f"row {number}: {error}") from None
-        yield made
+        yield made | ({"kind": row["kind"]} if isinstance(row.get("kind"), str) else {})
 
 
 def row_for(method: str, row: Any) -> Row:

@@ -74,3 +74,8 @@ def test_rows_of_two_shapes_do_not_go_together() -> None:
         RowRefused, match="row 2: it has prompt, completion, label, and rows before it chosen"
     ):
         list(rows_for("kto", rows))
+
+
+def test_what_kind_of_prompt_it_is_stays_known() -> None:
+    (one, two) = rows_for("dpo", [PAIR | {"kind": "safety"}, PAIR])
+    assert (one, two) == (PAIR | {"kind": "safety"}, PAIR)

@@ -20,6 +20,8 @@ from gateway.admin.weights.files import holds_model
 from gateway.artifacts.contents import digest_in
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import DatasetRow
+from tests.fakes.engine import fake_engine
+from tests.gateway.admin.conftest import open_house
 
 ROWS = [
     {"prompt": f"How do I do number {i}?", "chosen": "I am sorry, but I cannot.", "rejected": f"Take {i}."}
@@ -159,6 +161,22 @@ def test_training_leaves_a_version_named_by_its_content_and_its_evidence(home: P
 
 
 @pytest.mark.slow
+def test_what_was_trained_is_registered_as_a_child_of_the_live_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_engine() as (engine, behind), open_house(tmp_path, behind.url, engine) as house:
+        monkeypatch.setenv("TRIMTAB_FINETUNE_ADMIN_URL", house.server.url)
+        monkeypatch.setenv("TRIMTAB_FINETUNE_ADMIN_KEY", house.keys["admin"])
+        Path("mine.yaml").write_text("method: dpo\nanchor: last\n" + SHORT)
+        made = told("train", "mine.yaml", "--data", "pairs.jsonl", "--register")
+        with house.http() as client:
+            known = {each["id"]: each for each in client.get("/admin/versions").json()["data"]}
+    version = known[made["version"]]
+    assert (version["parent"], version["lineage"]["anchor"]) == ("base", "last")
+    assert "no gate has judged it" in version["lineage"]["trained_by"]
+
+
+@pytest.mark.slow
 def test_unpaired_answers_of_a_parquet_file_make_a_whole_model(home: Path) -> None:
     rows = [
         {"prompt": row["prompt"], "completion": row["chosen" if good else "rejected"], "label": good}
@@ -166,7 +184,7 @@ def test_unpaired_answers_of_a_parquet_file_make_a_whole_model(home: Path) -> No
         for good in (True, False)
     ]
     parquet.write_table(pa.Table.from_pylist(rows), "thumbs.parquet")
-    Path("mine.yaml").write_text("method: kto\nweights: full\nlearning_rate: 1.0e-4\n" + SHORT)
+    Path("mine.yaml").write_text("method: kto\nweights: full\nballast: 0\nlearning_rate: 1.0e-4\n" + SHORT)
     made = told("train", "mine.yaml", "--data", "thumbs.parquet")
     assert holds_model(Path(made["path"]))
     assert made["training"]["unservable"] == []
