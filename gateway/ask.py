@@ -74,6 +74,11 @@ class Ask:
         """OpenAI's `user` field."""
         return self.body.get("user") or None
 
+    @property
+    def learn(self) -> bool:
+        """Whether what becomes of it may be learnt from: not where OpenAI's `store` is false."""
+        return self.body.get("store") is not False
+
 
 def read_ask(
     body: dict[str, Any],
@@ -158,6 +163,7 @@ def _check_fields(body: Body) -> None:
     _of_type(body, "stream", bool | None, "true or false")
     _of_type(body, "stream_options", dict | None, "an object")
     _of_type(body, "user", str | None, "a string")
+    _of_type(body, "store", bool | None, "true or false")
     if len(body.get("user") or "") > LONGEST_SUBJECT:
         raise BadRequest(f"user may have at most {LONGEST_SUBJECT} characters", param="user")
     for name in REFUSED_FIELDS:

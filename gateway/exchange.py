@@ -75,6 +75,7 @@ class Exchange:
     subject: str | None = None  # OpenAI's `user` field: whom erasure is asked for
     streamed: bool = False
     error: str | None = None
+    learn: bool = True  # False where the request said `store: false`: it may be audited and not learnt from
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

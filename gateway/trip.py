@@ -194,6 +194,7 @@ class Trip:
             subject=self.ask.subject,
             streamed=self.ask.stream,
             error=self.error,
+            learn=self.ask.learn,
         )
 
     def _finish_reason(self, best: int | None) -> str:

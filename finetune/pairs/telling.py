@@ -14,12 +14,13 @@ Late = Mapping[tuple[str, int], float]  # rewards by exchange and position
 
 
 def tellable() -> ColumnElement[bool]:
-    """Conversations that were flagged, ranked or spoken of, and not erased."""
+    """Conversations that were flagged, ranked or spoken of, neither erased nor asked with `store: false`."""
     row = ExchangeRow
     several = select(CandidateRow.exchange_id).where(CandidateRow.position == 1)
     spoken = select(FeedbackRow.exchange_id)
     told = row.flagged | row.id.in_(several) | row.id.in_(spoken)
-    return row.error.is_(None) & (row.strategy != EMBEDDING) & row.erased_at.is_(None) & told
+    usable = row.error.is_(None) & row.erased_at.is_(None) & row.learn.is_not(False)
+    return usable & (row.strategy != EMBEDDING) & told
 
 
 async def telling(connection: AsyncConnection, window: int) -> list[int]:

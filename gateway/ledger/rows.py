@@ -26,7 +26,7 @@ SAME: tuple[str, ...] = (
     "chosen",
     "why",
 )
-SAME += ("streamed", "error", "created_at")
+SAME += ("streamed", "error", "learn", "created_at")
 same_of = attrgetter(*SAME)
 
 
@@ -166,6 +166,7 @@ def exchange_of(found: Found) -> Exchange:
         subject=row.subject,
         streamed=row.streamed,
         error=row.error,
+        learn=row.learn is not False,
         created_at=row.created_at,
     )
 

@@ -93,14 +93,15 @@ class Ledger:
         """Remember an exchange; raises LedgerFull when a flagged one cannot be made durable.
 
         What has begun is brought to its end though the caller is cancelled: a client may have read all of the
-        text that was flagged, and hang up while the disk is still at work.
+        text that was flagged, and hang up while the disk is still at work. What its client wanted neither stored nor
+        learnt from is kept where it was flagged, and only there.
         """
         if exchange.flagged:
             keeping = asyncio.create_task(self._keep(exchange), name="flagged exchange")
             self._keeping.add(keeping)
             keeping.add_done_callback(self._keeping.discard)
             await to_its_end(keeping)
-        elif sampled(exchange.id, self._sample_rate):
+        elif exchange.learn and sampled(exchange.id, self._sample_rate):
             self._recorded_sampled += 1
             self._writer.offer(exchange)  # nothing was found, so nothing was cut out
 

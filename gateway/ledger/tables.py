@@ -62,6 +62,7 @@ class ExchangeRow(Table):
     subject: Mapped[str | None] = mapped_column(index=True)
     streamed: Mapped[bool]
     error: Mapped[str | None]
+    learn: Mapped[bool | None]  # False where its request said so; older rows have none
     flagged: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(index=True)
     recorded_at: Mapped[datetime]

@@ -69,7 +69,8 @@ def read_asked(body: Json, past: Past) -> Asked:
     options, names = chat_options(body)
     transcript.names.update(names)
     passed_on = {name: value for name, value in body.items() if name not in OWN}
-    return Asked(body, {**passed_on, **options, "messages": transcript.messages}, transcript, own)
+    unlearnt = {"store": False} if body.get("store") is False else {}  # a chat's is off unless asked for
+    return Asked(body, {**passed_on, **options, **unlearnt, "messages": transcript.messages}, transcript, own)
 
 
 def check(body: Json) -> None:
