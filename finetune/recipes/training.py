@@ -157,4 +157,5 @@ def print_trained(trained: Trained, evidence: Path, version: str | None) -> None
     if version is not None:
         console.print(f"  registered as {version}; no gate has judged it", highlight=False)
     elif not trained.unservable:
-        console.print(f"  examine it: trimtab finetune exam --adapter {trained.adapter}", highlight=False)
+        told = f"  examine it: trimtab finetune exam --adapter {trained.adapter}"
+        console.print(told, highlight=False, soft_wrap=True)

@@ -66,6 +66,7 @@ def origin(story: Story) -> Iterator[Chapter]:
         "files": version["path"] or "none of its own",
         "content": lineage.get("digest", ""),
         "code": lineage.get("code", ""),
+        "trained by": lineage.get("trained_by", ""),
         "retraining": f"{story.run['id']}, {story.run['state']}"
         if story.run
         else "none: it was registered by hand",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,19 @@ async def test_it_tells_where_it_stands_and_what_was_erased(story: Story) -> Non
     rows = dict(chapters_of(story)[0].rows)
     assert rows["state"] == "staged, 100% of assistant"
     assert rows["reached by erasures"] == "2026-11-27 12:00"
+
+
+@pytest.mark.parametrize(
+    ("anchor", "told"),
+    [
+        ("base", "base: it started from the bare base model"),
+        ("last", "last: it started from base and was held to it"),
+    ],
+)
+async def test_it_tells_what_it_started_from(story: Story, anchor: str, told: str) -> None:
+    version = story.version | {"lineage": story.version["lineage"] | {"anchor": anchor, "kind": "weights"}}
+    facts = dict(chapters_of(replace(story, version=version))[0].rows)
+    assert (facts["anchor"], facts["weights"]) == (told, "full")
 
 
 async def test_the_trail_holds_what_concerns_it_alone(story: Story) -> None:
