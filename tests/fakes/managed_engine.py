@@ -22,9 +22,8 @@ ORDERS = (
     "/collective_rpc",
     "/reset_prefix_cache",
     "/update_weight_version",
-    "/sleep",
-    "/wake_up",
 )
+RESTS = ("/sleep", "/wake_up", "/is_sleeping")
 
 
 @dataclass
@@ -60,8 +59,8 @@ class ManagedEngine(FakeEngine):
         if path in ORDERS:
             self.orders.append(path)
             await self._obey(path, json.loads(raw), sender)
-        elif path == "/is_sleeping":
-            await sender.json(200, {"is_sleeping": self.asleep})
+        elif path in RESTS:
+            await self._rest(path, sender)
         elif path == "/weight_info":
             await sender.json(200, {"weight_version": self.version})
         elif path == "/v1/models":
@@ -78,13 +77,6 @@ class ManagedEngine(FakeEngine):
                 await asyncio.sleep(0.005)
         elif path == "/resume":
             self.paused = False
-        elif path == "/sleep":
-            self.asleep = self.sleeps
-        elif path == "/wake_up" and not self.wakes:
-            await sender.error(500, "no memory", "InternalServerError")
-            return
-        elif path == "/wake_up":
-            self.asleep = False
         elif path == "/collective_rpc":
             if not self._reload(Path(body["kwargs"]["weights_path"])):
                 await sender.error(500, "the weights cannot be read", "InternalServerError")
@@ -95,6 +87,14 @@ class ManagedEngine(FakeEngine):
         else:
             self.version = body["new_version"]
         await sender.json(200, {"success": self.resets or path != "/reset_prefix_cache"})
+
+    async def _rest(self, path: str, sender: Sender) -> None:
+        if path == "/wake_up" and not self.wakes:
+            await sender.error(500, "no memory", "InternalServerError")
+            return
+        if path != "/is_sleeping":
+            self.asleep = path == "/sleep" and self.sleeps
+        await sender.json(200, {"is_sleeping": self.asleep})
 
     def _reload(self, folder: Path) -> bool:
         self.weights = None if folder.name in self.fails_on or not folder.is_dir() else folder.name
