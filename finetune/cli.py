@@ -122,6 +122,33 @@ def pairs(
 
 
 @app.command()
+def revise(
+    *,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON lines with `prompt` or `messages`; else flagged exchanges that gave no pair."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many prompts, at most.")] = 256,
+    constitution: Annotated[
+        Path | None, typer.Option(help="A YAML file of `principles`; else the one that comes with Trimtab.")
+    ] = None,
+    config: Config = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the policy mend its own answers by a constitution; better answers become pairs of the next retraining.
+
+    Each prompt is answered, criticised by one principle, and answered again (arXiv 2212.08073). A revision counts
+    where the guards pass it, and the answer was flagged or is rewarded less. What is done is not done again.
+    """
+    from finetune.pairs.revise import revise as work
+
+    obeyed(work(settled(config, home), prompts, limit, constitution, as_json=as_json))
+
+
+@app.command()
 def status(
     config: Config = None,
     home: Home = None,

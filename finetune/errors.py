@@ -6,6 +6,7 @@ FinetuneFailed              the base of all
 ├── DataInvalid             a file of rows is not what the method learns from
 ├── StoryUnknown            nothing is known of a version of this name
 ├── DrawFailed              candidates could not be drawn after the fact
+├── ConstitutionInvalid     a constitution cannot be read, or holds something else
 ├── FindingsInvalid         a file of red-teaming's findings cannot be read
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
@@ -47,6 +48,10 @@ class StoryUnknown(FinetuneFailed):
 
 class DrawFailed(FinetuneFailed):
     """Candidates could not be drawn after the fact."""
+
+
+class ConstitutionInvalid(FinetuneFailed):
+    """A constitution cannot be read, or holds something else than principles."""
 
 
 class FindingsInvalid(FinetuneFailed):

@@ -72,6 +72,14 @@ class Screener(Protocol):
         ...
 
 
+class Labeller(Protocol):
+    """Makes of answers what traffic's candidates are."""
+
+    async def labelled(self, groups: Sequence[Group], said: Sequence[Sequence[Answer]]) -> list[Group]:
+        """The answers to each group's conversation as its samples: screened and scored; raises DrawFailed."""
+        ...
+
+
 class Drawing(Protocol):
     """Draws candidates after the fact."""
 
@@ -118,12 +126,12 @@ class Drawer:
             some = groups[start : start + BATCH]
             asked = [group.messages for group in some]
             said = await asyncio.to_thread(policy.sample, asked, plan, rules.seed + start)
-            drawn += [replace(group, version=live.version) for group in await self._labelled(some, said)]
+            drawn += [replace(group, version=live.version) for group in await self.labelled(some, said)]
             self.progress.advanced(len(drawn), len(groups), "prompts asked again")
         return Drawn(self._kept(drawn), len(drawn), sum(len(group.samples) for group in drawn))
 
-    async def _labelled(self, groups: Sequence[Group], said: Sequence[Sequence[Answer]]) -> list[Group]:
-        """The answers as groups: screened and scored."""
+    async def labelled(self, groups: Sequence[Group], said: Sequence[Sequence[Answer]]) -> list[Group]:
+        """The answers as groups: screened and scored; raises DrawFailed."""
         asked = [(g.messages, [a.text for a in answers]) for g, answers in zip(groups, said, strict=True)]
         try:
             rewards = await self.rewards.score_many(asked)

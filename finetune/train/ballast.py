@@ -104,7 +104,7 @@ def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
     torch.set_rng_state(state)
     model.train(training)
     rng = random.Random(f"{setup.recipe.seed}/{together(setup.recipe).process_index}")  # each process others
-    return Ballast(rows, setup.recipe.ballast, setup.batch, int(tokenizer.pad_token_id), rng)
+    return Ballast(rows, setup.recipe.ballast, max(1, setup.batch // 2), int(tokenizer.pad_token_id), rng)
 
 
 def ordinary(setup: Setup) -> list[list[Message]]:

@@ -1,0 +1,147 @@
+"""What `trimtab finetune revise` does: prompts in, revised pairs into the ledger, batch by batch."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from finetune.display import Screen
+from finetune.errors import FindingsInvalid
+from finetune.ledger import ledger
+from finetune.pairs.constitution import Constitution, read_constitution
+from finetune.pairs.draw import Drawer
+from finetune.pairs.kept import keep
+from finetune.pairs.pair import Group
+from finetune.pairs.red_team import Turn
+from finetune.pairs.revising import Reviser
+from finetune.printing import print_json
+from finetune.settings import Situation
+from finetune.wiring import opened
+from gateway.ledger.database import Database
+from gateway.ledger.tables import PairRow
+
+STEP = "revise"
+
+
+class Line(BaseModel):
+    """One prompt of a file: a conversation, or one question in `prompt`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    messages: list[Turn] = Field(default=[])
+    prompt: str = ""
+
+    @property
+    def group(self) -> Group | None:
+        """As a group without candidates."""
+        turns = [turn.model_dump() for turn in self.messages]
+        if not turns and self.prompt.strip():
+            turns = [{"role": "user", "content": self.prompt}]
+        return Group("", tuple(turns), ()) if turns else None
+
+
+async def revise(
+    situation: Situation, prompts: Path | None, limit: int, constitution: Path | None, *, as_json: bool
+) -> None:
+    """Have the live policy answer, criticise and mend; what is kept counts from the next retraining on."""
+    principles = read_constitution(constitution)
+    groups = await asyncio.to_thread(read_prompts, prompts) if prompts else []
+    console = Console(stderr=as_json)
+    async with ledger(situation) as database:
+        with Screen(console) as screen:
+            fates, new = await revised(situation, database, screen, principles, groups, limit)
+    if as_json:
+        print_json({"constitution": principles.digest, "new_pairs": new, "revisions": dict(fates)})
+    else:
+        console.print(table_of(fates, new, principles))
+
+
+async def revised(
+    situation: Situation,
+    database: Database,
+    screen: Screen,
+    principles: Constitution,
+    groups: Sequence[Group],
+    limit: int,
+) -> tuple[Counter[str], int]:
+    """Batch after batch into the ledger: what is killed has lost one of them, and the next run goes on."""
+    fates, new, done = Counter[str](), 0, 0
+    async with opened(situation, database, screen) as tools:
+        assert isinstance(tools.drawer, Drawer)
+        asked = groups or await tools.pairs.poor(situation.plan.make, limit)
+        async with database.read() as connection:
+            known = await already(connection, principles)
+        todo = [group for group in asked if group.messages_key not in known][:limit]
+        live = await tools.registry.live(situation.gateway.alias)
+        policy = await asyncio.to_thread(tools.drawer.load, live.adapter)
+        reviser = Reviser(policy, live.version, tools.drawer, principles)
+        screen.began(STEP)
+        async for batch in reviser.revise(todo):
+            async with database.write() as connection:
+                new += await keep(connection, batch.pairs)
+            fates, done = fates + batch.fates, done + sum(batch.fates.values())
+            screen.advanced(done, len(todo), f"{fates['kept']} kept")
+        screen.ended(STEP, f"{fates['kept']} of {len(todo)} revisions are better than what they mend")
+    return fates, new
+
+
+async def already(connection: AsyncConnection, principles: Constitution) -> set[str]:
+    """The conversations of which this constitution has made a pair."""
+    mark = f"constitution:{principles.digest}#"
+    made = PairRow.provenance["labelled_by"].as_string().startswith(mark)
+    found = await connection.scalars(select(PairRow.prompt).where(made))
+    return {Group("", tuple(prompt), ()).messages_key for prompt in found}
+
+
+def read_prompts(path: Path) -> list[Group]:
+    """The prompts of a file of JSON lines; raises FindingsInvalid naming the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FindingsInvalid(f"--prompts: {path} cannot be read: {error}") from error
+    found = [
+        prompt_in(line, f"--prompts: {path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()
+    ]
+    if not found:
+        raise FindingsInvalid(f"--prompts: {path} holds none")
+    return found
+
+
+def prompt_in(line: str, where: str) -> Group:
+    """One line's."""
+    try:
+        group = Line.model_validate(json.loads(line)).group
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, each["loc"])) or "line" for each in error.errors())
+        raise FindingsInvalid(f"{where}: {wrong}") from None
+    except ValueError:
+        raise FindingsInvalid(f"{where} is not JSON") from None
+    if group is None:
+        raise FindingsInvalid(f"{where}: messages or prompt is needed")
+    return group
+
+
+FATES = {
+    "kept": "better than what it mends: a pair",
+    "flagged": "a guard withholds it",
+    "no_better": "its reward is no higher",
+    "unchanged": "the same words again",
+    "unfinished": "it breaks off",
+}
+
+
+def table_of(fates: Counter[str], new: int, principles: Constitution) -> Table:
+    """What became of the revisions."""
+    table = Table(title=f"revisions by constitution {principles.digest}; {new} new pairs")
+    table.add_column("revisions", justify="right")
+    table.add_column("what became of them")
+    for name, told in FATES.items():
+        table.add_row(str(fates[name]), told)
+    return table
