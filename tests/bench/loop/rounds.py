@@ -40,7 +40,7 @@ from finetune.train.contract import POCKET, Recipe, Trained
 from tests.bench.loop.pocket_world import World, examining, paired, traffic
 from tests.bench.loop.rounds_plot import plot
 
-FOLDER = Path("build/bench/rounds")
+FOLDER = Path("build/bench/rounds").absolute()  # as engines see it
 PLOT = Path("build/bench/loop-rounds.png")
 ROUNDS = 3
 SIZES = (

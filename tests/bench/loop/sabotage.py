@@ -51,7 +51,7 @@ from tests.bench.loop.saboteurs import (
     words_of,
 )
 
-FOLDER = Path("build/bench/sabotage")
+FOLDER = Path("build/bench/sabotage").absolute()  # as engines see it
 PAIRS, SAFETY, GOOD = 320, 110, 10
 MAKE = MakeRules(pairs_per_exchange=2, ranked_per_exchange=2)
 RECIPE = replace(POCKET, epochs=2.0)
