@@ -46,7 +46,7 @@ class FilterRules:
     floor: int = 100  # no share and no balance cuts anyone below this, so that small data stays usable
     hazard_share: float = 0.6  # of one hazard among safety pairs
     language_share: float = 1.0  # of one language; 1 looks at none
-    ballast: float = 0.1  # least share of pairs that are not about safety: they hold the policy helpful
+    ballast: float = 0.5  # least share of pairs that are not about safety: they hold the policy helpful
     feedback_share: float = 0.2  # of users' thumbs
     longer_most: float = (
         0.75  # of reward-ranked pairs, those in which the longer answer is chosen, or the shorter

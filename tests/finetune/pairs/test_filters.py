@@ -111,7 +111,8 @@ def test_a_lone_key_is_not_cut() -> None:
 def test_the_commoner_kind_is_cut_to_the_balance() -> None:
     pairs = many(30) + [pair(f"kindly {i} {s}", kind="helpfulness") for i, s in enumerate(SUBJECTS[:5])]
     kept = Counter(
-        p.kind for p in filter_pairs(pairs, (), FilterRules(balance=2.0, floor=0, longer_most=1.0)).pairs
+        p.kind
+        for p in filter_pairs(pairs, (), FilterRules(ballast=0, balance=2.0, floor=0, longer_most=1.0)).pairs
     )
     assert kept == {"safety": 10, "helpfulness": 5}
 
