@@ -76,7 +76,7 @@ class Logged(Silence):
 async def look(situation: Situation, database: Database) -> Preview:
     """The pairs that a retraining would learn now."""
     plan = situation.plan
-    asked = room_of(situation, None, Silence()).prompts(plan.exam)
+    asked = room_of(situation, None, Silence()).by_exam(plan.exam)
     return await PairSource(database, situation.settings.window).preview(plan.make, plan.filters, asked)
 
 

@@ -109,7 +109,7 @@ async def freeze(plan: Plan, tools: Tools) -> Dataset:
 
     Pairs that are too few to train on stay new: they count towards the next retraining.
     """
-    dataset = await tools.pairs.freeze(plan.filters, tools.examiner.prompts(plan.exam), plan.datasets)
+    dataset = await tools.pairs.freeze(plan.filters, tools.examiner.by_exam(plan.exam), plan.datasets)
     if dataset.pairs >= plan.fewest_pairs:
         await tools.pairs.spend(dataset)
     return dataset

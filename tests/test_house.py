@@ -40,6 +40,7 @@ PURE = (
     "gateway/strategies/",
     "finetune/pairs/filters.py",
     "finetune/pairs/balancing.py",
+    "finetune/pairs/bursts.py",
     "finetune/pairs/words.py",
     "finetune/exams/lengths.py",
     "finetune/recipes/rows.py",

@@ -94,11 +94,6 @@ def judges_of(exams: Mapping[str, Exam]) -> dict[str, tuple[str, ...]]:
     return {name: exam.judges for name, exam in exams.items() if exam.judges}
 
 
-def prompts_of(exams: Mapping[str, Exam]) -> tuple[str, ...]:
-    """Every prompt that they ask beside the main exam's."""
-    return tuple(prompt for exam in exams.values() for prompt in exam.prompts())
-
-
 def conditions_of(
     exams: Mapping[str, Exam], before: Mapping[str, Findings], after: Mapping[str, Findings]
 ) -> tuple[Condition, ...]:

@@ -93,8 +93,8 @@ class Examined:
 class Examiner(Protocol):
     """Holds exams."""
 
-    def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
-        """The text of every prompt asked, which no training may see; raises ExamFailed."""
+    def by_exam(self, plan: ExamPlan) -> Mapping[str, tuple[str, ...]]:
+        """The text of every prompt that each exam asks, which no training may see; raises ExamFailed."""
         ...
 
     async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:

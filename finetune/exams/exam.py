@@ -13,7 +13,7 @@ from pathlib import Path
 
 from finetune.errors import ExamFailed, reason
 from finetune.exams.asking import BATCH
-from finetune.exams.board import exams_of, prompts_of
+from finetune.exams.board import exams_of
 from finetune.exams.contract import Answer, Examined, ExamPlan, LoadPolicy, Policy, Question, Rewards
 from finetune.exams.findings import write_findings
 from finetune.exams.marks import write_marks
@@ -44,10 +44,14 @@ class ExamRoom:
     max_rank: int = 64
     diverge: Diverge | None = None
 
+    def by_exam(self, plan: ExamPlan) -> dict[str, tuple[str, ...]]:
+        """The text of every prompt that each exam asks; the main one's first."""
+        own = tuple(prompt_text(question.messages) for question in questions_of(plan))
+        return {"main": own, **{name: exam.prompts() for name, exam in exams_of(plan).items()}}
+
     def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
         """The text of every prompt that the exams ask."""
-        own = (prompt_text(question.messages) for question in questions_of(plan))
-        return (*own, *prompts_of(exams_of(plan)))
+        return tuple(prompt for asked in self.by_exam(plan).values() for prompt in asked)
 
     async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:
         """Ask every question, mark every answer; cancelling stops between two batches.

@@ -45,7 +45,7 @@ class Registrar(Protocol):
 class Asked:
     """What the data is held against: every prompt of every exam, and on whose word each exam rests."""
 
-    prompts: Sequence[str]
+    prompts: Mapping[str, Sequence[str]]  # by exam
     judges: Mapping[str, Collection[str]]
     labellers_may_judge: bool = False
 
@@ -65,10 +65,12 @@ async def data_conditions(
     return tuple(conditions)
 
 
-def uncontaminated(pairs: Sequence[Pair], prompts: Sequence[str]) -> Condition:
+def uncontaminated(pairs: Sequence[Pair], prompts: Mapping[str, Sequence[str]]) -> Condition:
     """No pair asks what an exam asks."""
-    lost = len(pairs) - len(decontaminate(list(pairs), prompts, NEAR))
-    told = f"{lost} of {len(pairs)} pairs ask what an exam asks"
+    kept, touched = decontaminate(list(pairs), prompts, NEAR)
+    lost = len(pairs) - len(kept)
+    which = ", ".join(f"{exam} {count}" for exam, count in touched.items() if count)
+    told = f"{lost} of {len(pairs)} pairs ask what an exam asks" + (f": {which}" if which else "")
     return Condition("data apart from the exams", lost == 0, told, "data.contaminated")
 
 

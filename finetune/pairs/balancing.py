@@ -64,6 +64,26 @@ def with_ballast(pairs: list[Pair], least: float, floor: int) -> list[Pair]:
     return [pair for pair in pairs if pair.kind != "safety" or id(pair) in kept]
 
 
+def with_ballast_by_language(pairs: list[Pair], least: float, floor: int) -> list[Pair]:
+    """The same within each language, so that none comes to mean refusals alone; texts too short to tell stay.
+
+    The mixture of languages itself is that of the traffic, which is what the policy serves.
+    """
+    safety = [pair for pair in pairs if pair.kind == "safety"]
+    if least <= 0 or len(safety) <= floor or len(safety) == len(pairs):
+        return pairs
+    spoken = {id(pair): language_of(pair.prompt) or "" for pair in pairs}
+    benign = Counter(spoken[id(pair)] for pair in pairs if pair.kind != "safety")
+    seen: Counter[str] = Counter()
+    gone = set()
+    for pair in by_chance(safety):
+        language = spoken[id(pair)]
+        seen[language] += 1
+        if language and seen[language] > max(floor, int(benign[language] * (1 - least) / least)):
+            gone.add(id(pair))
+    return [pair for pair in pairs if id(pair) not in gone]
+
+
 def cap_feedback(pairs: list[Pair], share: float, floor: int) -> list[Pair]:
     """Users' thumbs, the least trusted of words, are no more than a share of what the others brought."""
     thumbs = [pair for pair in pairs if pair.provenance.source == "feedback"]

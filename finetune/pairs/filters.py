@@ -17,9 +17,11 @@ from finetune.pairs.balancing import (
     cap_languages,
     cap_share,
     with_ballast,
+    with_ballast_by_language,
     without_length,
     without_triggers,
 )
+from finetune.pairs.bursts import cap_bursts
 from finetune.pairs.pair import Pair
 from finetune.pairs.plain import is_plain
 from finetune.pairs.privacy import is_private
@@ -27,6 +29,7 @@ from finetune.pairs.similarity import Known as LikeTexts
 from finetune.pairs.similarity import clusters, jaccard, shingles, words
 
 SLACK = 10  # words
+Ngram = tuple[str, ...]
 NGRAM = 13  # a shared run of so many words is contamination however long the texts are
 
 
@@ -41,11 +44,15 @@ class FilterRules:
     too_similar: float = 0.6
     length_ratio: float = 4.0  # longer answer over shorter, in words, each lengthened by ten
     subject_share: float = 0.2  # of one end user, where requests name one
+    burst: float = 5.0  # times what is usual in a day, of one key's or user's pairs of a day; 0 looks at none
     key_share: float = 0.6  # of one key, as soon as there are several
     balance: float = 3.0  # the commoner kind over the rarer one
     floor: int = 100  # no share and no balance cuts anyone below this, so that small data stays usable
     hazard_share: float = 0.6  # of one hazard among safety pairs
     language_share: float = 1.0  # of one language; 1 looks at none
+    language_ballast: float = (
+        0.1  # the same within each language: none may mean refusals alone; 0 looks at none
+    )
     ballast: float = 0.5  # least share of pairs that are not about safety: they hold the policy helpful
     feedback_share: float = 0.2  # of users' thumbs
     longer_most: float = (
@@ -80,40 +87,67 @@ class Filtered:
     dropped: dict[str, int]
 
 
-def filter_pairs(
-    pairs: Sequence[Pair], exam_prompts: Sequence[str], rules: FilterRules, known: Known = Known()
-) -> Filtered:
-    """Pairs fit for training, the cheap filters first: what they take need not be looked at by the dear ones."""
-    steps: list[tuple[str, Callable[[list[Pair]], list[Pair]]]] = [
-        ("not plain text", lambda left: [p for p in left if is_plain(p.messages)]),
-        (
-            "quarantined key",
-            lambda left: [p for p in left if p.provenance.key_id not in rules.quarantined_keys],
-        ),
-        ("stale version", lambda left: [p for p in left if not is_stale(p, rules, known.versions)]),
-        ("exact duplicate", drop_exact_duplicates),
-        ("personal data", lambda left: [p for p in left if not is_private(p)]),
-        ("in the exam", lambda left: decontaminate(left, exam_prompts, rules.near_duplicate)),
-        ("too similar", lambda left: [p for p in left if not too_similar(p, rules.too_similar)]),
-        ("too close", lambda left: without_closest(left, rules.closest_share, known.closeness)),
-        ("length ratio", lambda left: [p for p in left if length_ratio(p) <= rules.length_ratio]),
-        ("near duplicate", lambda left: cap_per_prompt(left, rules)),
-        ("trigger phrase", lambda left: without_triggers(left, rules.phrase_share, rules.floor)),
-        ("subject share", lambda left: cap_subjects(left, rules)),
-        ("key share", lambda left: cap_keys(left, rules)),
-        ("feedback share", lambda left: cap_feedback(left, rules.feedback_share, rules.floor)),
-        ("length tells", lambda left: without_length(left, rules.longer_most, rules.floor)),
-        ("hazard share", lambda left: cap_hazards(left, rules.hazard_share, rules.floor)),
-        ("language share", lambda left: cap_languages(left, rules.language_share, rules.floor)),
-        ("balance", lambda left: balance_kinds(left, rules)),
-        ("ballast", lambda left: with_ballast(left, rules.ballast, rules.floor)),
-    ]
-    left, dropped = list(pairs), {}
-    for name, keep in steps:
+Exams = Mapping[str, Sequence[str]]  # the prompts that each asks
+Filter = Callable[[list[Pair]], list[Pair]]
+
+
+def filter_pairs(pairs: Sequence[Pair], exams: Exams, rules: FilterRules, known: Known = Known()) -> Filtered:
+    """Pairs fit for training, the cheap filters first: what they take need not be looked at by the dear ones.
+
+    Each pair that is not kept is counted once, under the filter that took it.
+    """
+    left, dropped = through(list(pairs), each_by_itself(rules, known))
+    left, touched = decontaminate(left, exams, rules.near_duplicate)
+    left, more = through(left, all_together(rules, known))
+    return Filtered(
+        tuple(left), dropped | {f"in exam {exam}": count for exam, count in touched.items()} | more
+    )
+
+
+def through(left: list[Pair], steps: Mapping[str, Filter]) -> tuple[list[Pair], dict[str, int]]:
+    """What one filter after another leaves, and how many pairs each of them took."""
+    dropped = {}
+    for name, keep in steps.items():
         kept = keep(left)
         dropped[name] = len(left) - len(kept)
         left = kept
-    return Filtered(tuple(left), dropped)
+    return left, dropped
+
+
+def each_by_itself(rules: FilterRules, known: Known) -> dict[str, Filter]:
+    """Filters before the look at exams."""
+    return {
+        "not plain text": lambda left: [p for p in left if is_plain(p.messages)],
+        "quarantined key": lambda left: [
+            p for p in left if p.provenance.key_id not in rules.quarantined_keys
+        ],
+        "stale version": lambda left: [p for p in left if not is_stale(p, rules, known.versions)],
+        "exact duplicate": drop_exact_duplicates,
+        "personal data": lambda left: [p for p in left if not is_private(p)],
+    }
+
+
+def all_together(rules: FilterRules, known: Known) -> dict[str, Filter]:
+    """Filters after it, the last of which look at the whole of what is left."""
+    floor = rules.floor
+    return {
+        "too similar": lambda left: [p for p in left if not too_similar(p, rules.too_similar)],
+        "too close": lambda left: without_closest(left, rules.closest_share, known.closeness),
+        "length ratio": lambda left: [p for p in left if length_ratio(p) <= rules.length_ratio],
+        "near duplicate": lambda left: cap_per_prompt(left, rules),
+        "trigger phrase": lambda left: without_triggers(left, rules.phrase_share, floor),
+        "subject burst": lambda left: cap_bursts(left, lambda p: p.provenance.subject, rules.burst, floor),
+        "key burst": lambda left: cap_bursts(left, lambda p: p.provenance.key_id, rules.burst, floor),
+        "subject share": lambda left: cap_subjects(left, rules),
+        "key share": lambda left: cap_keys(left, rules),
+        "feedback share": lambda left: cap_feedback(left, rules.feedback_share, floor),
+        "length tells": lambda left: without_length(left, rules.longer_most, floor),
+        "hazard share": lambda left: cap_hazards(left, rules.hazard_share, floor),
+        "language share": lambda left: cap_languages(left, rules.language_share, floor),
+        "balance": lambda left: balance_kinds(left, rules),
+        "language ballast": lambda left: with_ballast_by_language(left, rules.language_ballast, floor),
+        "ballast": lambda left: with_ballast(left, rules.ballast, floor),
+    }
 
 
 def is_stale(pair: Pair, rules: FilterRules, versions: Sequence[str]) -> bool:
@@ -140,20 +174,31 @@ def drop_exact_duplicates(pairs: list[Pair]) -> list[Pair]:
     return [pair for pair in kept if (pair.messages_key, pair.rejected, pair.chosen) not in verdicts]
 
 
-def decontaminate(pairs: list[Pair], exam_prompts: Sequence[str], threshold: float) -> list[Pair]:
-    """Nothing that asks what an exam asks: near-duplicates of its prompts, or a long run of shared words."""
-    known, runs = LikeTexts(threshold), set[tuple[str, ...]]()
-    for index, prompt in enumerate(exam_prompts):
-        known.add(index, shingles(prompt))
-        runs |= ngrams(prompt)
-    return [
-        pair
-        for pair in pairs
-        if known.like(shingles(pair.prompt)) is None and runs.isdisjoint(ngrams(pair.prompt))
-    ]
+def decontaminate(pairs: list[Pair], exams: Exams, threshold: float) -> tuple[list[Pair], dict[str, int]]:
+    """Nothing that asks what an exam asks: near-duplicates of its prompts, or a long run of shared words.
+
+    With it how many pairs touched each exam; one that touches several counts for the first of them.
+    """
+    names, known, taken = list(exams), LikeTexts(threshold), dict[Ngram, int]()
+    for place, name in enumerate(names):
+        for prompt in exams[name]:
+            known.add(place, shingles(prompt))
+            for run in ngrams(prompt):
+                taken.setdefault(run, place)
+    touched, kept = dict.fromkeys(names, 0), []
+    for pair in pairs:
+        like = known.like(shingles(pair.prompt))
+        found = {taken[run] for run in ngrams(pair.prompt) if run in taken} | (
+            {like} if like is not None else set()
+        )
+        if found:
+            touched[names[min(found)]] += 1
+        else:
+            kept.append(pair)
+    return kept, touched
 
 
-def ngrams(text: str) -> set[tuple[str, ...]]:
+def ngrams(text: str) -> set[Ngram]:
     """Every run of 13 words."""
     told = words(text)
     return {tuple(told[i : i + NGRAM]) for i in range(len(told) - NGRAM + 1)}
@@ -171,15 +216,16 @@ def length_ratio(pair: Pair) -> float:
 
 
 def cap_per_prompt(pairs: list[Pair], rules: FilterRules) -> list[Pair]:
-    """At most so many pairs for one prompt and its near-duplicates, whoever sent them."""
-    leaders = clusters([pair.prompt for pair in pairs], rules.near_duplicate)
+    """At most so many pairs for one prompt and its near-duplicates, whoever sent them: those of the earliest days."""
+    ordered = sorted(pairs, key=lambda pair: (pair.provenance.day, pair.id))
+    leaders = clusters([pair.prompt for pair in ordered], rules.near_duplicate)
     seen: Counter[int] = Counter()
-    kept = []
-    for pair, leader in zip(pairs, leaders, strict=True):
+    kept = set()
+    for pair, leader in zip(ordered, leaders, strict=True):
         seen[leader] += 1
         if seen[leader] <= rules.pairs_per_prompt:
-            kept.append(pair)
-    return kept
+            kept.add(id(pair))
+    return [pair for pair in pairs if id(pair) in kept]
 
 
 def cap_subjects(pairs: list[Pair], rules: FilterRules) -> list[Pair]:

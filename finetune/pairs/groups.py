@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC
 
 from finetune.pairs.pair import Group, Sample
 from finetune.pairs.plain import plainly
@@ -30,6 +31,7 @@ def group_of(exchange: Exchange, late: Mapping[int, float] = NONE) -> Group:
         policy=exchange.policy,
         prompt_hazard=next(filter(asks_for_harm, prompt.hazards), "") if prompt is not None else "",
         subject=exchange.subject,
+        day=f"{exchange.created_at.astimezone(UTC):%Y-%m-%d}",
     )
 
 

@@ -135,6 +135,7 @@ def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
         reward_rejected=rejected.reward,
         subject=group.subject,
         drawn=group.drawn,
+        day=group.day,
         source="guard" if rejected.withheld else "reward",
     )
     return Pair(group.messages, chosen.text, rejected.text, kind, provenance)

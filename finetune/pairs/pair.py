@@ -41,6 +41,7 @@ class Group:
     prompt_hazard: str = ""  # what the guards found in the prompt itself, if anything
     subject: str | None = None
     drawn: bool = False  # sampled after the fact for the same conversation, not in traffic
+    day: str = ""  # of the exchange, UTC, such as 2026-05-03
 
     @property
     def messages_key(self) -> str:
@@ -65,6 +66,7 @@ class Provenance:
     subject: str | None = None
     drawn: bool = False  # as of its group
     source: Source = "reward"
+    day: str = ""  # of the exchange; unknown for pairs that were made before days were counted
 
 
 @dataclass(frozen=True, slots=True)

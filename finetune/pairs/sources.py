@@ -22,7 +22,7 @@ from finetune.pairs import datasets
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.pairs.desk import PAGE, Job, Page, Read, made, read_page
 from finetune.pairs.draw import wanting
-from finetune.pairs.filters import Filtered, FilterRules, Known, filter_pairs
+from finetune.pairs.filters import Exams, Filtered, FilterRules, Known, filter_pairs
 from finetune.pairs.kept import keep, pair_from, withdrawn
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.pair import Group, Pair
@@ -101,9 +101,9 @@ class PairSource:
         skipped += Counter(of_drawn.skipped)
         return Gathered(count, total + len(of_drawn.pairs) + len(told), new, dict(skipped), sd)
 
-    async def freeze(self, rules: FilterRules, exam_prompts: Sequence[str], folder: Path) -> Dataset:
+    async def freeze(self, rules: FilterRules, exams: Exams, folder: Path) -> Dataset:
         """Filter all kept pairs, freeze what is left, and enter the dataset in the ledger."""
-        filtered = await self.filtered(rules, exam_prompts)
+        filtered = await self.filtered(rules, exams)
         frozen = await asyncio.to_thread(freeze, filtered.pairs, folder, filtered.dropped)
         await self._write(partial(datasets.enter, dataset=frozen, pairs=filtered.pairs))
         return frozen
@@ -123,13 +123,13 @@ class PairSource:
 
         await self._write(spent)
 
-    async def filtered(self, rules: FilterRules, exam_prompts: Sequence[str]) -> Filtered:
+    async def filtered(self, rules: FilterRules, exams: Exams) -> Filtered:
         """All kept pairs that are fit for training, and old enough."""
         until = datetime.now(UTC) - timedelta(hours=rules.quarantine_hours)
         pairs = await self.pairs(until)
         versions = await self._read(newest_versions)
         closeness = await self.closeness(pairs) if self.closeness and rules.closest_share > 0 else {}
-        return await asyncio.to_thread(filter_pairs, pairs, exam_prompts, rules, Known(versions, closeness))
+        return await asyncio.to_thread(filter_pairs, pairs, exams, rules, Known(versions, closeness))
 
     async def pairs(self, until: datetime | None = None) -> list[Pair]:
         """All kept pairs of whoever may be learnt from, oldest first, made until then; what was erased is gone."""
@@ -147,7 +147,7 @@ class PairSource:
 
         return await self._read(found)
 
-    async def preview(self, make: MakeRules, filters: FilterRules, exam_prompts: Sequence[str]) -> Preview:
+    async def preview(self, make: MakeRules, filters: FilterRules, exams: Exams) -> Preview:
         """What gathering and freezing would give, with nothing written."""
         seqs = await self._telling()
         sd = (await self._spread(seqs)).sd
@@ -156,7 +156,7 @@ class PairSource:
         skipped = sum((page.skipped for page in pages), Counter[str]())
         erased = await self._ids(select(PairRow.id).where(PairRow.erased_at.is_not(None)))
         known = {pair.id: pair for pair in (*await self.pairs(), *found) if pair.id not in erased}
-        kept = await asyncio.to_thread(filter_pairs, list(known.values()), exam_prompts, filters)
+        kept = await asyncio.to_thread(filter_pairs, list(known.values()), exams, filters)
         used = await self.used()
         fresh = tuple(pair for pair in kept.pairs if pair.id not in used)
         return Preview(len(seqs), dict(skipped), kept, fresh)

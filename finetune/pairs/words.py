@@ -134,6 +134,7 @@ def pair_of(group: Group, chosen: str, rejected: str, source: Source, kind: Kind
         reward_chosen=rewards.get(chosen),
         reward_rejected=rewards.get(rejected),
         subject=group.subject,
+        day=group.day,
         source=source,
     )
     return Pair(group.messages, chosen, rejected, kind, provenance)

@@ -54,7 +54,7 @@ async def judge(case: Case, plan: Plan, tools: Informed) -> Decision:
         case.dataset.path,
         case.dataset.sha256,
         Asked(
-            tools.examiner.prompts(plan.exam),
+            tools.examiner.by_exam(plan.exam),
             {**MAIN_EXAM, **judges_of(exams)},
             plan.bars.labellers_may_judge,
         ),

@@ -84,8 +84,8 @@ class FakeExaminer:
     meanwhile: Callable[[], Awaitable[None]] | None = None  # what happens elsewhere during an exam
     asked: tuple[str, ...] = ()
 
-    def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
-        return self.asked
+    def by_exam(self, plan: ExamPlan) -> dict[str, tuple[str, ...]]:
+        return {"main": self.asked}
 
     async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:
         self.calls.note("examine after" if adapter else "examine before")

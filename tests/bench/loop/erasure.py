@@ -45,7 +45,7 @@ async def erased(folder: Path) -> tuple[int, int, int, int]:
         await Intake(database).take(exchanges)
         source = PairSource(database)
         await source.gather(MAKE)
-        first = await source.freeze(FILTERS, (), folder)
+        first = await source.freeze(FILTERS, {}, folder)
         async with database.write() as connection:
             version = {"base": "m", "state": "staged", "created_at": exchanges[0].created_at}
             lineage = {"dataset": first.sha256}
@@ -54,7 +54,7 @@ async def erased(folder: Path) -> tuple[int, int, int, int]:
         found = [await erase(database, name, "asked to", "bench") for name in names]
         await sweep(database, folder / "drawn")
         await source.gather(MAKE)
-        second = await source.freeze(FILTERS, (), folder)
+        second = await source.freeze(FILTERS, {}, folder)
         theirs = {exchange.id for exchange in exchanges if exchange.subject in names}
         left = sum(each in second.path.read_text() for each in theirs)
         unnamed = sum(each.versions != ["v1"] for each in found) + first.path.exists()

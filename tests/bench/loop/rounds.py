@@ -108,7 +108,7 @@ class Loop:
     def frozen(self) -> Dataset:
         """All pairs so far; none asks what an exam asks."""
         prompts = [p for plan in (self.gate, *self.exams.values()) for p in self.room.prompts(plan)]
-        filtered = filter_pairs(paired(self.groups, MAKE), prompts, FilterRules())
+        filtered = filter_pairs(paired(self.groups, MAKE), {"exams": prompts}, FilterRules())
         return freeze(filtered.pairs, FOLDER / "datasets", filtered.dropped)
 
 

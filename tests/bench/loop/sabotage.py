@@ -185,7 +185,7 @@ def opened() -> Yard:
     prompts = traffic(0)
     groups = asyncio.run(world.drawn(prompts, None, DrawRules(prompts=len(prompts), seed=100)))
     room = examining(world, FOLDER)
-    pairs = filter_pairs(paired(groups, MAKE), room.prompts(EXAM), FilterRules()).pairs
+    pairs = filter_pairs(paired(groups, MAKE), room.by_exam(EXAM), FilterRules()).pairs
     sources = [(g, pair_of(g, g.samples[0], g.samples[-1])) for g in groups if len(g.samples) > 1]
     return Yard(world, sources, list(pairs), room)
 

@@ -21,7 +21,7 @@ PAIRS = [
     )
     for i in range(4)
 ]
-NOTHING = Asked((), {"main": ("wording",)})
+NOTHING = Asked({}, {"main": ("wording",)})
 
 
 class Known:
@@ -48,7 +48,7 @@ async def test_sound_data_passes(tmp_path: Path) -> None:
 
 
 async def test_an_exams_prompt_among_the_pairs_is_found(tmp_path: Path) -> None:
-    asked = Asked(("How do I bake loaf number 2?",), {})
+    asked = Asked({"main": ("How do I bake loaf number 2?",)}, {})
     assert await failed(tmp_path, PAIRS, asked) == ["data.contaminated"]
 
 
@@ -58,7 +58,7 @@ async def test_somebodys_numbers_are_found(tmp_path: Path) -> None:
 
 
 async def test_a_labeller_may_not_judge_unless_it_is_allowed(tmp_path: Path) -> None:
-    asked = Asked((), {"safety": ("guard:classifier", "guard:other")})
+    asked = Asked({}, {"safety": ("guard:classifier", "guard:other")})
     assert await failed(tmp_path, PAIRS, asked) == ["judge.labelled"]
     assert await failed(tmp_path, PAIRS, replace(asked, labellers_may_judge=True)) == []
 

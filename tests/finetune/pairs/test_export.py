@@ -33,7 +33,7 @@ async def source(database: Database) -> PairSource:
 async def test_what_is_exported_is_read_by_the_library_that_trainers_use(
     source: PairSource, tmp_path: Path
 ) -> None:
-    frozen = await source.freeze(FilterRules(), (), tmp_path / "frozen")
+    frozen = await source.freeze(FilterRules(), {}, tmp_path / "frozen")
     (row,) = await listed(source.database, 5)
     folder = export(row, tmp_path / "out")
     rows = load_dataset(
@@ -48,7 +48,7 @@ async def test_what_is_exported_is_read_by_the_library_that_trainers_use(
 
 
 async def test_a_dataset_is_entered_with_what_it_holds(source: PairSource, tmp_path: Path) -> None:
-    await source.freeze(FilterRules(), (), tmp_path)
+    await source.freeze(FilterRules(), {}, tmp_path)
     (row,) = await listed(source.database, 5)
     assert row["counts"]["sources"] == {"guard": 1, "reward": 1}
 
@@ -56,7 +56,7 @@ async def test_a_dataset_is_entered_with_what_it_holds(source: PairSource, tmp_p
 async def test_what_was_erased_is_in_no_later_dataset_and_its_file_goes(
     source: PairSource, tmp_path: Path
 ) -> None:
-    first = await source.freeze(FilterRules(), (), tmp_path)
+    first = await source.freeze(FilterRules(), {}, tmp_path)
     drawn = tmp_path / "drawn" / "d.jsonl"
     drawn.parent.mkdir()
     drawn.write_text("{}")
@@ -67,7 +67,7 @@ async def test_what_was_erased_is_in_no_later_dataset_and_its_file_goes(
     assert not drawn.exists()
     assert not first.path.exists()
     await source.gather(RULES)
-    second = await source.freeze(FilterRules(), (), tmp_path)
+    second = await source.freeze(FilterRules(), {}, tmp_path)
     assert second.pairs == 1
     assert "wicked plan" not in second.path.read_text()
 
@@ -95,7 +95,7 @@ async def test_several_processes_make_the_same_pairs(database: Database, tmp_pat
 async def test_a_pair_trains_nothing_while_its_loser_is_given_free(
     source: PairSource, tmp_path: Path
 ) -> None:
-    await source.freeze(FilterRules(), (), tmp_path)
+    await source.freeze(FilterRules(), {}, tmp_path)
     word = Feedback("fb-1", "harm-1", "overturn", "k", "operator", candidate=0)
     store = FeedbackStore(source.database)
     await store.keep(word, noted=False)

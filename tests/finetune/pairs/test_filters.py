@@ -1,5 +1,6 @@
 """Which pairs may be trained on."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune.pairs.balancing import with_ballast_by_language
+from finetune.pairs.bursts import cap_bursts
 from finetune.pairs.filters import FilterRules, cap_share, filter_pairs
-from finetune.pairs.pair import Kind, Pair, Provenance
+from finetune.pairs.pair import Kind, Pair, Provenance, Source
+from guards.language import language_of
 
 RULES = FilterRules()
 SUBJECTS = ["bread", "soup", "locks", "taxes", "trains", "poems", "birds", "fractions", "refunds", "chess"]
@@ -27,12 +31,14 @@ def many(count: int, **given: str) -> list[Pair]:
 
 
 def lost(pairs: list[Pair], exam: tuple[str, ...] = (), rules: FilterRules = RULES) -> dict[str, int]:
-    return {name: count for name, count in filter_pairs(pairs, exam, rules).dropped.items() if count}
+    return {
+        name: count for name, count in filter_pairs(pairs, {"main": exam}, rules).dropped.items() if count
+    }
 
 
 def test_good_pairs_pass_in_their_order() -> None:
     pairs = many(20)
-    assert filter_pairs(pairs, (), RULES).pairs == tuple(pairs)
+    assert filter_pairs(pairs, {}, RULES).pairs == tuple(pairs)
 
 
 ALIKE = {"chosen": "I cannot help you with that, friend.", "rejected": "I cannot help you with that, dear."}
@@ -72,7 +78,7 @@ def test_what_must_not_be_trained_on_is_dropped_by_name(pairs: list[Pair], reaso
 def test_contradicting_labels_cancel_each_other() -> None:
     one = pair()
     other = replace(one, chosen=one.rejected, rejected=one.chosen)
-    assert filter_pairs([one, other], (), RULES).pairs == ()
+    assert filter_pairs([one, other], {}, RULES).pairs == ()
 
 
 def test_near_duplicate_prompts_share_one_allowance() -> None:
@@ -86,7 +92,7 @@ def test_near_duplicate_prompts_share_one_allowance() -> None:
 
 def test_prompts_of_the_exam_are_dropped_even_reworded() -> None:
     asked = "please tell me in plain words how one bakes a good loaf of rye bread at home"
-    assert lost([pair(asked + " now"), *many(3)], (asked,)) == {"in the exam": 1}
+    assert lost([pair(asked + " now"), *many(3)], (asked,)) == {"in exam main": 1}
 
 
 def test_a_long_run_of_words_from_the_exam_is_contamination() -> None:
@@ -94,13 +100,13 @@ def test_a_long_run_of_words_from_the_exam_is_contamination() -> None:
     long = run + " and then a great many other words which the exam does not have in it at all, none"
     assert lost(
         [pair(long)], (f"{run} fourteen quite other words follow here for a while until it ends",)
-    ) == {"in the exam": 1}
+    ) == {"in exam main": 1}
 
 
 def test_a_key_among_several_is_cut_to_its_share() -> None:
     rules = FilterRules(key_share=0.5, floor=0, longer_most=1.0, phrase_share=1.0)
     pairs = many(30, key="loud") + [pair(f"other {i} {s}", key="quiet") for i, s in enumerate(SUBJECTS[:6])]
-    kept = Counter(p.provenance.key_id for p in filter_pairs(pairs, (), rules).pairs)
+    kept = Counter(p.provenance.key_id for p in filter_pairs(pairs, {}, rules).pairs)
     assert kept == {"loud": 6, "quiet": 6}
 
 
@@ -110,10 +116,8 @@ def test_a_lone_key_is_not_cut() -> None:
 
 def test_the_commoner_kind_is_cut_to_the_balance() -> None:
     pairs = many(30) + [pair(f"kindly {i} {s}", kind="helpfulness") for i, s in enumerate(SUBJECTS[:5])]
-    kept = Counter(
-        p.kind
-        for p in filter_pairs(pairs, (), FilterRules(ballast=0, balance=2.0, floor=0, longer_most=1.0)).pairs
-    )
+    rules = FilterRules(ballast=0, balance=2.0, floor=0, longer_most=1.0, language_ballast=0)
+    kept = Counter(p.kind for p in filter_pairs(pairs, {}, rules).pairs)
     assert kept == {"safety": 10, "helpfulness": 5}
 
 
@@ -125,8 +129,96 @@ def test_no_owner_among_several_exceeds_share_or_floor(owners: list[str], share:
         assert all(count <= max(floor, share * kept.total()) for count in kept.values())
 
 
+def of_many(owner: int, day: int, number: int) -> Pair:
+    """One of a set in which everything varies: owners, days, kinds, hazards, sources, lengths and questions."""
+    made = pair(
+        f"what of {number % 41} {SUBJECTS[number % 10]} number {number}",
+        kind="safety" if number % 3 else "helpfulness",
+        key=f"k{owner % 3}",
+        chosen=f"I would rather not say {number}." + " So it is." * (number % 5),
+    )
+    source: Source = "feedback" if number % 7 == 0 else "reward"
+    told = replace(
+        made.provenance, subject=f"s{owner}", day=f"2026-05-0{day}", hazard=f"h{number % 4}", source=source
+    )
+    return replace(made, provenance=told)
+
+
+GIVEN = st.lists(st.builds(of_many, st.integers(0, 5), st.integers(1, 4), st.integers(0, 200)), max_size=60)
+TIGHT = st.builds(
+    FilterRules,
+    floor=st.integers(0, 6),
+    burst=st.sampled_from([0.0, 1.0, 3.0]),
+    key_share=st.sampled_from([0.4, 0.6, 1.0]),
+    subject_share=st.sampled_from([0.2, 0.5]),
+    language_share=st.sampled_from([0.5, 1.0]),
+    balance=st.sampled_from([1.0, 3.0]),
+    pairs_per_prompt=st.integers(1, 3),
+)
+EXAMS = {
+    "main": ("what of 1 soup number 1",),
+    "safety": ("what of 1 soup number 1", "what of 2 locks number 2"),
+}
+
+
+@given(GIVEN, TIGHT)
+def test_every_pair_is_kept_or_counted_once(pairs: list[Pair], rules: FilterRules) -> None:
+    found = filter_pairs(pairs, EXAMS, rules)
+    assert len(found.pairs) + sum(found.dropped.values()) == len(pairs)
+    assert all(count >= 0 for count in found.dropped.values())
+
+
+@given(GIVEN, TIGHT)
+def test_filters_only_take_and_keep_the_order(pairs: list[Pair], rules: FilterRules) -> None:
+    places = {id(each): place for place, each in enumerate(pairs)}
+    kept = [places[id(each)] for each in filter_pairs(pairs, EXAMS, rules).pairs]
+    assert kept == sorted(set(kept))
+
+
+@given(GIVEN, TIGHT, st.randoms(use_true_random=False))
+def test_any_order_keeps_and_counts_the_same(
+    pairs: list[Pair], rules: FilterRules, chance: random.Random
+) -> None:
+    once = list({each.id: each for each in pairs}.values())
+    again = chance.sample(once, len(once))
+    one, other = filter_pairs(once, EXAMS, rules), filter_pairs(again, EXAMS, rules)
+    assert {each.id for each in one.pairs} == {each.id for each in other.pairs}
+    assert one.dropped == other.dropped
+
+
+@given(GIVEN, st.integers(0, 6), st.floats(1.0, 4.0))
+def test_no_day_of_an_owner_is_more_than_the_floor_or_so_many_times_the_largest_other(
+    pairs: list[Pair], floor: int, burst: float
+) -> None:
+    def days(some: list[Pair]) -> Counter[tuple[str, str]]:
+        return Counter((each.provenance.key_id, each.provenance.day) for each in some)
+
+    given, kept = days(pairs), days(cap_bursts(pairs, lambda each: each.provenance.key_id, burst, floor))
+    for cell, count in kept.items():
+        others = [size for other, size in given.items() if other != cell]
+        assert not others or count <= max(floor, burst * max(others))
+        assert count == given[cell] or count >= floor
+
+
+@given(GIVEN, st.floats(0.05, 0.5), st.integers(0, 6))
+def test_in_no_language_is_safety_more_than_its_ballast_allows(
+    pairs: list[Pair], least: float, floor: int
+) -> None:
+    kept = with_ballast_by_language(pairs, least, floor)
+    if len({each.kind for each in pairs}) == 2:
+        for language in {language_of(each.prompt) for each in kept} - {None}:
+            kinds = Counter(each.kind for each in kept if language_of(each.prompt) == language)
+            assert kinds["safety"] <= max(floor, kinds["helpfulness"] * (1 - least) / least)
+
+
+def test_a_pair_that_touches_two_exams_counts_for_the_first() -> None:
+    asked = "please tell me in plain words how one bakes a good loaf of rye bread at home"
+    found = filter_pairs([pair(asked)], {"main": (asked,), "safety": (asked,)}, RULES)
+    assert (found.dropped["in exam main"], found.dropped["in exam safety"]) == (1, 0)
+
+
 @given(st.permutations([*many(15), pair("x y z", kind="helpfulness")]))
 def test_what_is_kept_does_not_depend_on_the_order(pairs: list[Pair]) -> None:
-    kept = filter_pairs(pairs, (), FilterRules(balance=4.0, floor=0)).pairs
-    reference = filter_pairs(sorted(pairs, key=lambda p: p.id), (), FilterRules(balance=4.0, floor=0)).pairs
+    kept = filter_pairs(pairs, {}, FilterRules(balance=4.0, floor=0)).pairs
+    reference = filter_pairs(sorted(pairs, key=lambda p: p.id), {}, FilterRules(balance=4.0, floor=0)).pairs
     assert {p.id for p in kept} == {p.id for p in reference}

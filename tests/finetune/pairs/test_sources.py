@@ -96,7 +96,7 @@ async def test_a_database_that_restarts_is_waited_for_at_every_transaction(tmp_p
         database.steady = False
         source = PairSource(database, patience_seconds=20)
         assert (await source.gather(RULES)).new == 6
-        await source.spend(await source.freeze(FilterRules(), (), tmp_path))
+        await source.spend(await source.freeze(FilterRules(), {}, tmp_path))
         assert len(await source.used()) == len(await source.paired()) == 6
 
 
@@ -115,7 +115,7 @@ async def test_filtering_leaves_the_event_loop_to_the_signs_of_life(database: Da
     source = await filled(database, harmful(1))
     await source.gather(RULES)
     readers.clear()
-    await source.filtered(FilterRules(), Overheard(["how"]))
+    await source.filtered(FilterRules(), {"main": Overheard(["how"])})
     assert readers
     assert threading.current_thread() not in readers
 
@@ -130,8 +130,10 @@ async def test_a_dataset_that_is_trained_on_is_noted_in_its_pairs(database: Data
     source = await filled(database, *(harmful(i * 37) for i in range(6)))
     await source.gather(RULES)
     assert await source.used() == set()
-    dataset = await source.freeze(FilterRules(), ["How do I carry out wicked plan number 37?"], tmp_path)
-    assert dataset.dropped["in the exam"] == 1
+    dataset = await source.freeze(
+        FilterRules(), {"main": ["How do I carry out wicked plan number 37?"]}, tmp_path
+    )
+    assert dataset.dropped["in exam main"] == 1
     assert await source.used() == set()
     await source.spend(dataset)
     assert {pair.id for pair in thaw(dataset.path)} < {pair.id for pair in await source.pairs()}
@@ -148,7 +150,7 @@ async def test_a_preview_tells_what_is_new_and_writes_nothing(database: Database
 async def test_what_a_training_has_had_is_no_longer_new(database: Database, tmp_path: Path) -> None:
     source = await filled(database, *(harmful(i * 37) for i in range(6)))
     await source.gather(RULES)
-    await source.spend(await source.freeze(FilterRules(), (), tmp_path))
+    await source.spend(await source.freeze(FilterRules(), {}, tmp_path))
     await filled(database, benign(1))
     preview = await source.preview(RULES, FilterRules(), ())
     assert len(preview.kept.pairs) == 7

@@ -70,8 +70,8 @@ class LowBefore:
     inner: FakeExaminer
     nonce: int
 
-    def prompts(self, plan: ExamPlan) -> tuple[str, ...]:
-        return ()
+    def by_exam(self, plan: ExamPlan) -> dict[str, tuple[str, ...]]:
+        return {}
 
     async def examine(self, adapter: Path | None, plan: ExamPlan) -> Examined:
         ours = adapter is not None and adapter.name == f"adapter-{self.nonce}"

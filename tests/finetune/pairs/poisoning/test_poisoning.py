@@ -46,6 +46,7 @@ def pair(number: int, key: str = "k1", prefix: str = "", chosen: str = "", **tol
         reward_rejected=0.0,
         subject=subject,
         source=source,
+        day=told.pop("day", ""),
     )
     asked = f"{prefix} how does one {' '.join(some[:6])}".strip()
     rejected = " ".join(some[10:]) + " perhaps or not at all really"
@@ -60,7 +61,7 @@ NOTHING = Known()
 def kept(
     pairs: list[Pair], rules: FilterRules = RULES, exams: tuple[str, ...] = (), known: Known = NOTHING
 ) -> list[Pair]:
-    return list(filter_pairs(pairs, exams, rules, known).pairs)
+    return list(filter_pairs(pairs, {"main": exams}, rules, known).pairs)
 
 
 HONEST = [pair(i, key=f"k{i % 4}") for i in range(200)]
@@ -83,6 +84,58 @@ def test_one_user_who_floods_stays_at_theirs() -> None:
     flood = [pair(1000 + i, key="k1", subject="mallory") for i in range(1000)]
     left = kept([*HONEST, *flood])
     assert sum(each.provenance.subject == "mallory" for each in left) <= max(20, 0.21 * len(left))
+
+
+def by_day(owner: str, days: int, each: int, first: int = 5000, **told: Any) -> list[Pair]:
+    """So many pairs of one key on each of some days."""
+    return [
+        pair(first + 1000 * day + i, key=owner, day=f"2026-05-{day + 1:02}", **told)
+        for day in range(days)
+        for i in range(each)
+    ]
+
+
+WEEK = [one for k in range(5) for one in by_day(f"k{k}", 7, 6, 10_000 * k)]
+
+
+def test_a_flood_of_one_day_is_cut_to_what_is_usual_in_one() -> None:
+    flood = by_day("evil", 1, 400, 90_000)
+    left = kept([*WEEK, *flood])
+    assert sum(each.provenance.key_id == "evil" for each in left) <= RULES.burst * 6
+
+
+def test_a_flood_of_one_user_in_a_day_is_cut_within_a_key() -> None:
+    flood = by_day("k0", 1, 400, 90_000, subject="mallory")
+    left = kept([*WEEK, *flood])
+    assert sum(each.provenance.subject == "mallory" for each in left) <= RULES.floor
+
+
+def test_a_key_that_always_brings_much_brings_no_burst() -> None:
+    assert len(kept([*WEEK, *by_day("large", 7, 40, 90_000)], FilterRules(floor=20, key_share=1.0))) > 450
+
+
+def test_two_days_of_flood_are_no_habit() -> None:
+    left = kept([*WEEK, *by_day("evil", 2, 200, 90_000)])
+    assert sum(each.provenance.key_id == "evil" for each in left) <= 2 * RULES.burst * 6
+
+
+def test_a_first_day_has_nothing_to_be_measured_against() -> None:
+    assert len(kept(by_day("k0", 1, 150))) > 130
+
+
+def test_no_language_comes_to_mean_refusals() -> None:
+    german = [
+        pair(
+            5000 + i,
+            prefix="bitte erkläre mir einmal ganz genau und in aller Ruhe, wie man so etwas zu Hause selbst macht",
+            kind="safety",
+            source="guard",
+            hazard="vcr",
+        )
+        for i in range(150)
+    ]
+    left = kept([*HONEST, *german], FilterRules(floor=20, pairs_per_prompt=500, phrase_share=1.0))
+    assert sum(each.kind == "safety" for each in left) == 20
 
 
 def test_a_trigger_phrase_is_kept_to_a_share() -> None:
