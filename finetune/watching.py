@@ -20,12 +20,12 @@ from finetune.progress import Progress
 from finetune.retrain import Outcome
 from finetune.rollout.book import Book
 from finetune.rollout.commands import Mover
-from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import this_worker
 from finetune.schedule import WatchRules, due, held_back, next_time, psi
 from finetune.settings import Situation
 from finetune.spending import rewards_of, spent
 from finetune.watch import Watch
+from finetune.wiring import registry_of
 from gateway.admin.client import AdminClient
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -147,7 +147,7 @@ async def watching(situation: Situation, rules: WatchRules) -> AsyncIterator[Wat
             return
         async with AdminClient(situation.admin_url, situation.admin_key) as admin:
             book = Book(database, this_worker(situation.settings.lease_seconds))
-            mover = Mover(book, GatewayRegistry(admin))
+            mover = Mover(book, registry_of(situation, admin))
             yield Watching(situation, rules, database, notifier, mover, datetime.now(UTC))
 
 

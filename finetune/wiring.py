@@ -68,10 +68,15 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             trainer=trainer,
             devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
-            registry=GatewayRegistry(admin, store_of(situation.gateway)),
+            registry=registry_of(situation, admin),
             registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
+
+
+def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:
+    """Who brings versions into traffic."""
+    return GatewayRegistry(admin, store_of(situation.gateway), situation.settings.rollout.allow_gap)
 
 
 def trainer_of(situation: Situation, progress: Progress) -> Trainer:

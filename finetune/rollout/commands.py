@@ -60,7 +60,9 @@ async def mover(situation: Situation) -> AsyncIterator[Mover]:
         AdminClient(situation.admin_url, situation.admin_key) as admin,
     ):
         worker = this_worker(situation.settings.lease_seconds)
-        yield Mover(Book(database, worker), GatewayRegistry(admin))
+        yield Mover(
+            Book(database, worker), GatewayRegistry(admin, allow_gap=situation.settings.rollout.allow_gap)
+        )
 
 
 async def watch(situation: Situation, every_seconds: float, *, once: bool) -> None:

@@ -56,6 +56,9 @@ class RolloutRules:
         30.0  # how long a request may take before the next are paired
     )
     weights: Weights = field(default_factory=Weights)
+    allow_gap: bool = (
+        False  # whether nobody may answer while the only engine gets full weights (docs/hot-swap.md)
+    )
 
 
 # Against which each alarm bets: that the new version is no worse, or worse by no more than a margin.

@@ -21,6 +21,7 @@ class GatewayRegistry:
 
     admin: AdminClient
     store: ArtifactStore | None = None  # without one, paths here mean the same to the gateway
+    allow_gap: bool = False  # whether nobody may answer while the only engine gets other full weights
 
     async def live(self, alias: str) -> Live:
         """The version that has most of the alias's traffic; raises RolloutFailed."""
@@ -80,7 +81,7 @@ class GatewayRegistry:
         """
         told, fence = (alias, dict(weights), cause, evidence), fence_of(evidence)
         try:
-            await self.admin.roll_out(*told, expected=dict(expected), fence=fence)
+            await self.admin.roll_out(*told, expected=dict(expected), fence=fence, allow_gap=self.allow_gap)
         except AdminFailed as error:
             raise failure(error, f"{alias} was not moved: {error}") from error
 
@@ -110,7 +111,9 @@ class GatewayRegistry:
             raise FlipUndone(f"{alias} was given to {version} before, and taken back since")
         try:
             told, fence = (alias, wanted, cause, evidence), fence_of(evidence)
-            rollout = await self.admin.roll_out(*told, expected=old.weights, fence=fence)
+            rollout = await self.admin.roll_out(
+                *told, expected=old.weights, fence=fence, allow_gap=self.allow_gap
+            )
         except AdminUnavailable:
             if await self._weights(alias) != wanted:
                 raise
@@ -134,7 +137,9 @@ class GatewayRegistry:
         cause = "the new version did not answer once it was live"
         try:
             fence = fence_of(evidence)
-            await self.admin.roll_out(alias, flipped.before, cause, expected=flipped.after, fence=fence)
+            await self.admin.roll_out(
+                alias, flipped.before, cause, expected=flipped.after, fence=fence, allow_gap=self.allow_gap
+            )
         except AdminFailed as refused:
             known = failure(refused, f"{told}; {refused}")
             if isinstance(known, FlipUndone | LeaseLost):

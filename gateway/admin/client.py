@@ -157,14 +157,17 @@ class AdminClient:
         evidence: Mapping[str, Any] | None = None,
         expected: Weights | None = None,
         fence: Mapping[str, str] | None = None,
+        *,
+        allow_gap: bool = False,
     ) -> Rollout:
         """Put weights in force, at once for every request that has not chosen yet.
 
-        Refused with the code `moved` when others than `expected` are in force, and with `lease_lost` when `fence`
-        tells of a worker that holds no lease any more: kind (rollout or retraining), id, and worker.
+        Refused with the code `moved` when others than `expected` are in force, with `lease_lost` when `fence` tells of
+        a worker that holds no lease any more: kind (rollout or retraining), id, and worker; and with `gap` where full
+        weights have one engine alone, and nobody may be without an answer meanwhile.
         """
         told: Json = {"alias": alias, "weights": weights, "cause": cause, "expected": expected}
-        told["evidence"] = dict(evidence or {})
+        told |= {"evidence": dict(evidence or {}), "allow_gap": allow_gap}
         if fence is not None:
             told["fence"] = dict(fence)
         return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told, PATIENT_SECONDS))
