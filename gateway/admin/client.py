@@ -149,7 +149,7 @@ class AdminClient:
         told = await self._ask("GET", "/admin/transitions", wanted)
         return self._read(list[Json], told.get("data"))
 
-    async def roll_out(
+    async def roll_out(  # noqa: PLR0913 - the fields of the wire
         self,
         alias: str,
         weights: Weights,
