@@ -52,6 +52,14 @@ def export(
 
 
 @app.command()
+def thumbs(config: Config = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Freeze users' thumbs as a dataset of their own: answers that are good or bad by themselves, for method kto."""
+    from finetune.pairs import commands
+
+    obeyed(commands.freeze_thumbs(settled(config, home), as_json=as_json))
+
+
+@app.command()
 def sweep(config: Config = None, home: Home = None) -> None:
     """Remove the files of datasets that hold something erased; `watch` and `run` do this too."""
     from finetune.pairs import commands

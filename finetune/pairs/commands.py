@@ -10,8 +10,11 @@ from finetune.errors import FinetuneFailed
 from finetune.ledger import ledger
 from finetune.pairs.datasets import listed, sweep
 from finetune.pairs.export import export
+from finetune.pairs.ratings import RatingSource
 from finetune.printing import print_json
+from finetune.progress import Silence
 from finetune.settings import Situation
+from finetune.wiring import room_of
 from gateway.ledger.database import Database
 
 MOST = 10_000
@@ -66,7 +69,24 @@ async def export_one(situation: Situation, which: str, to: Path) -> None:
         export(row, to)
     except OSError as error:
         raise FinetuneFailed(f"{which} cannot be exported: {error}") from error
-    Console().print(f"{row['rows']} pairs in {to / 'data.parquet'}", highlight=False)
+    Console().print(f"{row['rows']} {row['kind']} in {to / 'data.parquet'}", highlight=False)
+
+
+async def freeze_thumbs(situation: Situation, *, as_json: bool) -> None:
+    """Users' thumbs as a dataset."""
+    plan = situation.plan
+    async with ledger(situation) as database:
+        source = RatingSource(database, situation.settings.window)
+        exams = room_of(situation, None, Silence()).by_exam(plan.exam)
+        frozen = await source.freeze(plan.filters, exams, plan.datasets)
+    if as_json:
+        print_json({"sha256": frozen.sha256, "rows": frozen.pairs, "dropped": frozen.dropped})
+        return
+    lost = ", ".join(f"{count} {name}" for name, count in frozen.dropped.items() if count)
+    told = f"{frozen.pairs} ratings, frozen as {frozen.sha256[:12]}" + (
+        f" (filters took: {lost})" if lost else ""
+    )
+    Console().print(told, highlight=False)
 
 
 async def sweep_all(situation: Situation) -> None:

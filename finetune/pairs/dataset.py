@@ -50,12 +50,13 @@ def thaw(path: Path) -> list[Pair]:
 
 
 def row_of(pair: Pair) -> dict[str, Any]:
-    """A pair in TRL's conversational shape, with its id, kind and provenance beside it."""
+    """A pair, or a rating, in TRL's conversational shape, with its id, kind and provenance beside it."""
+    rating = {"completion": said(pair.chosen or pair.rejected), "label": pair.liked}
+    both = {"chosen": said(pair.chosen), "rejected": said(pair.rejected)}
     return {
         "id": pair.id,
         "prompt": [dict(message) for message in pair.messages],
-        "chosen": said(pair.chosen),
-        "rejected": said(pair.rejected),
+        **(both if pair.chosen and pair.rejected else rating),
         "kind": pair.kind,
         "provenance": asdict(pair.provenance),
     }
@@ -72,11 +73,16 @@ def line_of(pair: Pair) -> str:
 
 
 def pair_from(row: dict[str, Any]) -> Pair:
-    """The pair of a row."""
+    """The pair of a row; of a rating one side is unsaid."""
     messages: Iterable[Message] = row["prompt"]
     kind: Kind = row["kind"]
     provenance = Provenance(**row["provenance"])
-    return Pair(tuple(messages), row["chosen"][0]["content"], row["rejected"][0]["content"], kind, provenance)
+    if "label" in row:
+        text = row["completion"][0]["content"]
+        chosen, rejected = (text, "") if row["label"] else ("", text)
+    else:
+        chosen, rejected = row["chosen"][0]["content"], row["rejected"][0]["content"]
+    return Pair(tuple(messages), chosen, rejected, kind, provenance)
 
 
 def write_whole(path: Path, data: bytes) -> None:

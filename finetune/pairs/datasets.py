@@ -15,14 +15,16 @@ from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow, ErasureRow
 
 
-async def enter(connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair]) -> None:
+async def enter(
+    connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair], kind: str = "pairs"
+) -> None:
     """Write down what a dataset holds; the same dataset is entered once."""
     known = select(DatasetRow.sha256).where(DatasetRow.sha256 == dataset.sha256)
     if await connection.scalar(known) is not None:
         return
     row = {
         "sha256": dataset.sha256,
-        "kind": "pairs",
+        "kind": kind,
         "path": str(dataset.path),
         "rows": dataset.pairs,
         "counts": counts_of(dataset, pairs),
@@ -42,7 +44,13 @@ def counts_of(dataset: Dataset, pairs: Sequence[Pair]) -> dict[str, Any]:
         "hazards": dict(Counter(pair.provenance.hazard or "none" for pair in pairs)),
         "labelled_by": dict(Counter(pair.provenance.labelled_by.split(":")[0] for pair in pairs)),
         "dropped": dict(dataset.dropped),
+        "labels": dict(Counter(label_of(pair) for pair in pairs if not (pair.chosen and pair.rejected))),
     }
+
+
+def label_of(rating: Pair) -> str:
+    """What users made of an answer."""
+    return "liked" if rating.liked else "disliked"
 
 
 async def erased(connection: AsyncConnection, sha256: str) -> bool:

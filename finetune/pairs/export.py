@@ -24,6 +24,9 @@ SCHEMA = pa.schema(
         ("provenance", pa.string()),  # JSON
     ]
 )
+RATED = pa.schema(
+    [SCHEMA.field("prompt"), ("completion", pa.list_(TURN)), ("label", pa.bool_()), *list(SCHEMA)[3:]]
+)
 CARD = """---
 task_categories: [text-generation]
 tags: [preference, dpo, trl, trimtab]
@@ -64,12 +67,13 @@ def export(row: Mapping[str, Any], folder: Path) -> Path:
 def table_of(pairs: Sequence[Pair]) -> Any:
     """The pairs in columns."""
     rows = [row_of(pair) for pair in pairs]
+    schema = RATED if rows and "label" in rows[0] else SCHEMA
     told = [
-        {name: row[name] for name in ("prompt", "chosen", "rejected", "id", "kind")}
+        {name: row[name] for name in schema.names if name in row}
         | {"source": pair.provenance.source, "provenance": json.dumps(asdict(pair.provenance))}
         for pair, row in zip(pairs, rows, strict=True)
     ]
-    return pa.Table.from_pylist(told, schema=SCHEMA)
+    return pa.Table.from_pylist(told, schema=schema)
 
 
 def card_of(row: Mapping[str, Any]) -> str:

@@ -134,12 +134,7 @@ def all_together(rules: FilterRules, known: Known) -> dict[str, Filter]:
         "too similar": lambda left: [p for p in left if not too_similar(p, rules.too_similar)],
         "too close": lambda left: without_closest(left, rules.closest_share, known.closeness),
         "length ratio": lambda left: [p for p in left if length_ratio(p) <= rules.length_ratio],
-        "near duplicate": lambda left: cap_per_prompt(left, rules),
-        "trigger phrase": lambda left: without_triggers(left, rules.phrase_share, floor),
-        "subject burst": lambda left: cap_bursts(left, lambda p: p.provenance.subject, rules.burst, floor),
-        "key burst": lambda left: cap_bursts(left, lambda p: p.provenance.key_id, rules.burst, floor),
-        "subject share": lambda left: cap_subjects(left, rules),
-        "key share": lambda left: cap_keys(left, rules),
+        **owners_bounded(rules),
         "feedback share": lambda left: cap_feedback(left, rules.feedback_share, floor),
         "length tells": lambda left: without_length(left, rules.longer_most, floor),
         "hazard share": lambda left: cap_hazards(left, rules.hazard_share, floor),
@@ -147,6 +142,19 @@ def all_together(rules: FilterRules, known: Known) -> dict[str, Filter]:
         "balance": lambda left: balance_kinds(left, rules),
         "language ballast": lambda left: with_ballast_by_language(left, rules.language_ballast, floor),
         "ballast": lambda left: with_ballast(left, rules.ballast, floor),
+    }
+
+
+def owners_bounded(rules: FilterRules) -> dict[str, Filter]:
+    """What bounds a question, a phrase, a user and a key."""
+    floor = rules.floor
+    return {
+        "near duplicate": lambda left: cap_per_prompt(left, rules),
+        "trigger phrase": lambda left: without_triggers(left, rules.phrase_share, floor),
+        "subject burst": lambda left: cap_bursts(left, lambda p: p.provenance.subject, rules.burst, floor),
+        "key burst": lambda left: cap_bursts(left, lambda p: p.provenance.key_id, rules.burst, floor),
+        "subject share": lambda left: cap_subjects(left, rules),
+        "key share": lambda left: cap_keys(left, rules),
     }
 
 

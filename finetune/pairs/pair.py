@@ -86,6 +86,11 @@ class Pair:
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     @property
+    def liked(self) -> bool:
+        """Of a rating, which has one side alone, whether it is a good answer."""
+        return not self.rejected
+
+    @property
     def messages_key(self) -> str:
         """The conversation as one string, for comparing."""
         return key_of(self.messages)

@@ -136,6 +136,7 @@ class PairSource:
         row = PairRow
         query = select(row.prompt, row.chosen, row.rejected, row.provenance)
         query = query.where(row.erased_at.is_(None), row.id.not_in(withdrawn()))
+        query = query.where(row.chosen != "", row.rejected != "")  # which ratings have not
         if until is not None:
             query = query.where(row.created_at <= until)
 

@@ -44,12 +44,19 @@ async def found(situation: Situation, told: str, method: str) -> Found:
         return imported(path, method, situation.home / "datasets")
     async with ledger(situation) as database:
         if told == LATEST:
-            rows = [row for row in await listed(database, 1000) if not row["erased_at"]]
+            kinds = ("pairs", "ratings") if method == "kto" else ("pairs",)
+            rows = [
+                row for row in await listed(database, 1000) if not row["erased_at"] and row["kind"] in kinds
+            ]
             if not rows:
                 raise FinetuneFailed("the ledger has no dataset yet; `trimtab finetune run` freezes one")
             row = rows[0]
         else:
             row = await one(database, told)
+    if row["kind"] == "ratings" and method != "kto":
+        raise FinetuneFailed(
+            f"dataset {row['sha256'][:12]} holds ratings, which method kto alone learns from"
+        )
     return Found(frozen(row), f"dataset {row['sha256'][:12]} of the ledger")
 
 

@@ -1,0 +1,37 @@
+"""KTO learns answers that are good or bad by themselves."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finetune.pairs.dataset import Dataset, freeze, thaw
+from finetune.train.kto import MOST_WEIGHT, weights_of
+from finetune.train.trainer import LocalTrainer
+from tests.finetune.train.test_dpo import RECIPE, Heard
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "weights"),
+    [
+        (30, 10, {"undesirable_weight": 3.0}),
+        (10, 40, {"desirable_weight": 4.0}),
+        (7, 7, {"undesirable_weight": 1.0}),
+        (500, 1, {"undesirable_weight": MOST_WEIGHT}),
+        (5, 0, {}),
+    ],
+)
+def test_the_rarer_label_weighs_as_much_more(good: int, bad: int, weights: dict[str, float]) -> None:
+    assert weights_of([True] * good + [False] * bad) == weights
+
+
+@pytest.mark.slow
+async def test_ratings_are_learnt(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
+    """A third of the answers liked, the others disliked."""
+    pairs = thaw(dataset.path)
+    rated = [replace(one, **{"rejected" if i % 3 == 0 else "chosen": ""}) for i, one in enumerate(pairs)]
+    ratings = freeze(rated, tmp_path / "ratings", {})
+    trainer = LocalTrainer(str(tiny_policy), tmp_path / "adapters", Heard())
+    trained = await trainer.train(ratings, replace(RECIPE, method="kto", epochs=1))
+    assert trained.health.finite
+    assert trained.unservable == ()
