@@ -29,20 +29,20 @@ RATED = pa.schema(
 )
 CARD = """---
 task_categories: [text-generation]
-tags: [preference, dpo, trl, trimtab]
+tags: [preference, {method}, trl, trimtab]
 configs: [{{config_name: default, data_files: data.parquet}}]
 ---
 
-# Preference pairs {short}
+# {title} {short}
 
-{rows:,} pairs, frozen by Trimtab from the traffic of its own gateway. The frozen file's SHA-256 is `{sha256}`.
+{rows:,} {what}, frozen by Trimtab from the traffic of its own gateway. The frozen file's SHA-256 is `{sha256}`.
 
 | column | what |
 |---|---|
-| `prompt`, `chosen`, `rejected` | conversations as TRL's preference trainers take them |
-| `id` | a hash of the three: the same texts have the same id wherever they come from |
+{columns}
+| `id` | a hash of these: the same texts have the same id wherever they come from |
 | `kind` | `safety` where a guard withheld the rejected answer, else `helpfulness` |
-| `source` | what the pair was made of: a guard's or the reward model's label, a revision, or somebody's word |
+| `source` | what it was made of: a guard's or the reward model's label, a revision, or somebody's word |
 | `provenance` | JSON: exchange, key, version, guard policy, who labelled it, hazard, rewards, whether it was drawn |
 
 {tables}
@@ -51,6 +51,20 @@ The texts are what users wrote and what the policy model answered, as the guard 
 written down. Whose data they are, and what licence they have, is for whoever runs the gateway to say; keys and
 subjects may have been erased since {created}: see `trimtab finetune dataset show`.
 """
+
+
+OF_PAIRS = {
+    "method": "dpo",
+    "title": "Preference pairs",
+    "what": "pairs",
+    "columns": "| `prompt`, `chosen`, `rejected` | conversations as TRL's preference trainers take them |",
+}
+OF_RATINGS = {
+    "method": "kto",
+    "title": "Ratings",
+    "what": "ratings, of users' thumbs",
+    "columns": "| `prompt`, `completion`, `label` | conversations as TRL's KTO takes them; true is a good answer |",
+}
 
 
 def export(row: Mapping[str, Any], folder: Path) -> Path:
@@ -80,6 +94,7 @@ def card_of(row: Mapping[str, Any]) -> str:
     """The card of a dataset, from its row in the ledger."""
     tables = "\n\n".join(counted(name, row["counts"][name]) for name in row["counts"] if row["counts"][name])
     return CARD.format(
+        **(OF_RATINGS if row["kind"] == "ratings" else OF_PAIRS),
         short=row["sha256"][:12],
         sha256=row["sha256"],
         rows=row["rows"],

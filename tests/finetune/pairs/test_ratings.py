@@ -84,6 +84,7 @@ async def test_they_are_exported_in_trls_columns(database: Database, tmp_path: P
     table = parquet.read_table(export(row, tmp_path / "out") / "data.parquet")
     assert {"prompt", "completion", "label", "provenance"} <= set(table.column_names)
     assert sorted(table["label"].to_pylist()) == [False, True, True]
+    assert "# Ratings " in (tmp_path / "out" / "README.md").read_text()
 
 
 async def test_they_are_no_pairs(database: Database, tmp_path: Path) -> None:

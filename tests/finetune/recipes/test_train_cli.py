@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from typer.testing import CliRunner
 
 from finetune.cli import app
@@ -19,8 +19,10 @@ from finetune.pairs.pair import Pair, Provenance
 from gateway.admin.weights.files import holds_model
 from gateway.artifacts.contents import digest_in
 from gateway.ledger.database import Database
-from gateway.ledger.learning_tables import DatasetRow
+from gateway.ledger.intake import Intake
+from gateway.ledger.learning_tables import DatasetRow, FeedbackRow
 from tests.fakes.engine import fake_engine
+from tests.fakes.exchanges import benign
 from tests.gateway.admin.conftest import open_house
 
 ROWS = [
@@ -46,6 +48,29 @@ def asked(*words: str, code: int = 0) -> str:
 
 def told(*words: str) -> Any:
     return json.loads(asked(*words, "--json"))
+
+
+def test_thumbs_are_frozen_by_a_command_and_learnt_by_kto_alone(home: Path) -> None:
+    async def rated() -> None:
+        async with Database(f"sqlite:///{home}/ledger.db") as database:
+            await Intake(database).take([benign(1)])
+            word = {
+                "exchange_id": "good-1",
+                "kind": "thumb",
+                "value": 1.0,
+                "key_id": "k",
+                "role": "application",
+            }
+            async with database.write() as connection:
+                word |= {"id": "fb-1", "created_at": datetime.now(UTC)}
+                await connection.execute(insert(FeedbackRow).values(**word))
+
+    home.mkdir()
+    asyncio.run(rated())
+    frozen = told("dataset", "thumbs")
+    assert frozen["rows"] == 1
+    assert told("train", "kto", "--data", frozen["sha256"], "--dry-run")["rows"] == 1
+    assert "method kto alone" in asked("train", "dpo", "--data", frozen["sha256"], "--dry-run", code=1)
 
 
 def keep(home: Path, **changes: Any) -> str:
