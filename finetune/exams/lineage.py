@@ -14,8 +14,7 @@ from finetune.exams.condition import Condition
 from finetune.pairs.dataset import thaw
 from finetune.pairs.filters import decontaminate
 from finetune.pairs.pair import Pair, content_text
-from guards.detectors.lists import PatternConfig
-from guards.detectors.patterns import Patterns
+from finetune.pairs.privacy import detector
 
 NEAR = 0.8  # likeness of prompts, as in the filters
 SURE = 0.5  # that something is somebody's detail
@@ -76,8 +75,7 @@ def uncontaminated(pairs: Sequence[Pair], prompts: Mapping[str, Sequence[str]]) 
 
 def impersonal(pairs: Sequence[Pair]) -> Condition:
     """No pair holds a secret or somebody's numbers, as far as patterns tell."""
-    guard = Patterns().build("data", PatternConfig(sets=("personal", "secrets")))
-    found = sum(any(score >= SURE for score in guard.judge(text_of(p)).scores.values()) for p in pairs)
+    found = sum(any(score >= SURE for score in detector().judge(text_of(p)).scores.values()) for p in pairs)
     told = f"{found} of {len(pairs)} pairs hold personal data or secrets"
     return Condition("data without personal details", found == 0, told, "data.personal")
 
