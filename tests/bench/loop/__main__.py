@@ -25,6 +25,7 @@ SECTIONS = (
     "full_swaps",
     "million",
     "sabotage",
+    "sabotage_canary",
     "rounds",
 )
 say = Console(stderr=True)
