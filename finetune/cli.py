@@ -12,7 +12,9 @@ from finetune.command_line import (
     AsJson,
     Config,
     Home,
+    Jobs,
     MetricsPort,
+    OnRay,
     obeyed,
     recipe_of,
     settled,
@@ -60,6 +62,8 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
         str | None,
         typer.Option(help="A recipe's file, or a bundled one's name, in place of finetune.recipe."),
     ] = None,
+    jobs: Jobs = None,
+    ray: OnRay = False,
 ) -> None:
     """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons; 1: it failed.
 
@@ -67,7 +71,8 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     """
     from finetune import commands
 
-    situation = settled(config, home, metrics_port, recipe_of(recipe) if recipe else None)
+    told = settled(config, home, metrics_port, recipe_of(recipe) if recipe else None)
+    situation = told.made_by(jobs, on_ray=ray)
     if explain:
         typer.echo(json.dumps(situation.plan.document(), indent=2))
         return
@@ -106,7 +111,8 @@ def watch(  # noqa: PLR0913 - a command's options are its parameters
 
 
 @app.command()
-def pairs(
+def pairs(  # noqa: PLR0913 - a command's options are its parameters
+    *,
     config: Config = None,
     home: Home = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
@@ -114,11 +120,14 @@ def pairs(
     export: Annotated[
         Path | None, typer.Option(help="Write all of them to this file, as JSON lines.")
     ] = None,
+    jobs: Jobs = None,
+    ray: OnRay = False,
 ) -> None:
     """Show the pairs that a retraining would learn now, each with its exchange, labeller and rewards."""
     from finetune import commands
 
-    obeyed(commands.show_pairs(settled(config, home), limit, as_json=as_json, export=export))
+    situation = settled(config, home).made_by(jobs, on_ray=ray)
+    obeyed(commands.show_pairs(situation, limit, as_json=as_json, export=export))
 
 
 @app.command()

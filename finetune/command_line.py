@@ -19,6 +19,12 @@ MetricsPort = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="Let Prometheus scrape training here; else finetune.metrics.port."),
 ]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Processes that make pairs; else finetune.jobs.")
+]
+OnRay = Annotated[
+    bool, typer.Option("--ray", help="Make pairs on Ray: at finetune.jobs_on_ray, or one of this machine.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

@@ -23,6 +23,7 @@ from finetune.ledger import ledger
 from finetune.metrics import metered
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.datasets import sweep
+from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.sources import PairSource, Preview
 from finetune.printing import print_json
 from finetune.progress import Progress, Silence
@@ -75,9 +76,10 @@ class Logged(Silence):
 
 async def look(situation: Situation, database: Database) -> Preview:
     """The pairs that a retraining would learn now."""
-    plan = situation.plan
+    plan, told = situation.plan, situation.settings
     asked = room_of(situation, None, Silence()).by_exam(plan.exam)
-    return await PairSource(database, situation.settings.window).preview(plan.make, plan.filters, asked)
+    source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster_at(told.jobs_on_ray))
+    return await source.preview(plan.make, plan.filters, asked)
 
 
 def worth_training(found: Preview, fewest: int) -> int:

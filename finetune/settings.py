@@ -28,6 +28,7 @@ from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
+from finetune.pairs.on_ray import LOCAL, Address
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars
 from finetune.rollout.plan import AT_ONCE, RolloutRules
@@ -65,6 +66,9 @@ class FinetuneSettings(BaseSettings):
     metrics: MetricsRules = MetricsRules()
     red_team: Path | None = None  # failures that red-teaming found, as JSON lines (docs/pairs.md)
     jobs: Count = 1  # processes that make pairs of a large ledger
+    jobs_on_ray: Address | None = (
+        None  # a Ray cluster that makes them: local, auto, HOST:PORT, ray://HOST:PORT
+    )
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
     filters: FilterRules = FilterRules()
@@ -99,6 +103,13 @@ class Situation:
             return self
         metrics = replace(self.settings.metrics, port=port)
         return replace(self, settings=self.settings.model_copy(update={"metrics": metrics}))
+
+    def made_by(self, jobs: int | None, *, on_ray: bool) -> "Situation":
+        """The same with pairs made by as many, and on Ray, where the command line says so."""
+        changes: dict[str, Any] = {} if jobs is None else {"jobs": jobs}
+        if on_ray:
+            changes["jobs_on_ray"] = self.settings.jobs_on_ray or LOCAL
+        return replace(self, settings=self.settings.model_copy(update=changes))
 
     @property
     def plan(self) -> Plan:

@@ -13,6 +13,7 @@ from finetune.exams.plug import Conversations
 from finetune.exams.registered import LedgerRegistrar
 from finetune.executors.choosing import ElsewhereTrainer, executor_of
 from finetune.pairs.draw import Drawer
+from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.pair import Pair
 from finetune.pairs.sources import Closeness, PairSource
 from finetune.progress import Progress
@@ -61,6 +62,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
                 rewards,
                 told.lease_seconds,
                 jobs=told.jobs,
+                cluster=cluster_at(told.jobs_on_ray),
                 red_team=told.red_team,
                 closeness=closeness_of(situation),
             ),

@@ -1,4 +1,4 @@
-"""One page of exchanges to its pairs: in this process, in several, or on Ray; the pairs are the same."""
+"""One page of exchanges to its pairs: in this process, in several, or on Ray (`on_ray`); the pairs are the same."""
 
 import asyncio
 import multiprocessing
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,7 @@ from finetune.pairs.groups import group_of
 from finetune.pairs.make import MakeRules, pairs_of, why_none
 from finetune.pairs.pair import Group, Pair
 from finetune.pairs.words import freed, overturned_in, word_pairs
+from finetune.patience import while_away
 from gateway.exchange import Exchange
 from gateway.feedback.said import Feedback
 from gateway.feedback.store import COLUMNS
@@ -23,6 +25,7 @@ from gateway.ledger.learning_tables import FeedbackRow
 from gateway.ledger.tables import CandidateRow
 
 PAGE = 500  # exchanges read at a time
+AHEAD = 4  # pages to a process that are under way, so that what is made does not pile up before it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,10 @@ class Page:
 class Job:
     """What every process that makes pairs must know."""
 
-    ledger: str
+    ledger: str = field(repr=False)  # a password may be in it
     rules: MakeRules
     sd: float | None
+    patience_seconds: float = 0.0  # that a ledger which is away is waited for
 
 
 async def read_page(database: Database, seqs: Sequence[int]) -> list[Read]:
@@ -110,7 +114,8 @@ class Desk:
 
     def __call__(self, seqs: Sequence[int]) -> Page:
         """The pairs of these exchanges."""
-        read = self._runner.run(read_page(self._database, seqs))
+        page = partial(read_page, self._database, seqs)
+        read = self._runner.run(while_away(page, self._job.patience_seconds))
         return pairs_in(read, self._job.rules, self._job.sd)
 
     def close(self) -> None:
@@ -143,6 +148,5 @@ def made(job: Job, pages: Sequence[Sequence[int]], jobs: int) -> Iterator[Page]:
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=open_desk, initargs=(job,)) as pool:
-        ahead = 4 * jobs  # so that what is made does not pile up before it is written
-        for start in range(0, len(pages), ahead):
-            yield from pool.map(at_desk, pages[start : start + ahead])
+        for start in range(0, len(pages), AHEAD * jobs):
+            yield from pool.map(at_desk, pages[start : start + AHEAD * jobs])

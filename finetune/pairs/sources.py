@@ -25,6 +25,7 @@ from finetune.pairs.draw import wanting
 from finetune.pairs.filters import Exams, Filtered, FilterRules, Known, filter_pairs
 from finetune.pairs.kept import keep, pair_from, withdrawn
 from finetune.pairs.make import MakeRules, make_pairs
+from finetune.pairs.on_ray import made_on_ray
 from finetune.pairs.pair import Group, Pair
 from finetune.pairs.red_team import read_findings, with_rejected
 from finetune.pairs.score import late_rewards
@@ -78,6 +79,7 @@ class PairSource:
     rewards: Rewards | None = None  # scores what traffic did not: candidates that a guard withheld
     patience_seconds: float = 0.0
     jobs: int = 1  # processes that make pairs
+    cluster: str | None = None  # the address of a Ray cluster that makes them instead
     red_team: Path | None = None  # what red-teaming found
     closeness: Closeness | None = (
         None  # how close a pair's answers are to the policy; asked where rules want it
@@ -191,9 +193,12 @@ class PairSource:
         return [each.group for page in pages_of(seqs) for each in await self._page(page)]
 
     def _pages(self, seqs: Sequence[int], rules: MakeRules, sd: float | None) -> Iterator[Page]:
-        """The pairs of each page, made by as many processes as asked for; waits, and belongs into a thread."""
+        """The pairs of each page, made where and by as many as asked for; waits, and belongs into a thread."""
         ledger = self.database.url.render_as_string(hide_password=False)
-        return made(Job(ledger, rules, sd), pages_of(seqs), self.jobs)
+        job, pages = Job(ledger, rules, sd, self.patience_seconds), pages_of(seqs)
+        if self.cluster is None or len(pages) < 2:
+            return made(job, pages, self.jobs)
+        return made_on_ray(job, pages, self.jobs, self.cluster)
 
     async def _page(self, seqs: Sequence[int]) -> list[Read]:
         return await while_away(partial(read_page, self.database, seqs), self.patience_seconds)

@@ -51,6 +51,25 @@ def test_a_dry_run_tells_what_would_be_learnt() -> None:
     assert not told["enough"]
 
 
+def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as Python itself marks what is not there
+    assert "jobs_on_ray: Ray is not installed here" in asked("pairs", "--ray", code=1)
+
+
+@pytest.mark.slow  # starts a Ray
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_the_command_shows_the_same_pairs_from_ray(home: Path) -> None:
+    pytest.importorskip("ray")
+    more = [make(1_000 + number) for number in range(300) for make in (harmful, benign)]
+
+    async def fill() -> None:
+        async with Database(f"sqlite:///{home}/.trimtab/ledger.db") as database:
+            await Intake(database).take(more)
+
+    asyncio.run(fill())
+    assert asked("pairs", "--json", "--ray", "--jobs", "2") == asked("pairs", "--json")
+
+
 async def test_new_pairs_are_worth_a_training_only_when_all_together_are_enough(home: Path) -> None:
     situation = load_situation(home=home / ".trimtab")
     async with ledger(situation) as database:

@@ -106,3 +106,19 @@ def test_another_base_model_is_not_asked_what_the_pocket_policy_was_taught(tmp_p
 def test_an_exam_that_there_is_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"finetune\.exam\.exams: there is no exam 'magic'"):
         load_finetune_settings(written(tmp_path, "finetune: {exam: {exams: {magic: {}}}}"))
+
+
+def test_an_address_of_ray_that_cannot_be_joined_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"finetune\.jobs_on_ray: must be local, auto, HOST:PORT or"):
+        load_finetune_settings(written(tmp_path, "finetune: {jobs_on_ray: 'http://head:8265'}"))
+
+
+def test_the_command_line_says_who_makes_pairs_and_where(tmp_path: Path) -> None:
+    path = written(tmp_path, "finetune: {jobs: 2, jobs_on_ray: auto}")
+    asked, left = (load_situation(path).made_by(jobs, on_ray=bool(jobs)).settings for jobs in (8, None))
+    assert (asked.jobs, asked.jobs_on_ray) == (8, "auto")
+    assert (left.jobs, left.jobs_on_ray) == (2, "auto")
+
+
+def test_on_ray_alone_is_a_ray_of_this_machine() -> None:
+    assert load_situation().made_by(None, on_ray=True).settings.jobs_on_ray == "local"
