@@ -15,6 +15,7 @@ from finetune.command_line import (
     Jobs,
     MetricsPort,
     OnRay,
+    RecipeFile,
     obeyed,
     recipe_of,
     settled,
@@ -58,10 +59,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
         bool, typer.Option("--explain", help="Show every rule and bar in force, and stop.")
     ] = False,
     metrics_port: MetricsPort = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="A recipe's file, or a bundled one's name, in place of finetune.recipe."),
-    ] = None,
+    recipe: RecipeFile = None,
     jobs: Jobs = None,
     ray: OnRay = False,
 ) -> None:

@@ -25,6 +25,9 @@ Jobs = Annotated[
 OnRay = Annotated[
     bool, typer.Option("--ray", help="Make pairs on Ray: at finetune.jobs_on_ray, or one of this machine.")
 ]
+RecipeFile = Annotated[
+    str | None, typer.Option(help="A recipe's file, or a bundled one's name, in place of finetune.recipe.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

@@ -94,7 +94,7 @@ def test_ledgers_and_datasets_come_to_the_same(tmp_path: Path) -> None:
         async with Database(ledger_urls[name]) as database:
             source = PairSource(database, jobs=2 if cluster else 1, cluster=cluster)
             assert (await source.gather(RULES)).new == len(MANY)
-            frozen = await source.freeze(FilterRules(), (), tmp_path / name)
+            frozen = await source.freeze(FilterRules(), {}, tmp_path / name)
             return await source.pairs(), frozen.sha256
 
     ledger_urls = {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("alone", "ray")}
