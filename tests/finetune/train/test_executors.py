@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -169,11 +170,32 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         "--include-dashboard=true",
         "--num-cpus=2",
     ]
-    subprocess.run(
-        [ray, "start", "--head", *options, "--disable-usage-stats"], env=told, check=True, capture_output=True
+    process = subprocess.Popen(
+        [ray, "start", "--head", "--block", *options, "--disable-usage-stats"],
+        env=told,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # `ray stop` would stop everybody's
     )
-    yield f"http://127.0.0.1:{ports[1]}"
-    subprocess.run([ray, "stop", "--force"], env=told, check=False, capture_output=True)
+    dashboard = f"http://127.0.0.1:{ports[1]}"
+    answers(dashboard)
+    yield dashboard
+    os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def answers(url: str) -> None:
+    """Wait until somebody takes jobs there."""
+    for _ in range(120):
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/api/version", timeout=2, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.5)
+    pytest.fail(f"no Ray dashboard answers at {url}")
 
 
 @slow
