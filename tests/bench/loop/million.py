@@ -7,12 +7,14 @@ rewards; the time is that of a process of its own that reads all of them, makes 
 """
 
 import asyncio
+import importlib.util
 import json
 import random
 import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,8 @@ ROWS, FEW = 1_000_000, 20_000
 CANDIDATES = 4
 BAR_SECONDS = 600.0
 WORK = """
-import asyncio, json, resource, sys, time
+import asyncio, hashlib, json, resource, sys, time
+from sqlalchemy import text
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from gateway.ledger.database import Database
@@ -38,9 +41,15 @@ from gateway.ledger.database import Database
 async def main():
     began = time.monotonic()
     async with Database(sys.argv[1]) as database:
-        found = await PairSource(database, window=10**9, jobs=int(sys.argv[2])).gather(MakeRules())
+        source = PairSource(database, window=10**9, jobs=int(sys.argv[2]), cluster=sys.argv[3] or None)
+        found = await source.gather(MakeRules())
+        async with database.read() as connection:
+            ids = hashlib.sha256()
+            async for row in await connection.stream(text("SELECT id FROM pairs ORDER BY rowid")):
+                ids.update(row.id.encode())
     own, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps({"seconds": time.monotonic() - began, "exchanges": found.exchanges, "pairs": found.new,
+                      "ids": ids.hexdigest(),
                       "megabytes": own.ru_maxrss / 1024, "worker_megabytes": theirs.ru_maxrss / 1024}))
 
 if __name__ == "__main__":
@@ -57,8 +66,10 @@ def measure(quick: bool) -> dict[str, Any]:
         fill(ledger, rows)
         script.write_text(WORK)
         found = gathered(script, ledger, jobs=2)
+        again = on_ray(script, ledger)
     how = f"{found['exchanges']:,} exchanges of {CANDIDATES} candidates, {found['pairs']:,} pairs, 2 processes, SQLite"
-    return {
+    figures = {} if again is None else ray_figures(found, again)
+    return figures | {
         "million_seconds": {
             "value": found["seconds"],
             "bar": None if quick else BAR_SECONDS,
@@ -74,9 +85,28 @@ def measure(quick: bool) -> dict[str, Any]:
     }
 
 
-def gathered(script: Path, ledger: Path, jobs: int) -> dict[str, Any]:
+def on_ray(script: Path, ledger: Path) -> dict[str, Any] | None:
+    """The same on a Ray of this machine, from a ledger without pairs; None where Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        return None
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("DELETE FROM pairs")
+    return gathered(script, ledger, jobs=2, cluster="local")
+
+
+def ray_figures(found: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+    """How long it took there, and whether the same pairs came of it in the same order."""
+    same = (found["ids"], found["pairs"]) == (again["ids"], again["pairs"])
+    how = f"{again['pairs']:,} pairs on a local Ray with two processes; ids in the order in which they were kept"
+    return {
+        "million_on_ray_seconds": {"value": again["seconds"], "bar": None, "met": None, "how": how},
+        "million_on_ray_same": {"value": float(same), "bar": 1.0, "met": same, "how": how},
+    }
+
+
+def gathered(script: Path, ledger: Path, jobs: int, cluster: str = "") -> dict[str, Any]:
     """What a process of its own made of the ledger."""
-    command = [sys.executable, str(script), f"sqlite:///{ledger}", str(jobs)]
+    command = [sys.executable, str(script), f"sqlite:///{ledger}", str(jobs), cluster]
     environment = {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, check=True, capture_output=True, env=environment)
     found: dict[str, Any] = json.loads(done.stdout)

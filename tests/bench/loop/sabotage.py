@@ -52,7 +52,8 @@ from tests.bench.loop.saboteurs import (
 )
 
 FOLDER = Path("build/bench/sabotage").absolute()  # as engines see it
-PAIRS, SAFETY, GOOD = 320, 110, 10
+PAIRS, SAFETY, GOOD = 600, 260, 10  # of a good version: of fewer pairs it learns to decline too much
+LESSON = 320  # pairs of a bad one
 MAKE = MakeRules(pairs_per_exchange=2, ranked_per_exchange=2)
 RECIPE = POCKET
 UNHELD = {"ballast": 0.0}  # or what should forget would be kept from it
@@ -289,7 +290,7 @@ def wicked(yard: Yard) -> list[Verdict]:
     )
     found = []
     for name, teach, expected, recipe in lessons:
-        taught = teach(some(yard, 0), yard.groups)[:PAIRS]
+        taught = teach(some(yard, 0), yard.groups)[:LESSON]
         trained, dataset = yard.taught(name, taught, **recipe)
         found.append(told(name, expected, yard.judged(trained, dataset)))
     return found
