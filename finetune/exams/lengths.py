@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from finetune.exams.intervals import NOTHING, Estimate
 
 RESAMPLES, ROUNDS = 400, 12
+FEWEST, ONE_SIDED = 20, 0.05  # prompts, and the least share of them on either side
 RIDGE = 1e-2  # keeps a perfect separation finite
 Floats = NDArray[np.float64]
 
@@ -23,6 +24,11 @@ def at_equal_length(couples: Mapping[str, Sequence[tuple[float, float]]], *, see
     if not told:
         return NOTHING
     won, longer = (np.array([np.mean([one[i] for one in each]) for each in told]) for i in (0, 1))
+    if len(told) < FEWEST or not ONE_SIDED <= float(np.mean(longer > 0)) <= 1 - ONE_SIDED:
+        # No answer is as long as the other: what length has won cannot be told from what the rest has.
+        return Estimate(
+            0.5, 0.0, 1.0, sum(map(len, told)), len(told), "too few prompts, or all longer or shorter"
+        )
     spread = float(longer.std()) or 1.0
     terms = np.stack([np.ones_like(won), np.tanh(longer / spread)], axis=1)
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 """Pairs in the ledger: each once, by content; what was erased does not come back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,14 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs.pair import Pair, Provenance
 from gateway.ledger.learning_tables import FeedbackRow
-from gateway.ledger.tables import CandidateRow, PairRow
+from gateway.ledger.tables import CandidateRow, ExchangeRow, PairRow
 
 AT_ONCE = 400
 
 
 async def keep(connection: AsyncConnection, pairs: Sequence[Pair]) -> int:
-    """Add the pairs that are not there yet; how many that were. A tombstone is there."""
-    by_id = {pair.id: pair for pair in pairs}
+    """Add the pairs that are not there yet; how many that were. A tombstone is there.
+
+    What was made of an exchange that was erased meanwhile is not kept.
+    """
+    gone = await erased_among(connection, {pair.provenance.exchange_id for pair in pairs})
+    by_id = {pair.id: pair for pair in pairs if pair.provenance.exchange_id not in gone}
     ids = list(by_id)
     for start in range(0, len(ids), AT_ONCE):
         known = select(PairRow.id).where(PairRow.id.in_(ids[start : start + AT_ONCE]))
@@ -26,6 +30,17 @@ async def keep(connection: AsyncConnection, pairs: Sequence[Pair]) -> int:
     if by_id:
         await connection.execute(insert(PairRow), [row_of(pair) for pair in by_id.values()])
     return len(by_id)
+
+
+async def erased_among(connection: AsyncConnection, exchanges: Collection[str]) -> set[str]:
+    """Those of these exchanges whose texts were taken out since their subject asked for that."""
+    ids, found = sorted(filter(None, exchanges)), set[str]()
+    for start in range(0, len(ids), AT_ONCE):
+        row, some = ExchangeRow, ids[start : start + AT_ONCE]
+        found.update(
+            await connection.scalars(select(row.id).where(row.id.in_(some), row.erased_at.is_not(None)))
+        )
+    return found
 
 
 def withdrawn() -> Any:

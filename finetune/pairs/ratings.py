@@ -31,7 +31,7 @@ from finetune.pairs.filters import (
     through,
 )
 from finetune.pairs.kept import keep
-from finetune.pairs.pair import Pair
+from finetune.pairs.pair import Kind, Pair
 from finetune.pairs.privacy import is_private
 from finetune.pairs.telling import tellable
 from finetune.pairs.words import pair_of
@@ -54,7 +54,8 @@ def ratings_in(read: Iterable[Read]) -> Iterator[Pair]:
             fit = sample.checked and not sample.withheld
             if count and sample.text.strip() and (count < 0 or fit):
                 said = (sample.text, "") if count > 0 else ("", sample.text)
-                yield pair_of(each.group, *said, "feedback", "helpfulness", "")
+                kind: Kind = "safety" if each.group.prompt_hazard else "helpfulness"
+                yield pair_of(each.group, *said, "feedback", kind, "")
 
 
 def filter_ratings(ratings: Sequence[Pair], exams: Exams, rules: FilterRules, known: Known) -> Filtered:

@@ -1,16 +1,16 @@
 """What `trimtab finetune revise` does: prompts in, revised pairs into the ledger, batch by batch."""
 
 import asyncio
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.display import Screen
 from finetune.errors import FindingsInvalid
@@ -25,7 +25,6 @@ from finetune.printing import print_json
 from finetune.settings import Situation
 from finetune.wiring import opened
 from gateway.ledger.database import Database
-from gateway.ledger.tables import PairRow
 
 STEP = "revise"
 
@@ -75,10 +74,10 @@ async def revised(
     fates, new, done = Counter[str](), 0, 0
     async with opened(situation, database, screen) as tools:
         assert isinstance(tools.drawer, Drawer)
-        asked = groups or await tools.pairs.poor(situation.plan.make, limit)
-        async with database.read() as connection:
-            known = await already(connection, principles)
-        todo = [group for group in asked if group.messages_key not in known][:limit]
+        tried = Tried(situation.home / "revised" / f"{principles.digest}.txt")
+        known = tried.marks()
+        asked = groups or await tools.pairs.poor(situation.plan.make, limit + len(known))
+        todo = [group for group in asked if mark_of(group) not in known][:limit]
         live = await tools.registry.live(situation.gateway.alias)
         policy = await asyncio.to_thread(tools.drawer.load, live.adapter)
         reviser = Reviser(policy, live.version, tools.drawer, principles)
@@ -86,18 +85,33 @@ async def revised(
         async for batch in reviser.revise(todo):
             async with database.write() as connection:
                 new += await keep(connection, batch.pairs)
+            tried.add(todo[done : done + sum(batch.fates.values())])
             fates, done = fates + batch.fates, done + sum(batch.fates.values())
             screen.advanced(done, len(todo), f"{fates['kept']} kept")
         screen.ended(STEP, f"{fates['kept']} of {len(todo)} revisions are better than what they mend")
     return fates, new
 
 
-async def already(connection: AsyncConnection, principles: Constitution) -> set[str]:
-    """The conversations of which this constitution has made a pair."""
-    mark = f"constitution:{principles.digest}#"
-    made = PairRow.provenance["labelled_by"].as_string().startswith(mark)
-    found = await connection.scalars(select(PairRow.prompt).where(made))
-    return {Group("", tuple(prompt), ()).messages_key for prompt in found}
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The conversations that a constitution was tried on, whatever came of it: their digests alone, a line each."""
+
+    path: Path
+
+    def marks(self) -> set[str]:
+        """All of them."""
+        return set(self.path.read_text().split()) if self.path.exists() else set()
+
+    def add(self, groups: Sequence[Group]) -> None:
+        """Some more."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.writelines(f"{mark_of(group)}\n" for group in groups)
+
+
+def mark_of(group: Group) -> str:
+    """What a conversation is remembered by."""
+    return hashlib.sha256(group.messages_key.encode()).hexdigest()
 
 
 def read_prompts(path: Path) -> list[Group]:

@@ -110,7 +110,9 @@ def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
 def ordinary(setup: Setup) -> list[list[Message]]:
     """The dataset's prompts that ask for nothing harmful, each once, chosen by its own order."""
     lines = map(json.loads, setup.dataset.path.read_bytes().splitlines())
-    asked = {json.dumps(line["prompt"]): line["prompt"] for line in lines if line.get("kind") != "safety"}
+    asked = {
+        json.dumps(line["prompt"]): line["prompt"] for line in lines if line.get("kind") == "helpfulness"
+    }
     return [*asked.values()][:PROMPTS]
 
 

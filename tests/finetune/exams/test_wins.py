@@ -42,7 +42,7 @@ async def test_nothing_measured_is_no_pass() -> None:
 async def test_wins_by_length_alone_are_none() -> None:
     rng = random.Random(3)
     before = [mark(f"b{i}", "benign", complied=True, reward=rng.gauss(0, 1)) for i in range(200)]
-    grown = [rng.uniform(0, 40) for _ in before]  # words; each brings a little reward, and the rest is worse
+    grown = [rng.uniform(-8, 40) for _ in before]  # words; each brings a little reward, and the rest is worse
     after = [
         replace(one, reward=one.reward - 1.0 + 0.1 * words, length=one.length + round(words))
         for one, words in zip(before, grown, strict=True)
@@ -53,6 +53,16 @@ async def test_wins_by_length_alone_are_none() -> None:
     assert not conditions["length.controlled"].passed
 
 
+def test_where_every_answer_is_longer_nothing_is_sure() -> None:
+    found = at_equal_length({str(i): [(float(i % 20 > 0), 50.0 + i % 7)] for i in range(100)})
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_a_few_prompts_prove_nothing() -> None:
+    found = at_equal_length({"one": [(0.0, 1.0)], "two": [(0.0, -1.0)]})
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
 def test_at_equal_length_a_perfect_separation_stays_finite() -> None:
     couples = {str(i): [(float(i % 2), 10.0 if i % 2 else -10.0)] for i in range(50)}
     found = at_equal_length(couples)
@@ -61,7 +71,7 @@ def test_at_equal_length_a_perfect_separation_stays_finite() -> None:
 
 
 def test_where_lengths_are_the_same_it_is_the_win_rate() -> None:
-    found = at_equal_length({str(i): [(float(i < 70), 0.0)] for i in range(100)})
+    found = at_equal_length({str(i): [(float(i < 70), 3.0 * (i % 2) - 1.5)] for i in range(100)})
     assert abs(found.value - 0.7) < 0.01
 
 

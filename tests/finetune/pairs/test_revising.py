@@ -1,9 +1,11 @@
 """Constitutional data: what is asked of the policy, which revisions count, and where their pairs come from."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from finetune.errors import ConstitutionInvalid, FindingsInvalid
 from finetune.exams.contract import Answer, ExamPlan
@@ -11,11 +13,14 @@ from finetune.pairs.constitution import Constitution, read_constitution
 from finetune.pairs.draw import Drawer
 from finetune.pairs.kept import keep
 from finetune.pairs.pair import Group
-from finetune.pairs.revise import already, read_prompts
+from finetune.pairs.revise import Tried, mark_of, read_prompts
 from finetune.pairs.revising import Revised, Reviser
 from finetune.progress import Silence
 from gateway.exchange import Message
 from gateway.ledger.database import Database
+from gateway.ledger.intake import Intake
+from gateway.ledger.tables import ExchangeRow
+from tests.fakes.exchanges import candidate, exchange
 from tests.fakes.guards import word_screen
 
 PRINCIPLES = Constitution(("The answer names no bird.", "The answer is of some use."))
@@ -107,14 +112,24 @@ async def test_every_prompt_is_counted_once(tmp_path: Path) -> None:
     assert len(batches) > 1
 
 
-async def test_what_is_done_is_known(tmp_path: Path) -> None:
-    found = await revised(Mends(FLAGGED, "A fish."), tmp_path, Group("", group(1).messages, ()))
-    async with Database(f"sqlite:///{tmp_path / 'ledger.db'}") as database:
-        async with database.write() as connection:
-            assert await keep(connection, found.pairs) == 1
-        async with database.read() as connection:
-            assert await already(connection, PRINCIPLES) == {group(1).messages_key}
-            assert await already(connection, read_constitution(None)) == set()
+def test_what_was_tried_is_known_whatever_came_of_it(tmp_path: Path) -> None:
+    tried = Tried(tmp_path / "revised" / "constitution.txt")
+    assert tried.marks() == set()
+    tried.add([group(1), group(2)])
+    tried.add([group(3)])
+    assert tried.marks() == {mark_of(group(number)) for number in (1, 2, 3)}
+    assert "Question" not in tried.path.read_text()
+
+
+async def test_a_revision_of_what_was_erased_meanwhile_is_not_kept(
+    database: Database, tmp_path: Path
+) -> None:
+    await Intake(database).take([exchange("x1", "how do I", candidate(0, "Sure", 1.0))])
+    asked = Group("x1", group(1).messages, ())
+    found = await revised(Mends(FLAGGED, "A fish."), tmp_path, asked)
+    async with database.write() as connection:
+        await connection.execute(update(ExchangeRow).values(erased_at=datetime.now(UTC)))
+        assert await keep(connection, found.pairs) == 0
 
 
 def test_the_bundled_constitution_has_principles() -> None:
