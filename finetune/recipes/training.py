@@ -13,6 +13,8 @@ from rich.console import Console
 
 from finetune.display import Screen
 from finetune.errors import FinetuneFailed
+from finetune.exams.registered import LedgerRegistrar
+from finetune.ledger import ledger
 from finetune.metrics import metered
 from finetune.pairs.dataset import write_whole
 from finetune.printing import print_json
@@ -79,9 +81,10 @@ async def learnt(situation: Situation, data: Found, live: Live | None, *, as_jso
 
 async def live_of(situation: Situation, wanted: Wanted, recipe: Recipe) -> Live | None:
     """The version to start from, for `anchor: last`, or to be the parent of what is registered."""
-    if recipe.anchor == "last" and wanted.last is not None:
+    starts = recipe.anchor == "last"
+    if starts and wanted.last is not None and not wanted.register:
         return Live(wanted.last.name, wanted.last.absolute(), {})
-    if recipe.anchor != "last" and not wanted.register:
+    if not starts and not wanted.register:
         return None
     if situation.admin_key is None:
         why = "to register a version" if wanted.register else "to say which version is live (or give --last)"
@@ -89,7 +92,22 @@ async def live_of(situation: Situation, wanted: Wanted, recipe: Recipe) -> Live 
             f"a gateway is needed {why}, and there is no admin key: set TRIMTAB_FINETUNE_ADMIN_KEY"
         )
     async with AdminClient(situation.admin_url, situation.admin_key) as admin:
-        return await GatewayRegistry(admin, store_of(situation.gateway)).live(situation.gateway.alias)
+        registry = GatewayRegistry(admin, store_of(situation.gateway))
+        if starts and wanted.last is not None:
+            live = await registry.at(wanted.last.absolute())
+        else:
+            live = await registry.live(situation.gateway.alias)
+    if starts:
+        await refuse_reached(situation, live)
+    return live
+
+
+async def refuse_reached(situation: Situation, live: Live) -> None:
+    """Raise FinetuneFailed where an erasure has reached the version: what was erased would live on in its child."""
+    async with ledger(situation, new=True) as database:
+        if await LedgerRegistrar(database).reached(live.version):
+            told = f"an erasure has reached {live.version}, and nothing is trained on from it"
+            raise FinetuneFailed(f"{told}: set anchor base, or give another --last")
 
 
 def refuse_unready(situation: Situation, recipe: Recipe) -> None:

@@ -31,6 +31,17 @@ class GatewayRegistry:
         version = max(weights, key=weights.__getitem__)
         return Live(version, await self._here(versions[version]), weights)
 
+    async def at(self, folder: Path) -> Live:
+        """The version whose files lie in a folder; raises RolloutFailed."""
+        async with translated("versions could not be listed"):
+            versions = await self.admin.versions()
+        for version in versions:
+            if version.path == folder:
+                return Live(version.id, version.path, {})
+        raise RolloutFailed(
+            f"--last: the gateway knows no version in {folder}; its children could not name it"
+        )
+
     async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
         """Make the adapter a version, child of the one that was live; again changes nothing."""
         async with translated(f"{version} was not registered"):

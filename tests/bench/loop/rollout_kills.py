@@ -40,12 +40,12 @@ RULES = RolloutRules(
     shadow_pairs=PAIRS, step_pairs=PAIRS, shares=(0.01, 0.05, 0.25), flagged_margin=0, settle_seconds=0
 )
 WAY = ("staged 0", "shadow 0.1", "canary 0.01", "canary 0.05", "canary 0.25")
-MOMENTS = ("intend", "settle")
+MOMENTS = ("intend", "traffic", "settle")
 say = Console(stderr=True)
 
 
 def points() -> list[tuple[str, str, str]]:
-    """Victim, moment, and the state in which traffic goes bad, if it does: 48 of them."""
+    """Victim, moment, and the state in which traffic goes bad, if it does."""
     good = [
         (who, f"{state}: {moment}", "")
         for state in WAY
@@ -146,13 +146,18 @@ def wrongs(stack: Stack, found: Trial, told: tuple[str, str, str], bad: str) -> 
         return [*found.wrong, f"it did not end: {' | '.join(log[-3:])}"]
     expected, answers = ("rolled_back", before) if bad else ("live", version)
     wrong = [] if found.ended["state"] == expected else [f"it ended {found.ended}"]
-    steps, moves = asyncio.run(written(stack.database.url, rollout, version))
+    steps, moves = asyncio.run(written(stack.database.url, rollout))
+    place = WAY.index(bad) if bad else len(WAY)
+    expected_steps, expected_moves = (place + 2, place) if bad else (place + 1, place - 1)
+    expected_moves = 0 if bad == WAY[1] else expected_moves
+    wrong += [] if len(steps) == expected_steps else [f"{len(steps)} states, not {expected_steps}"]
+    wrong += [] if len(moves) == expected_moves else [f"{len(moves)} weights, not {expected_moves}"]
     wrong += [f"{what} was written {times} times" for what, times in steps.items() if times != 1]
     wrong += [f"traffic was given {what} {times} times" for what, times in moves.items() if times != 1]
     return wrong + unserved(stack, answers)
 
 
-async def written(url: str, rollout: str, version: str) -> tuple[dict[str, int], dict[str, int]]:
+async def written(url: str, rollout: str) -> tuple[dict[str, int], dict[str, int]]:
     """How often each state was entered, and each set of weights put in force."""
     steps = text(
         "SELECT CAST(after AS text), count(*) FROM transitions WHERE kind = 'rollout_step' AND subject = :it GROUP BY 1"

@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 
 from finetune.rollout.book import Book, Rollout
-from finetune.rollout.controller import Traffic, advance
+from finetune.rollout.controller import advance
 from finetune.rollout.machine import Move
 from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import Worker
@@ -32,36 +31,16 @@ BAD = 60  # pairs, all of them flagged on the new side: enough for any alarm
 
 
 class HaltingBook(Book):
-    """Stands still before it writes a move down, before and after."""
+    """Stands still before it writes down where to, before traffic is moved, and before it writes that it was."""
 
     async def intend(self, rollout: Rollout, move: Move) -> None:
         say(step=f"{rollout.state} {rollout.share:g}: intend")
         await super().intend(rollout, move)
+        say(step=f"{rollout.state} {rollout.share:g}: traffic")
 
     async def settle(self, rollout: Rollout, move: Move, evidence: Mapping[str, Any]) -> None:
         say(step=f"{rollout.state} {rollout.share:g}: settle")
         await super().settle(rollout, move, evidence)
-
-
-@dataclass(frozen=True, slots=True)
-class HaltingTraffic:
-    """Stands still before it looks at the traffic that it is about to move."""
-
-    inner: Traffic
-
-    async def weights(self, alias: str) -> dict[str, float]:
-        say(step="traffic")
-        return await self.inner.weights(alias)
-
-    async def put(
-        self,
-        alias: str,
-        weights: Mapping[str, float],
-        cause: str,
-        evidence: Mapping[str, Any],
-        expected: Mapping[str, float],
-    ) -> None:
-        await self.inner.put(alias, weights, cause, evidence, expected)
 
 
 async def fed(database: Database, rollout: Rollout, pairs: int, *, bad: bool) -> None:
@@ -107,7 +86,7 @@ async def main(told: dict[str, Any]) -> None:
         Database(told["database"]) as database,
         AdminClient(told["admin_url"], told["admin_key"]) as admin,
     ):
-        book, traffic = HaltingBook(database, worker), HaltingTraffic(GatewayRegistry(admin))
+        book, traffic = HaltingBook(database, worker), GatewayRegistry(admin)
         for _ in range(LOOKS):
             with suppress(LedgerFailed):  # it is away: the next look will do
                 rollout = await book.get(told["rollout"])
