@@ -173,6 +173,7 @@ def load_finetune_settings(
     try:
         told = Configured(**own)
         exams_of(told.exam)
+        refuse_shared_in_process(told)
     except ExamFailed as error:
         raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
@@ -183,6 +184,13 @@ def load_finetune_settings(
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
     return told
+
+
+def refuse_shared_in_process(told: FinetuneSettings) -> None:
+    """Memory of this process's GPU is free for the engine again only when the process ends, which is too late."""
+    if told.share_gpu.engines and isinstance(told.executor, Local):
+        need = "needs an executor with processes of its own: set finetune.executor to accelerate or ray"
+        raise SettingsInvalid(f"finetune.share_gpu: {need}")
 
 
 def names_a_base(section: dict[str, Any]) -> bool:

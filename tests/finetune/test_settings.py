@@ -122,3 +122,11 @@ def test_the_command_line_says_who_makes_pairs_and_where(tmp_path: Path) -> None
 
 def test_on_ray_alone_is_a_ray_of_this_machine() -> None:
     assert load_situation().made_by(None, on_ray=True).settings.jobs_on_ray == "local"
+
+
+def test_a_shared_gpu_needs_an_executor_whose_processes_end(tmp_path: Path) -> None:
+    text = "finetune: {share_gpu: {engines: [a]}, executor: %s}"
+    with pytest.raises(SettingsInvalid, match=r"finetune\.share_gpu: needs an executor"):
+        load_finetune_settings(written(tmp_path, text % "local"))
+    told = load_finetune_settings(written(tmp_path, text % "accelerate"))
+    assert told.share_gpu.engines == ("a",)
