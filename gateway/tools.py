@@ -88,6 +88,15 @@ class Tools:
         """The background tasks that have ended and should not have."""
         return [name for name, alive in self.vital.items() if not alive()]
 
+    def lacking(self) -> list[str]:
+        """The versions that aliases lead to and whose files could not be fetched yet."""
+        if self.fetching is None:
+            return []
+        shares = [
+            share for each in self.router.current.aliases.values() for share in each if share.weight > 0
+        ]
+        return sorted({share.version for share in shares} & self.fetching.lacking)
+
 
 @asynccontextmanager
 async def open_tools(settings: GatewaySettings) -> AsyncIterator[Tools]:

@@ -62,11 +62,12 @@ def status_router(tools: Tools) -> APIRouter:
 
     @router.get("/admin/health")
     async def health(caller: Viewer, response: Response) -> dict[str, object]:
-        """503 when a part that must not fail has failed; engines and reward server only degrade."""
+        """503 when a part that must not fail has failed; engines, reward server and files that lack only degrade."""
         ledger = tools.ledger.health if tools.ledger else None
         broken = bool(tools.dead()) or (ledger is not None and not ledger.healthy)
         reward = await reward_health(tools)
-        degraded = reward is False or not await tools.engine.healthy()
+        lacking = tools.lacking()
+        degraded = reward is False or bool(lacking) or not await tools.engine.healthy()
         response.status_code = 503 if broken else 200
         return {
             "status": "broken" if broken else "degraded" if degraded else "ok",
@@ -74,6 +75,7 @@ def status_router(tools: Tools) -> APIRouter:
             "reward": reward,
             "ledger": None if ledger is None else {name: getattr(ledger, name) for name in ledger.__slots__},
             "dead": tools.dead(),
+            "lacking": lacking,
             "policy": tools.screens.current.policy.hash,
         }
 

@@ -13,13 +13,16 @@ def probes_router(tools: Tools) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
-    async def health(response: Response) -> dict[str, object]:
-        """200 while this process does its part, whatever engines do; 503 when one of its tasks has died."""
-        dead = tools.dead()
-        response.status_code = 503 if dead else 200
+    async def health(response: Response, *, ready: bool = False) -> dict[str, object]:
+        """200 while this process does its part, whatever engines do; 503 when one of its tasks has died.
+
+        For whoever asks whether it is `ready`, also while files of versions lack that aliases lead to.
+        """
+        dead, lacking = tools.dead(), bool(tools.lacking())
+        response.status_code = 503 if dead or (ready and lacking) else 200
         engine = await tools.engine.healthy()
         return {
-            "status": "broken" if dead else "ok" if engine else "degraded",
+            "status": "broken" if dead else "ok" if engine and not lacking else "degraded",
             "engine": engine,
             "dead": dead,
         }

@@ -15,6 +15,8 @@ from gateway.artifacts.store import ArtifactsFailed, ArtifactStore
 from gateway.errors import UpstreamFailed
 
 RETRY_SECONDS = 10.0
+LOOK_SECONDS = 10.0  # between two looks at a directory that was here: somebody may empty the cache
+TRIED_SECONDS = 60.0  # a gateway that starts waits no longer for what is on its way
 ARTIFACT = "artifact"  # in a version's lineage: its URL in the store
 log = logging.getLogger(__name__)
 
@@ -22,19 +24,29 @@ log = logging.getLogger(__name__)
 class Fetching:
     """The versions that are here, or on their way."""
 
-    def __init__(self, store: ArtifactStore) -> None:
+    def __init__(
+        self, store: ArtifactStore, *, retry: float = RETRY_SECONDS, look: float = LOOK_SECONDS
+    ) -> None:
         self.store = store
-        self._here: set[str] = set()
+        self._retry, self._look = retry, look  # in seconds
+        self.lacking: frozenset[str] = frozenset()  # of those that should be here, as it was seen last
+        self._here: dict[str, float] = {}  # when to look again, by the monotonic clock
         self._coming: dict[str, asyncio.Task[None]] = {}
-        self._again: dict[str, float] = {}  # when to try once more, by the monotonic clock
+        self._again: dict[str, float] = {}  # when to try once more
+        self._elsewhere: set[str] = set()  # those of which that was told
 
     def those_here(self, versions: Iterable[Version]) -> list[Version]:
-        """The versions whose files are here; those that are not begin to come."""
-        return [each for each in versions if self._is_here(each) or self._begun(each)]
+        """The versions whose files are here, or were: engines still have those. What is not here begins to come."""
+        all_of_them = list(versions)
+        absent = [each for each in all_of_them if not self._is_here(each)]
+        for each in absent:
+            self._begin(each)
+        self.lacking = frozenset(each.id for each in absent)
+        return [each for each in all_of_them if each.id not in self.lacking or each.id in self._here]
 
     async def bring(self, version: Version) -> None:
         """Return when the version's files are here; raises UpstreamFailed when they cannot be had."""
-        if self._is_here(version):
+        if is_there(version):
             return
         try:
             await asyncio.to_thread(self.store.fetch, version.lineage[ARTIFACT])
@@ -43,49 +55,62 @@ class Fetching:
                 f"{version.id} was not staged: {error}", code="artifact_unavailable"
             ) from None
 
-    async def tried(self) -> None:
-        """Return when everything that is on its way has come, or has failed once."""
-        await asyncio.gather(*self._coming.values())
+    async def tried(self, seconds: float | None = TRIED_SECONDS) -> None:
+        """Return when everything that is on its way has come, or has failed once; or after some seconds, told."""
+        coming = dict(self._coming)
+        if not coming:
+            return
+        await asyncio.wait(coming.values(), timeout=seconds)
+        if late := sorted(name for name, task in coming.items() if not task.done()):
+            log.warning("after %.0f s still on their way here: %s", seconds, ", ".join(late))
 
     async def close(self) -> None:
         """Break off what is on its way."""
         self.store.stopped.set()
         with suppress(asyncio.CancelledError):
-            await self.tried()
+            await self.tried(None)
 
     def _is_here(self, version: Version) -> bool:
-        """Whether nothing needs to be fetched; a directory that was here is not looked for again."""
-        if version.directory is None or ARTIFACT not in version.lineage or version.id in self._here:
+        """Whether nothing needs to be fetched; looked for now and then."""
+        now = time.monotonic()
+        if now < self._here.get(version.id, 0.0):
             return True
-        if not version.directory.is_dir():
-            return False
-        self._here.add(version.id)
-        return True
+        if found := is_there(version):
+            self._here[version.id] = now + self._look
+        return found
 
-    def _begun(self, version: Version) -> bool:
-        """False: it is not here, and on its way from now on, unless it is the time to wait."""
+    def _begin(self, version: Version) -> None:
+        """It is on its way from now on, unless it is the time to wait."""
         if version.id not in self._coming and time.monotonic() >= self._again.get(version.id, 0.0):
             task = asyncio.create_task(self._fetched(version), name=f"fetching {version.id}")
             self._coming[version.id] = task
             task.add_done_callback(lambda _: self._coming.pop(version.id, None))
-        return False
 
     async def _fetched(self, version: Version) -> None:
         try:
             place = await asyncio.to_thread(self.store.fetch, str(version.lineage[ARTIFACT]))
         except ArtifactsFailed as error:
             log.warning("version %s cannot be served here: %s", version.id, error)
-            self._again[version.id] = time.monotonic() + RETRY_SECONDS
         else:
-            told_where_it_is(version, place)
+            if version.id not in self._elsewhere and not told_where_it_is(version, place):
+                self._elsewhere.add(version.id)
+        finally:  # where it did not come to its place, too
+            self._again[version.id] = time.monotonic() + self._retry
 
 
-def told_where_it_is(version: Version, place: Path) -> None:
-    """Say so where this machine keeps versions elsewhere than the ledger says: engines would look in vain."""
-    if place != version.directory:
-        log.warning(
-            "version %s is in %s, and the ledger says %s: give gateways the same artifacts.cache",
-            version.id,
-            place,
-            version.directory,
-        )
+def is_there(version: Version) -> bool:
+    """Whether its files are where they should be, or never were in the store."""
+    return version.directory is None or ARTIFACT not in version.lineage or version.directory.is_dir()
+
+
+def told_where_it_is(version: Version, place: Path) -> bool:
+    """Whether it is where the ledger says; warned where this machine keeps versions elsewhere: engines look in vain."""
+    if place == version.directory:
+        return True
+    log.warning(
+        "version %s is in %s, and the ledger says %s: give gateways the same artifacts.cache",
+        version.id,
+        place,
+        version.directory,
+    )
+    return False

@@ -12,6 +12,7 @@ from finetune.rollout.registry import GatewayRegistry
 from gateway.artifacts.store import ArtifactStore
 from gateway.settings import SettingsInvalid, load_settings
 from tests.fakes.engine import FakeEngine, fake_engine
+from tests.fakes.gateway import until
 from tests.gateway.admin.conftest import House, open_house
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -87,6 +88,23 @@ def test_a_new_machine_gets_what_is_live_before_it_answers(tmp_path: Path) -> No
         answer = house.ask()
         assert answer.status_code == 200
         assert answer.headers["x-trimtab-version"] == "v1"
+
+
+def test_a_gateway_without_the_files_says_so_until_it_has_them(tmp_path: Path) -> None:
+    with house_of(tmp_path) as house:
+        register(house, str(house.adapter("made")), "v1")
+        stage(house, "v1")
+        roll_out(house, "v1")
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "store").rename(tmp_path / "away")
+    with house_of(tmp_path) as house, house.http() as http:
+        told = http.get("/admin/health").json()
+        assert (told["status"], told["lacking"]) == ("degraded", ["v1"])
+        assert http.get("/health").status_code == 200
+        assert http.get("/health?ready=true").status_code == 503
+        (tmp_path / "away").rename(tmp_path / "store")
+        assert until(lambda: http.get("/health?ready=true").status_code == 200, seconds=20)
+        assert http.get("/admin/health").json()["lacking"] == []
 
 
 async def test_a_worker_elsewhere_sends_and_gets_versions(tmp_path: Path) -> None:
