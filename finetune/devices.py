@@ -9,8 +9,9 @@ from typing import Annotated, Protocol
 from pydantic import ConfigDict, Field
 
 from finetune.errors import TrainingFailed
-from gateway.admin.client import AdminClient, AdminFailed
+from gateway.admin.client import AdminClient, AdminFailed, AdminRefused
 
+NOTHING_TO_RETURN = frozenset({"not_lent", "lease_lost", "moved"})  # it is somebody else's, or back already
 log = logging.getLogger(__name__)
 
 
@@ -28,15 +29,15 @@ class SharingRules:
 class Devices(Protocol):
     """Where a training has room."""
 
-    def free(self, run: str) -> AbstractAsyncContextManager[None]:
-        """Within it, this run may train; raises TrainingFailed when it may not."""
+    def free(self, run: str, worker: str) -> AbstractAsyncContextManager[None]:
+        """Within it, this run may train, as long as the worker holds it; raises TrainingFailed when it may not."""
         ...
 
 
 class Own:
     """Nobody else uses them."""
 
-    def free(self, run: str) -> AbstractAsyncContextManager[None]:
+    def free(self, run: str, worker: str) -> AbstractAsyncContextManager[None]:
         """At once."""
         return nullcontext()
 
@@ -49,24 +50,32 @@ class Borrowing:
     rules: SharingRules
 
     @asynccontextmanager
-    async def free(self, run: str) -> AsyncIterator[None]:
+    async def free(self, run: str, worker: str) -> AsyncIterator[None]:
         """Within it, the engines sleep; raises TrainingFailed when one cannot be had."""
         async with AsyncExitStack() as stack:
             for name in self.rules.engines:
-                stack.push_async_callback(self._returned, name, run)
-                await self._borrowed(name, run)
+                stack.push_async_callback(self._returned, name, run, worker)
+                await self._borrowed(name, run, worker)
             yield
 
-    async def _borrowed(self, name: str, run: str) -> None:
+    async def _borrowed(self, name: str, run: str, worker: str) -> None:
         told = self.rules
         try:
-            await self.admin.lend(name, run, told.timeout_seconds, allow_empty=told.allow_empty)
+            await self.admin.lend(
+                name, run, told.timeout_seconds, allow_empty=told.allow_empty, worker=worker
+            )
         except AdminFailed as error:
             raise TrainingFailed(f"share_gpu.engines: {name} cannot be had: {error}") from error
 
-    async def _returned(self, name: str, run: str) -> None:
-        """Wake it; a training that went well is not lost because that did not: the gateway goes on trying."""
+    async def _returned(self, name: str, run: str, worker: str) -> None:
+        """Wake it; a training that went well is not lost because that did not: the gateway goes on trying.
+
+        Also where the loan was refused, as far as this worker knows: the gateway tells whose it is.
+        """
         try:
-            await self.admin.give_back(name, f"{run} has trained")
+            await self.admin.give_back(name, f"{run} has trained", run, worker)
+        except AdminRefused as error:
+            if error.code not in NOTHING_TO_RETURN:
+                log.warning("engine %s is not given back yet: %s", name, error)
         except AdminFailed as error:
             log.warning("engine %s is not given back yet: %s", name, error)

@@ -128,7 +128,7 @@ async def untrainable(dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> 
 
 async def train(run: Run, dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> Trained:
     """Learn it, on devices of one's own or on those that engines give up meanwhile."""
-    async with tools.devices.free(run.id):
+    async with tools.devices.free(run.id, run.worker.name):
         return await tools.trainer.train(dataset, plan.recipe, old.adapter)
 
 

@@ -127,16 +127,28 @@ class AdminClient:
         await self._ask("POST", path, {"timeout_seconds": timeout_seconds}, PATIENT_SECONDS)
 
     async def lend(
-        self, engine: str, retraining: str, timeout_seconds: float = 120.0, *, allow_empty: bool = False
+        self,
+        engine: str,
+        retraining: str,
+        timeout_seconds: float = 120.0,
+        *,
+        allow_empty: bool = False,
+        worker: str | None = None,
     ) -> None:
-        """Have an engine sleep while a retraining trains on its GPU; refused where no other takes requests."""
+        """Have an engine sleep while a retraining trains on its GPU; refused where no other takes requests.
+
+        Also with the codes `drained`, `lent` (to another), `returning` and, where `worker` lost it, `lease_lost`.
+        """
         told = {"retraining": retraining, "timeout_seconds": timeout_seconds, "allow_empty": allow_empty}
+        told |= {"worker": worker}
         await self._ask("POST", f"/admin/engines/{quote(engine, safe='')}/lend", told, PATIENT_SECONDS)
 
-    async def give_back(self, engine: str, cause: str) -> None:
-        """Wake an engine that was lent, and lead requests to it again."""
-        path = f"/admin/engines/{quote(engine, safe='')}/return"
-        await self._ask("POST", path, {"cause": cause}, PATIENT_SECONDS)
+    async def give_back(
+        self, engine: str, cause: str, retraining: str | None = None, worker: str | None = None
+    ) -> None:
+        """Wake an engine that was lent, and lead requests to it again; refused where another retraining has it."""
+        told = {"cause": cause, "retraining": retraining, "worker": worker}
+        await self._ask("POST", f"/admin/engines/{quote(engine, safe='')}/return", told, PATIENT_SECONDS)
 
     async def rollouts(self) -> dict[str, Weights]:
         """Every alias's weights."""

@@ -1,21 +1,23 @@
 """The engines over HTTP: how each fares, and taking one out for its maintenance."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.admin.access import Admin, Viewer
-from gateway.admin.drains import KIND, put
-from gateway.admin.lending import Loan, give_back, lend
+from gateway.admin.drains import KIND, put, refuse_lent
+from gateway.admin.lending import Loan, Return, lend, take_back
 from gateway.admin.trail import Change
 from gateway.admin.views import Json, engine_seen
 from gateway.engines.replica import Replica
 from gateway.errors import NotFound
 from gateway.tools import Tools
 
+Id = Annotated[str, Field(min_length=1, max_length=200)]
 
-class Return(BaseModel):
+
+class Why(BaseModel):
     """Why an engine takes requests again."""
 
     model_config = ConfigDict(extra="forbid")
@@ -23,21 +25,38 @@ class Return(BaseModel):
     cause: str = Field(min_length=1, max_length=500)
 
 
-class Drain(Return):
+class Drain(Why):
     """Why an engine is taken out, and how long to wait for its requests in flight."""
 
     timeout_seconds: float = Field(30.0, ge=0, le=600)
 
 
 class Lending(BaseModel):
-    """To which retraining an engine's GPU goes while that trains; level 1 keeps weights in the host's memory."""
+    """To which retraining an engine's GPU goes while that trains; level 1 keeps weights in the host's memory.
+
+    A worker names itself: what it asks counts while it holds the retraining (gateway/admin/fence.py).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    retraining: str = Field(min_length=1, max_length=200)
+    retraining: Id
+    worker: Id | None = None
     level: Literal[1] = 1
     allow_empty: bool = False
     timeout_seconds: float = Field(120.0, gt=0, le=600)
+
+
+class Returning(Why):
+    """Why a lent engine is woken, and on which retraining's behalf; an operator's may leave that out."""
+
+    retraining: Id | None = None
+    worker: Id | None = None
+
+    @model_validator(mode="after")
+    def _worker_of_something(self) -> Self:
+        if self.worker is not None and self.retraining is None:
+            raise ValueError("worker: needs the retraining that it holds")
+        return self
 
 
 def engines_router(tools: Tools) -> APIRouter:
@@ -53,28 +72,29 @@ def engines_router(tools: Tools) -> APIRouter:
     async def drain(name: str, how: Drain, caller: Admin) -> Json:
         replica = known(tools, name)
         change = Change(KIND, name, {"draining": False}, {"draining": True}, how.cause)
-        await put(tools, database, change, caller.id)
+        await put(tools, database, change, caller.id, rule=refuse_lent)
         idle = await replica.idle(how.timeout_seconds)
         return {**seen(tools, replica), "idle": idle}
 
     @router.post("/admin/engines/{name}/resume")
-    async def resume(name: str, why: Return, caller: Admin) -> Json:
+    async def resume(name: str, why: Why, caller: Admin) -> Json:
         replica = known(tools, name)
         change = Change(KIND, name, {"draining": True}, {"draining": False}, why.cause)
-        await put(tools, database, change, caller.id)
+        await put(tools, database, change, caller.id, rule=refuse_lent)
         return seen(tools, replica)
 
     @router.post("/admin/engines/{name}/lend")
     async def lend_engine(name: str, to: Lending, caller: Admin) -> Json:
         replica = known(tools, name)
-        loan = Loan(to.retraining, to.level, to.allow_empty, to.timeout_seconds)
+        loan = Loan(to.retraining, to.level, to.allow_empty, to.timeout_seconds, to.worker)
         await lend(tools, database, replica, loan, caller.id)
         return seen(tools, replica)
 
     @router.post("/admin/engines/{name}/return")
-    async def return_engine(name: str, why: Return, caller: Admin) -> Json:
+    async def return_engine(name: str, why: Returning, caller: Admin) -> Json:
         replica = known(tools, name)
-        await give_back(tools, database, replica, why.cause, caller.id)
+        back = Return(why.cause, caller.id, why.retraining, why.worker)
+        await take_back(tools, database, replica, back)
         return seen(tools, replica)
 
     return router

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from gateway.admin.drains import follow_drains
-from gateway.admin.lending import loans_watched
+from gateway.admin.loans import loans_watched
 from gateway.admin.reclaiming import reclaimed
 from gateway.admin.rollouts import Rollouts, routes_in
 from gateway.admin.trail import Change

@@ -50,6 +50,7 @@ class Replica:
         self.draining = False
         self.managed = managed  # whether its weights may be replaced while it is there
         self.swapping = False  # they are being replaced, by this gateway or by another
+        self.turning = asyncio.Lock()  # held by whoever puts it to sleep, or wakes it and has it answer
         self.held: str | None = None  # the weights of a managed one, as it says; None while nobody knows
         self._swaps = 0  # begun; what it said of its weights before one is of no use
         self.requests = 0  # being answered now

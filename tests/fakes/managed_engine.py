@@ -43,6 +43,8 @@ class ManagedEngine(FakeEngine):
     asleep: bool = False
     sleeps: bool = True  # False: it was not started to
     wakes: bool = True
+    falling_asleep: int = 0  # orders to sleep that wait for `may_sleep`
+    may_sleep: bool = True
 
     def start(self) -> None:
         """As its supervisor starts it: with the weights that it began with, and nothing computed."""
@@ -92,6 +94,9 @@ class ManagedEngine(FakeEngine):
         if path == "/wake_up" and not self.wakes:
             await sender.error(500, "no memory", "InternalServerError")
             return
+        self.falling_asleep += path == "/sleep"
+        while path == "/sleep" and not self.may_sleep:
+            await asyncio.sleep(0.005)
         if path != "/is_sleeping":
             self.asleep = path == "/sleep" and self.sleeps
         await sender.json(200, {"is_sleeping": self.asleep})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,19 @@ from sqlalchemy import delete, insert, update
 
 from finetune.devices import Borrowing, SharingRules
 from finetune.errors import TrainingFailed
-from gateway.admin.lending import look
+from gateway.admin.drains import KIND, Word, put, word_on
+from gateway.admin.lending import Return, give_back
+from gateway.admin.loans import look
+from gateway.admin.trail import Change
+from gateway.errors import Conflict
 from gateway.ledger.tables import RetrainingRow
 from tests.fakes.engine import fake_engine
+from tests.fakes.gateway import until
 from tests.fakes.managed_engine import ManagedEngine, managed_engine
 from tests.gateway.admin.conftest import House, open_house
 from tests.gateway.admin.weights.conftest import make_model
 
-RUN = "rt-lending"
+RUN, WORKER = "rt-lending", "w"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def house(pair: tuple[House, list[ManagedEngine]]) -> Iterator[House]:
     on_loop(house, begun(house))
     yield house
     for name, engine in zip("ab", engines, strict=True):
-        engine.sleeps = engine.wakes = True
+        engine.sleeps = engine.wakes = engine.may_sleep = True
         post(house, f"{name}/return", {"cause": "the test is over"})
         assert not engine.asleep
     on_loop(house, over(house))
@@ -57,13 +63,20 @@ def on_loop(house: House, work: Any) -> Any:
     return asyncio.run_coroutine_threadsafe(work, house.server.loop).result(30)
 
 
-async def begun(house: House) -> None:
+async def begun(house: House, run: str = RUN, alias: str = "assistant") -> None:
     assert house.tools.ledger is not None
     now = datetime.now(UTC)
-    row = {"id": RUN, "state": "train", "alias": "assistant", "running": 1, "parameters": {}, "reasons": []}
-    row |= {"owner": "w", "lease_until": now + timedelta(minutes=5), "created_at": now}
+    row = {"id": run, "state": "train", "alias": alias, "running": 1, "parameters": {}, "reasons": []}
+    row |= {"owner": WORKER, "lease_until": now + timedelta(minutes=5), "created_at": now}
     async with house.tools.ledger.database.write() as connection:
         await connection.execute(insert(RetrainingRow).values(**row))
+
+
+async def taken_over(house: House) -> None:
+    """Another worker goes on with the run."""
+    assert house.tools.ledger is not None
+    async with house.tools.ledger.database.write() as connection:
+        await connection.execute(update(RetrainingRow).values(owner="the next"))
 
 
 async def over(house: House) -> None:
@@ -80,6 +93,22 @@ async def worker_killed(house: House) -> None:
         await connection.execute(gone)
 
 
+def look_now(house: House) -> None:
+    """As every gateway does every five seconds."""
+    assert house.tools.ledger is not None
+    on_loop(house, look(house.tools, house.tools.ledger.database))
+
+
+def latest(house: House, name: str = "a") -> Word:
+    assert house.tools.ledger is not None
+    word: Word = on_loop(house, word_on(house.tools.ledger.database, name))
+    return word
+
+
+def refusal(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
 def post(house: House, path: str, body: dict[str, Any]) -> Any:
     with house.http() as client:
         return client.post(f"/admin/engines/{path}", json=body)
@@ -91,7 +120,7 @@ def lend(house: House, name: str = "a", **more: Any) -> Any:
 
 async def diverging(borrowing: Borrowing, engine: ManagedEngine) -> None:
     """A training that has the engine asleep, and fails."""
-    async with borrowing.free(RUN):
+    async with borrowing.free(RUN, WORKER):
         assert engine.asleep
         raise ValueError("diverged")
 
@@ -140,12 +169,10 @@ def test_a_run_that_nobody_holds_is_lent_nothing(house: House, engines: list[Man
 
 def test_the_gateway_wakes_what_a_dead_worker_left_asleep(house: House, engines: list[ManagedEngine]) -> None:
     lend(house)
-    assert house.tools.ledger is not None
-    database = house.tools.ledger.database
-    on_loop(house, look(house.tools, database))
+    look_now(house)
     assert engines[0].asleep  # its worker lives
     on_loop(house, worker_killed(house))
-    on_loop(house, look(house.tools, database))
+    look_now(house)
     assert not engines[0].asleep
     assert not house.tools.engine.replica("a").draining
 
@@ -158,6 +185,138 @@ def test_what_does_not_wake_stays_out_until_it_does(house: House, engines: list[
     assert house.tools.engine.replica("a").draining
     engines[0].wakes = True
     assert post(house, "a/return", {"cause": "trained"}).status_code == 200
+
+
+def test_a_failed_return_is_tried_again_while_the_run_lives(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    lend(house)
+    engines[0].wakes = False
+    post(house, "a/return", {"cause": "trained", "retraining": RUN, "worker": WORKER})
+    look_now(house)
+    assert engines[0].asleep
+    assert refusal(lend(house, timeout_seconds=0.1)) == (409, "returning")
+    engines[0].wakes = True
+    look_now(house)
+    assert not engines[0].asleep
+    assert not house.tools.engine.replica("a").draining
+
+
+def test_an_engine_that_does_not_wake_keeps_no_other_asleep(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    lend(house)
+    lend(house, "b", allow_empty=True)
+    engines[0].wakes = False
+    on_loop(house, worker_killed(house))
+    look_now(house)
+    assert [each.asleep for each in engines] == [True, False]
+
+
+def test_a_run_is_lent_what_it_has_and_no_other_run_is(house: House, engines: list[ManagedEngine]) -> None:
+    on_loop(house, begun(house, "rt-other", "other"))
+    assert {lend(house).status_code, lend(house).status_code} == {200}
+    assert refusal(lend(house, retraining="rt-other")) == (409, "lent")
+    assert refusal(post(house, "a/return", {"cause": "mine", "retraining": "rt-other"})) == (409, "not_lent")
+    assert engines[0].asleep
+
+
+async def test_a_refused_training_does_not_wake_what_another_has_lent(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    on_loop(house, begun(house, "rt-other", "other"))
+    lend(house)
+    async with house.admin() as admin:
+        borrowing = Borrowing(admin, SharingRules(engines=("a",)))
+        with pytest.raises(TrainingFailed, match="a cannot be had: a is lent to rt-lending"):
+            async with borrowing.free("rt-other", WORKER):
+                pass
+    assert engines[0].asleep
+
+
+def test_a_worker_that_lost_the_run_neither_lends_nor_gives_back(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    on_loop(house, taken_over(house))
+    assert refusal(lend(house, worker=WORKER)) == (409, "lease_lost")
+    assert lend(house, worker="the next").status_code == 200
+    told = {"cause": "trained", "retraining": RUN, "worker": WORKER}
+    assert refusal(post(house, "a/return", told)) == (409, "lease_lost")
+    assert engines[0].asleep
+
+
+async def test_a_training_that_lost_its_run_leaves_the_engine_to_the_next_worker(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    async with house.admin() as admin:
+        borrowing = Borrowing(admin, SharingRules(engines=("a",)))
+        async with borrowing.free(RUN, WORKER):
+            on_loop(house, taken_over(house))
+    assert engines[0].asleep
+
+
+def test_a_worker_of_no_retraining_is_refused(house: House) -> None:
+    assert post(house, "a/return", {"cause": "trained", "worker": WORKER}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["a/resume", "a/drain"])
+def test_a_lent_engine_is_neither_resumed_nor_drained(house: House, path: str) -> None:
+    lend(house)
+    refused = post(house, path, {"cause": "by hand"})
+    assert refusal(refused) == (409, "lent")
+    assert "/return" in refused.json()["error"]["message"]
+    assert house.tools.engine.replica("a").draining
+
+
+def test_a_drained_engine_is_not_lent(house: House, engines: list[ManagedEngine]) -> None:
+    post(house, "a/drain", {"cause": "new driver"})
+    assert refusal(lend(house)) == (409, "drained")
+    assert not engines[0].asleep
+    assert house.tools.engine.replica("a").draining
+
+
+def test_what_was_lent_again_is_not_woken_on_an_older_word(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    lend(house)
+    word = latest(house)
+    lend(house)
+    assert house.tools.ledger is not None
+    replica, database = house.tools.engine.replica("a"), house.tools.ledger.database
+    with pytest.raises(Conflict, match="meanwhile"):
+        on_loop(
+            house, give_back(house.tools, database, replica, word, Return("its worker is gone", "gateway"))
+        )
+    assert engines[0].asleep
+    assert replica.draining
+
+
+def test_a_loan_that_is_ended_before_the_engine_sleeps_lets_it_be(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    slept = engines[0].falling_asleep
+    with ThreadPoolExecutor() as pool:
+        lending = pool.submit(lend, house)
+        assert until(lambda: latest(house).lent_to == RUN)
+        assert post(house, "a/return", {"cause": "cancelled", "retraining": RUN}).status_code == 200
+        assert refusal(lending.result()) == (409, "moved")
+    assert engines[0].falling_asleep == slept
+    assert not house.tools.engine.replica("a").draining
+
+
+def test_a_loan_that_is_ended_while_the_engine_falls_asleep_wakes_it(
+    house: House, engines: list[ManagedEngine]
+) -> None:
+    engines[0].may_sleep, slept = False, engines[0].falling_asleep
+    assert house.tools.ledger is not None
+    with ThreadPoolExecutor() as pool:
+        lending = pool.submit(lend, house)
+        assert until(lambda: engines[0].falling_asleep > slept)
+        ended = Change(KIND, "a", {"draining": True}, {"draining": False}, "another gateway gave it back")
+        on_loop(house, put(house.tools, house.tools.ledger.database, ended, "test"))
+        engines[0].may_sleep = True
+        assert refusal(lending.result()) == (409, "moved")
+    assert not engines[0].asleep
 
 
 async def test_a_training_has_the_engines_asleep_and_gives_them_back(
