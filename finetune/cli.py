@@ -196,7 +196,10 @@ def explain(
 def exam(
     config: Config = None,
     home: Home = None,
-    adapter: Annotated[Path | None, typer.Option(help="Examine this adapter too, and compare.")] = None,
+    adapter: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="A directory to examine too, and to compare."),
+    ] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="Prompts as JSON lines; else the bundled exam.")
     ] = None,

@@ -11,7 +11,15 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from finetune.claims import How
-from finetune.display import Screen, print_conditions, print_exam, print_history, print_outcome, print_pairs
+from finetune.display import (
+    Screen,
+    print_conditions,
+    print_exam,
+    print_history,
+    print_outcome,
+    print_pairs,
+    print_preview,
+)
 from finetune.exams.board import conditions_of, exams_of
 from finetune.exams.condition import Condition
 from finetune.exams.contract import ExamPlan
@@ -106,9 +114,7 @@ async def preview(situation: Situation, *, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    console = Console()
-    for name, value in told.items():
-        console.print(f"[bold]{name.replace('_', ' ')}[/]: {value}", soft_wrap=True)
+    print_preview(Console(), told)
 
 
 async def show_pairs(situation: Situation, limit: int, *, as_json: bool, export: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -96,6 +97,20 @@ def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
         told = (pair.kind, source.labelled_by, source.hazard, rewards, source.version, source.exchange_id)
         texts = (escape(cut(text)) for text in (pair.prompt, pair.chosen, pair.rejected))
         table.add_row(escape("\n".join(filter(None, told))), *texts, end_section=True)
+    console.print(table)
+
+
+def print_preview(console: Console, told: Mapping[str, Any]) -> None:
+    """What a retraining would learn, in figures; of what was left out, what took anything."""
+    table = Table(show_header=False)
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            for reason, count in value.items():
+                if count:
+                    table.add_row(f"{name.replace('_', ' ')}: {reason}", str(count))
+        else:
+            shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else f"{value:,}"
+            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", shown)
     console.print(table)
 
 

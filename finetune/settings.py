@@ -204,6 +204,10 @@ def refuse_unknown_variables() -> None:
     known = {name.upper() for name in FinetuneSettings.model_fields}
     for variable in os.environ:
         name = variable.removeprefix(PREFIX).split("__")[0]
+        if variable.startswith(f"{PREFIX}_"):
+            raise SettingsInvalid(
+                f"{variable} has an underscore too many: {PREFIX}{variable[len(PREFIX) + 1 :]}"
+            )
         if variable.startswith(PREFIX) and name not in known:
             raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
 

@@ -1,5 +1,6 @@
 """A version's directory, which never changes: named by the digest that the gateway knows versions by."""
 
+import json
 import os
 import shutil
 import uuid
@@ -20,6 +21,15 @@ def write_adapter(model: Any, draft: Path, state: State | None = None) -> None:
     """Write what was trained of a LoRA; the frozen copy that it was held to stays out."""
     more = {} if state is None else {"state_dict": state}
     model.save_pretrained(draft, save_embedding_layers=False, selected_adapters=["default"], **more)
+    in_order(draft / "adapter_config.json")
+
+
+def in_order(config: Path) -> None:
+    """Sort what peft holds as a set: the same training must be the same bytes, for they name the version."""
+    told = json.loads(config.read_text())
+    if isinstance(told.get("target_modules"), list):
+        told["target_modules"].sort()
+    config.write_text(json.dumps(told, indent=2, sort_keys=True))
 
 
 def write_model(model: Any, base: str, draft: Path, state: State | None = None) -> None:

@@ -1,5 +1,6 @@
 """What a newcomer reads when everything is up: the URL, the key, and two ways to ask."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -20,8 +21,8 @@ def welcome(console: Console, credentials: Credentials, settings: GatewaySetting
     alias = settings.alias
     lines = [
         f"[bold]{credentials.base_url}[/]   OpenAI-compatible, model [bold]{alias}[/]",
-        f"[bold]{credentials.api_key}[/]   your key; more with [dim]{command()} keys create NAME[/]",
-        f"{credentials.admin_url}   admin API, key in credentials.json of its home (.trimtab)",
+        f"[bold]{credentials.api_key}[/]   your key; more with [dim]{command()} keys create NAME{at(settings)}[/]",
+        f"{credentials.admin_url}   admin API, key in credentials.json of its home ({settings.home})",
         *(f"{shown(one.url)}   an engine, model {settings.base_model}" for one in settings.engines),
     ]
     console.print(Panel("\n".join(lines), title="Trimtab is up", title_align="left", border_style="green"))
@@ -29,8 +30,14 @@ def welcome(console: Console, credentials: Credentials, settings: GatewaySetting
         lit = Syntax(snippet, language, background_color="default").highlight(snippet)
         console.print(lit, soft_wrap=True)  # a terminal wraps what is pasted from it whole; rich would cut it
     console.print("[dim]ctrl-C stops everything. In another terminal:[/]")
-    for told in ("finetune run", "demo"):
+    for told in (f"finetune run{at(settings)}", "demo"):
         console.print(f"[dim]  {command()} {told}[/]", soft_wrap=True)
+
+
+def at(settings: GatewaySettings) -> str:
+    """What has to be said to other commands of a home that is not the usual one."""
+    usual = settings.home == GatewaySettings.model_fields["home"].default
+    return "" if usual else f" --home {shlex.quote(str(settings.home))}"
 
 
 def command() -> str:

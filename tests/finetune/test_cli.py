@@ -77,8 +77,11 @@ async def test_new_pairs_are_worth_a_training_only_when_all_together_are_enough(
     assert [worth_training(found, fewest) for fewest in (40, 41)] == [40, 0]
 
 
-def test_a_dry_run_for_people_names_the_filters() -> None:
-    assert "near duplicate" in asked("run", "--dry-run")
+def test_a_dry_run_for_people_says_what_is_enough_and_no_noughts() -> None:
+    told = asked("run", "--dry-run")
+    assert "enough" in told
+    assert "near duplicate" not in told  # none was one
+    assert "False" not in told
 
 
 def test_explain_shows_every_rule_and_bar() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.train.directory import keep
+from finetune.train.directory import in_order, keep
 from finetune.train.servable import CONFIG, WEIGHTS
 from gateway.artifacts.contents import digest_of
 
@@ -38,3 +38,11 @@ def test_what_a_worker_killed_while_copying_left_stops_nobody(draft: Path, tmp_p
     (half / WEIGHTS).write_bytes(b"wei")
     _, digest = keep(draft, tmp_path / "kept")
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [digest]
+
+
+def test_what_peft_holds_as_a_set_is_written_in_order(tmp_path: Path) -> None:
+    config = tmp_path / "adapter_config.json"
+    config.write_text('{"target_modules": ["v_proj", "down_proj", "q_proj"], "r": 4}')
+    in_order(config)
+    told = json.loads(config.read_text())
+    assert told == {"r": 4, "target_modules": ["down_proj", "q_proj", "v_proj"]}

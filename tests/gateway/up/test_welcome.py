@@ -41,3 +41,10 @@ def test_the_python_snippet_is_a_program_with_the_whole_key(shown):
 def test_the_engine_is_named_without_its_password(shown):
     assert "http://127.0.0.1:8082/v1" in shown
     assert "secret" not in shown
+
+
+def test_another_home_is_said_where_commands_need_it():
+    out = io.StringIO()
+    settings = load_settings(home="/srv/my home", engines=[{"url": ENGINE}])
+    welcome(Console(file=out, width=200), CREDENTIALS, settings)
+    assert "finetune run --home '/srv/my home'" in out.getvalue()
