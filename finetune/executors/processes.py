@@ -15,6 +15,8 @@ from finetune.executors.talk import JOB, Hearing
 from finetune.progress import Progress
 from finetune.train.contract import Job, Trained
 
+SWEEPS = 50  # for those that begin while others are killed, or die slowly
+MARK = "TRIMTAB_TRAINING"  # in the environment of all of a training's processes: its desk
 LISTEN_SECONDS, PATIENCE_SECONDS = 0.2, 40.0  # the second: to end by themselves once they are asked to
 
 
@@ -60,6 +62,7 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, MARK: str(desk.folder)},
             )
         except OSError as error:
             raise TrainingFailed(f"the training's processes cannot be started: {error}") from error
@@ -69,7 +72,7 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
                     await asyncio.wait_for(asyncio.shield(process.wait()), LISTEN_SECONDS)
                 hearing.listen()
         finally:
-            await ended(process)
+            await ended(process, desk)
     found = hearing.result(
         f"the training's processes ended with {process.returncode}; what they said is in {desk.log}"
     )
@@ -77,14 +80,34 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
     return found
 
 
-async def ended(process: asyncio.subprocess.Process) -> None:
-    """Nothing of its group runs any more: asked first, then killed."""
+async def ended(process: asyncio.subprocess.Process, desk: Desk) -> None:
+    """Nothing of it runs any more: asked first, then killed.
+
+    A launcher gives its workers sessions of their own, and where it was killed itself nobody else ends them.
+    """
     if process.returncode is None:
         signalled(process.pid, signal.SIGTERM)
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(process.wait()), PATIENCE_SECONDS)
     signalled(process.pid, signal.SIGKILL)
+    for _ in range(SWEEPS):
+        for each in marked(desk):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(each, signal.SIGKILL)
+        if not marked(desk):
+            break
+        await asyncio.sleep(LISTEN_SECONDS)
     await process.wait()
+
+
+def marked(desk: Desk) -> list[int]:
+    """The processes of a training that run, by their environment; on Linux alone."""
+    mark, found = f"{MARK}={desk.folder}".encode(), []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # another's, or gone
+            if mark in each.read_bytes().split(b"\0"):
+                found.append(int(each.parent.name))
+    return found
 
 
 def signalled(group: int, number: int) -> None:

@@ -8,13 +8,15 @@ import asyncio
 import importlib.util
 import json
 import shlex
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from finetune.errors import TrainingFailed, reason
 from finetune.executors.contract import Ray
-from finetune.executors.processes import LISTEN_SECONDS, Desk, desk_for, run
+from finetune.executors.jobs import Jobs
+from finetune.executors.processes import Desk, desk_for, run
 from finetune.executors.talk import Hearing
 from finetune.progress import Progress
 from finetune.train.contract import Job, Recipe, Trained
@@ -51,22 +53,17 @@ class RayExecutor:
 
     async def _submitted(self, job: Job, progress: Progress) -> Trained:
         """The same as a job of the cluster, which joins it there."""
-        from ray.job_submission import JobStatus, JobSubmissionClient  # noqa: PLC0415 - Ray takes seconds
+        from ray.job_submission import JobSubmissionClient  # noqa: PLC0415 - Ray takes seconds
 
         desk = desk_for(job)
         hearing = Hearing(desk.talk, progress)
         there = RayExecutor(Ray(**(asdict(self.told) | {"address": "auto"})))
         _, *arguments = there.command(desk)
         client = await asyncio.to_thread(connected, JobSubmissionClient, self.told.address)
-        name = await asyncio.to_thread(client.submit_job, entrypoint=shlex.join(["python", *arguments]))
-        over = {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED}
-        try:
-            while (status := await asyncio.to_thread(client.get_job_status, name)) not in over:
-                hearing.listen()
-                await asyncio.sleep(LISTEN_SECONDS)
-        finally:
-            await asyncio.shield(asyncio.to_thread(stopped, client, name))
-        return hearing.result(f"Ray job {name} ended: {status}; `ray job logs {name}` tells more")
+        name, status = await Jobs(client).run(shlex.join(["python", *arguments]), hearing)
+        found = hearing.result(f"Ray job {name} ended: {status}; `ray job logs {name}` tells more")
+        shutil.rmtree(desk.folder, ignore_errors=True)
+        return found
 
 
 def connected(kind: Any, address: str) -> Any:
@@ -77,8 +74,3 @@ def connected(kind: Any, address: str) -> Any:
         raise TrainingFailed(
             f"executor.address: no Ray cluster answers at {address}: {reason(error)}"
         ) from error
-
-
-def stopped(client: Any, name: str) -> None:
-    """Stop a job; one that is over already says so and is left alone."""
-    client.stop_job(name)

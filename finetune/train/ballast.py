@@ -8,12 +8,13 @@ which forward KL tells of forgetting (arXiv 2509.04259). The reference is the sa
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from finetune.errors import TrainingFailed
 from finetune.exams.asking import BATCH
 from finetune.exams.contract import ExamPlan
 from finetune.train.policy import LocalPolicy
@@ -76,8 +77,13 @@ def with_ballast(kind: type[Any], setup: Setup) -> type[Any]:
                 )
             if not model.training or not self.ballast.rows:
                 return found
-            cost = self.ballast.cost(model, self.accelerator.unwrap_model(model))
+            cost = self.ballast.cost(model, self.accelerator.unwrap_model(model)) / self._turns(more)
             return (found[0] + cost, *found[1:]) if return_outputs else found + cost
+
+        def _turns(self, more: Mapping[str, Any]) -> int:
+            """By what nobody else divides it: SFT's loss is of all the batches of a step, and added up as it is."""
+            scaled = self.loss_is_scaled_for_ga is None and more.get("num_items_in_batch") is not None
+            return int(self.current_gradient_accumulation_steps) if scaled else 1
 
     return Ballasted
 
@@ -91,6 +97,8 @@ def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
     state = torch.get_rng_state()
     with model.disable_adapter():
         for start in range(0, len(asked), BATCH):
+            if setup.watch.stop.is_set():
+                raise TrainingFailed("training was stopped")
             some = asked[start : start + BATCH]
             for messages, told in zip(some, policy.sample(some, plan, plan.seed + start), strict=True):
                 rows += [

@@ -1,17 +1,25 @@
-"""Where a training that is killed goes on: the last checkpoint that is whole."""
+"""Where a training that is killed goes on: the last checkpoint that is whole. One training at a time has its folder."""
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from finetune.errors import TrainingFailed, reason
 from finetune.train.contract import Job
 
 STATE = "trainer_state.json"
 NEEDED = (STATE, "optimizer.pt", "scheduler.pt")
+HELD_SECONDS = 30.0  # processes whose worker was killed notice within 20 s, and stop
 
 
 def place_of(job: Job) -> Path:
@@ -21,6 +29,47 @@ def place_of(job: Job) -> Path:
     )
     folder = job.folder.parent / "checkpoints"
     return folder / hashlib.sha256(told.encode()).hexdigest()[:24]
+
+
+def hold(place: Path, stop: threading.Event, patience: float = HELD_SECONDS) -> Callable[[], None]:
+    """Have the folder for this training alone; what gives it back. A kill does so as well.
+
+    Raises TrainingFailed where another training of the same holds it for longer than `patience` seconds.
+    """
+    path = place.with_suffix(".lock")
+    since = time.monotonic()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while (handle := locked(path)) is None:
+            if time.monotonic() - since >= patience:
+                told = "another training of the same data by the same recipe holds it; wait for that one"
+                raise TrainingFailed(f"{path}: {told}")
+            if stop.wait(0.2):
+                raise TrainingFailed("training was stopped")
+    except OSError as error:
+        raise TrainingFailed(f"{path} cannot be locked: {reason(error)}") from error
+    return lambda: given_back(path, handle)
+
+
+def locked(path: Path) -> int | None:
+    """A locked file that is still there by its name; None where somebody else has it."""
+    handle, mine = os.open(path, os.O_RDWR | os.O_CREAT, 0o600), False
+    try:
+        with suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = path.stat().st_ino == os.fstat(handle).st_ino
+    finally:
+        if not mine:
+            os.close(handle)
+    return handle if mine else None
+
+
+def given_back(path: Path, handle: int) -> None:
+    """Unlocked, and gone."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    os.close(handle)
 
 
 def last_whole(folder: Path) -> Path | None:

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.errors import TrainingFailed, reason
 from finetune.train.contract import Recipe
+from finetune.train.processes import by_the_first
 from finetune.train.setup import Setup
 from gateway.admin.weights.files import holds_model
 
@@ -54,8 +55,13 @@ def from_full(setup: Setup, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
         return loaded(str(start or setup.job.base), dtype), {}
     # TRL's online trainers load the reference by the model's name: it must lie somewhere.
     place = setup.folder / "start"
-    with_adapter(loaded(setup.job.base, dtype), start).merge_and_unload().save_pretrained(place)
+    by_the_first(setup.recipe, lambda: merged(setup.job.base, start, dtype, place))
     return loaded(str(place), dtype), {}
+
+
+def merged(base: str, adapter: Path, dtype: torch.dtype, place: Path) -> None:
+    """Write the base with an adapter in its weights."""
+    with_adapter(loaded(base, dtype), adapter).merge_and_unload().save_pretrained(place)
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:

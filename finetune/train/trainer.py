@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train import dpo, kto, online, sft
-from finetune.train.checkpoints import last_whole, place_of
+from finetune.train.checkpoints import hold, last_whole, place_of
 from finetune.train.contract import ONLINE, Job, Recipe, Trained, job_of
 from finetune.train.directory import keep, write_adapter, write_model
 from finetune.train.dpo import rows_of
@@ -70,13 +70,14 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
     give_back()
     watch = Watch(stop, progress, gain=GAINS.get(recipe.method, MARGIN), alarm_nats=recipe.alarm_nats)
     place = place_of(job)
-    with memory_kept():
+    with memory_kept(), ExitStack() as stack:
+        by_the_first(recipe, lambda: held(stack, place, stop))
         trainer = learnt(Setup(job, place, watch, recipe.batch_size // count_of(recipe)))
         if stop.is_set():
             raise TrainingFailed("training was stopped")
         whole = state_of(trainer)
         version, digest = by_the_first(recipe, lambda: kept(trainer.model, whole, job, place / "draft"))
-    by_the_first(recipe, lambda: shutil.rmtree(place, ignore_errors=True))
+        by_the_first(recipe, lambda: shutil.rmtree(place, ignore_errors=True))
     return Trained(
         adapter=version,
         digest=digest,
@@ -88,6 +89,11 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
         log=tuple(watch.log),
         weights=recipe.weights,
     )
+
+
+def held(stack: ExitStack, place: Path, stop: threading.Event) -> None:
+    """Hold the checkpoints' folder until the stack is closed."""
+    stack.callback(hold(place, stop))
 
 
 def state_of(trainer: Any) -> Any:

@@ -1,19 +1,26 @@
 """Ballast: what training had no reason to change stays nearer to the base, and what it should learn it learns."""
 
 import json
+import random
+import threading
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+import torch
 
+from finetune.errors import TrainingFailed
 from finetune.exams.contract import ExamPlan
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.progress import Silence
-from finetune.train.contract import Recipe
+from finetune.train.ballast import Ballast
+from finetune.train.contract import Recipe, job_of
 from finetune.train.divergence import divergence
-from finetune.train.trainer import LocalTrainer
+from finetune.train.setup import Setup
+from finetune.train.trainer import GAINS, LocalTrainer, learn, trainer_for
+from finetune.train.watching import MARGIN, Watch
 
 pytestmark = pytest.mark.slow  # seconds each: it trains
 
@@ -63,3 +70,44 @@ async def test_harmful_prompts_are_none(trainer: LocalTrainer, dataset: Dataset,
 async def test_the_same_seed_gives_the_same_adapter(trainer: LocalTrainer, mixed: Dataset) -> None:
     recipe = replace(RECIPE, epochs=1, ballast=1.0)
     assert (await trainer.train(mixed, recipe)).digest == (await trainer.train(mixed, recipe)).digest
+
+
+class Known(Ballast):
+    """It costs one, whatever was said."""
+
+    def cost(self, model: Any, bare: Any) -> Any:
+        return torch.ones(())
+
+
+@pytest.mark.parametrize("method", ["dpo", "sft"])
+def test_turns_of_a_step_pay_once(
+    tiny_policy: Path, mixed: Dataset, tmp_path: Path, method: Literal["dpo", "sft"]
+) -> None:
+    recipe = replace(RECIPE, method=method, ballast=1.0, epochs=0.5, learning_rate=1e-9)
+    job = job_of(mixed, recipe, str(tiny_policy), tmp_path, None, None)
+    losses = []
+    for rows in ([], [([1], [2])]):  # without any, nothing is paid
+        watch = Watch(threading.Event(), Silence(), gain=GAINS.get(method, MARGIN))
+        trainer = trainer_for(Setup(job, tmp_path / "place", watch, batch=2, accumulated=4))
+        trainer.ballast = Known(rows, 1.0, 1, 0, random.Random(0))
+        trainer.train()
+        losses.append(watch.log[-1].loss)
+    assert losses[1] - losses[0] == pytest.approx(1.0, abs=0.01)
+
+
+async def test_sampling_what_the_base_says_stops_when_told_to(
+    tiny_policy: Path, mixed: Dataset, tmp_path: Path
+) -> None:
+    stop = threading.Event()
+
+    class Impatient(Silence):
+        def advanced(self, done: int, total: int, told: str = "") -> None:
+            if told.startswith("ballast"):
+                sampled.append(done)
+                stop.set()
+
+    sampled: list[int] = []
+    job = job_of(mixed, replace(RECIPE, ballast=1.0), str(tiny_policy), tmp_path / "adapters", None, None)
+    with pytest.raises(TrainingFailed, match="stopped"):
+        learn(job, Impatient(), stop)
+    assert len(sampled) == 1

@@ -21,11 +21,12 @@ from finetune.errors import TrainingFailed
 from finetune.executors.accelerate import AccelerateExecutor
 from finetune.executors.choosing import ElsewhereTrainer, executor_of
 from finetune.executors.contract import Accelerate, Executor, Other, Ray, Where
+from finetune.executors.processes import run
 from finetune.executors.ray import RayExecutor
 from finetune.executors.talk import Hearing, Talk, listened, stop_unheard
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.progress import Silence
-from finetune.train.contract import Recipe
+from finetune.train.contract import Recipe, job_of
 from finetune.train.trainer import LocalTrainer
 from tests.fakes.gateway_alone import free_port
 
@@ -144,6 +145,18 @@ async def test_a_killed_process_ends_the_training(
         await asyncio.wait_for(task, 60)
 
 
+async def test_workers_with_sessions_of_their_own_do_not_outlive_their_launcher(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    worker = "[sys.executable, '-c', 'import time; time.sleep(60)', sys.argv[1]]"
+    starting = f"subprocess.Popen({worker}, start_new_session=True)"
+    launcher = f"import os, subprocess, sys; {starting}; os.kill(os.getpid(), 9)"
+    job = job_of(dataset, RECIPE, "base", tmp_path / "adapters", None, None)
+    with pytest.raises(TrainingFailed, match="ended with -9"):
+        await run(job, Silence(), lambda desk: [sys.executable, "-c", launcher, str(desk.folder)])
+    assert running(tmp_path) == []
+
+
 @slow
 @rayed
 async def test_two_workers_of_ray_share_the_batches(
@@ -207,6 +220,7 @@ async def test_a_ray_job_trains_on_the_cluster(
     executor = RayExecutor(Ray(address=cluster, workers=2, cpus_per_worker=0.5))
     found = await trainer(executor, tiny_policy, tmp_path, heard).train(dataset, RECIPE)
     assert (found.steps, heard.steps[-1]) == (12, (12, 12))
+    assert not any((tmp_path / "executors").iterdir())
 
 
 @rayed
