@@ -29,6 +29,8 @@ from finetune.wiring import trainer_of
 from gateway.admin.client import AdminClient
 from gateway.artifacts.opening import store_of
 
+STORY = ("steps", "seconds", "device", "health", "log")  # of a training, what the version's story tells
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -57,7 +59,8 @@ async def train(situation: Situation, wanted: Wanted, *, as_json: bool) -> None:
     evidence = trained.adapter.with_suffix(".json")
     told_of = TypeAdapter(Trained).dump_python(trained, mode="json")
     write_whole(evidence, json.dumps({"lineage": lineage, "training": told_of}, indent=2).encode())
-    version = await registered(situation, trained, lineage) if wanted.register else None
+    told = {**lineage, "training": {name: told_of[name] for name in STORY}}
+    version = await registered(situation, trained, told) if wanted.register else None
     if as_json:
         print_json({"path": trained.adapter, "version": version, "lineage": lineage, "training": told_of})
     else:

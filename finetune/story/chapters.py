@@ -67,6 +67,7 @@ def origin(story: Story) -> Iterator[Chapter]:
         "content": lineage.get("digest", ""),
         "code": lineage.get("code", ""),
         "trained by": lineage.get("trained_by", ""),
+        "learnt": learnt(lineage) if story.dataset is None else "",
         "retraining": f"{story.run['id']}, {story.run['state']}"
         if story.run
         else "none: it was registered by hand",
@@ -75,6 +76,14 @@ def origin(story: Story) -> Iterator[Chapter]:
     }
     rows = tuple((name, value) for name, value in facts.items() if value)
     yield Chapter(version["id"], f"{version['id']} is {facts['state']}.", (), rows)
+
+
+def learnt(lineage: Json) -> str:
+    """What it learnt from, where the ledger holds no such dataset: somebody's own file."""
+    if "dataset" not in lineage or "pairs" not in lineage:
+        return ""
+    method = (lineage.get("recipe") or {}).get("method", "")
+    return f"{lineage['pairs']} rows by {method or 'an unknown method'}, dataset {lineage['dataset'][:12]}"
 
 
 def anchored(anchor: str | None, parent: str | None) -> str:
@@ -105,7 +114,7 @@ def data(story: Story) -> Iterator[Chapter]:
 
 def training(story: Story) -> Iterator[Chapter]:
     """How it learnt."""
-    trained = story.steps.get("train")
+    trained = story.steps.get("train") or story.version["lineage"].get("training")
     if trained is None:
         return
     log, health = trained["log"], trained["health"]

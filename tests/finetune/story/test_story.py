@@ -115,6 +115,14 @@ async def test_every_chapter_of_a_life_is_there(story: Story) -> None:
     assert titles == ["v2", "Data", "Training", "Exams", "Gate", "Rollout ro-1", "Trail"]
 
 
+async def test_what_one_training_made_tells_of_it_too(story: Story) -> None:
+    lineage = {"dataset": "e" * 64, "pairs": 12, "recipe": {"method": "kto"}, "training": STEPS["train"]}
+    version = {**story.version, "lineage": lineage}
+    told = chapters_of(replace(story, version=version, steps={}, run=None, dataset=None))
+    assert "Training" in [chapter.title for chapter in told]
+    assert ("learnt", f"12 rows by kto, dataset {'e' * 12}") in told[0].rows
+
+
 async def test_it_tells_where_it_stands_and_what_was_erased(story: Story) -> None:
     rows = dict(chapters_of(story)[0].rows)
     assert rows["state"] == "staged, 100% of assistant"
