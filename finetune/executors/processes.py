@@ -57,12 +57,13 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
     with desk.log.open("wb") as log:
         try:
             process = await asyncio.create_subprocess_exec(
+                "env",
+                f"{MARK}={desk.folder}",
                 *command_for(desk),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, MARK: str(desk.folder)},
             )
         except OSError as error:
             raise TrainingFailed(f"the training's processes cannot be started: {error}") from error
