@@ -13,7 +13,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ SIZES = (
 )  # prompts of each part of the corpus in a round, beside a third of those written by hand
 OF_A_KIND = 100  # prompts of an exam made of the corpus
 MAKE = MakeRules(ranked_per_exchange=2)
-RECIPE = replace(POCKET, learning_rate=2.5e-3)  # three rounds of traffic bear larger steps than one
+RECIPE = POCKET
 BARS = Bars(benign_refusal_rise_bound=0.08)  # as in the demo: three hundred prompts are not sure of less
 FALL, RISE = 0.8, 0.02
 say = Console(stderr=True, width=200)
