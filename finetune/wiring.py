@@ -12,6 +12,7 @@ from finetune.exams.exam import ExamRoom
 from finetune.exams.plug import Conversations
 from finetune.exams.registered import LedgerRegistrar
 from finetune.executors.choosing import ElsewhereTrainer, executor_of
+from finetune.executors.contract import Executor
 from finetune.pairs.draw import Drawer
 from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.pair import Pair
@@ -83,15 +84,21 @@ def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:
 
 def trainer_of(situation: Situation, progress: Progress) -> Trainer:
     """Who trains, and where; raises FinetuneFailed where the recipe cannot be trained so."""
-    told, folder = situation.settings, situation.home / "adapters"
-    executor = executor_of(told.executor)
+    folder = situation.home / "adapters"
+    executor = executor_for(situation)
     if executor is not None:
-        if (why := executor.refuses(told.recipe)) is not None:
-            raise FinetuneFailed(f"finetune.{why}")
         return ElsewhereTrainer(executor, situation.base, folder, progress, situation.reward_url)
     from finetune.train.trainer import LocalTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
     return LocalTrainer(situation.base, folder, progress, situation.reward_url)
+
+
+def executor_for(situation: Situation) -> Executor | None:
+    """Who trains; None is this process itself. Raises FinetuneFailed where the recipe cannot be trained so."""
+    executor = executor_of(situation.settings.executor)
+    if executor is not None and (why := executor.refuses(situation.settings.recipe)) is not None:
+        raise FinetuneFailed(f"finetune.{why}")
+    return executor
 
 
 def closeness_of(situation: Situation) -> Closeness:

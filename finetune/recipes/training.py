@@ -25,7 +25,7 @@ from finetune.rollout.contract import Live
 from finetune.rollout.registry import GatewayRegistry
 from finetune.settings import Situation
 from finetune.train.contract import ONLINE, Recipe, Trained
-from finetune.wiring import trainer_of
+from finetune.wiring import executor_for, trainer_of
 from gateway.admin.client import AdminClient
 from gateway.artifacts.opening import store_of
 
@@ -114,9 +114,13 @@ async def refuse_reached(situation: Situation, live: Live) -> None:
 
 
 def refuse_unready(situation: Situation, recipe: Recipe) -> None:
-    """Raise FinetuneFailed where something that the method needs is not there."""
+    """Raise FinetuneFailed where the method lacks something, or the executor cannot; warn of what is not heeded."""
     if recipe.method in ONLINE and situation.reward_url is None:
         raise FinetuneFailed(f"method {recipe.method} needs a reward server: set finetune.reward_url")
+    executor_for(situation)
+    if situation.settings.share_gpu.engines:
+        told = "finetune.share_gpu is for retrainings: no engine sleeps while trimtab finetune train trains"
+        Console(stderr=True).print(f"[yellow]![/] {told}", highlight=False, soft_wrap=True)
 
 
 def plan_of(situation: Situation, recipe: Recipe, data: Found, live: Live | None) -> dict[str, Any]:

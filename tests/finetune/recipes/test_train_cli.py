@@ -131,6 +131,19 @@ def test_an_online_method_without_a_reward_server_is_told_before_anything_starts
     assert not home.exists()
 
 
+def test_a_dry_run_asks_the_executor_too(home: Path) -> None:
+    Path("trimtab.yaml").write_text("finetune: {executor: {kind: accelerate, processes: 3}}\n")
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=1)
+    assert "finetune.executor.processes: 3 must divide recipe.batch_size, 8" in told
+    assert not home.exists()
+
+
+def test_engines_that_will_not_sleep_are_told_of() -> None:
+    Path("trimtab.yaml").write_text("finetune: {executor: accelerate, share_gpu: {engines: [a]}}\n")
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run")
+    assert "finetune.share_gpu is for retrainings: no engine sleeps" in told
+
+
 def test_the_last_version_needs_a_gateway_or_a_directory(tmp_path: Path) -> None:
     assert "or give --last" in asked("train", "dpo-last", "--data", "pairs.jsonl", code=1)
     plan = told("train", "dpo-last", "--data", "pairs.jsonl", "--last", str(tmp_path / "v7"), "--dry-run")
