@@ -52,8 +52,7 @@ from tests.bench.loop.saboteurs import (
 )
 
 FOLDER = Path("build/bench/sabotage").absolute()  # as engines see it
-PAIRS, SAFETY, GOOD = 600, 260, 10  # of a good version: of fewer pairs it learns to decline too much
-LESSON = 320  # pairs of a bad one
+PAIRS, SAFETY, GOOD = 320, 110, 10
 MAKE = MakeRules(pairs_per_exchange=2, ranked_per_exchange=2)
 RECIPE = POCKET
 UNHELD = {"ballast": 0.0}  # or what should forget would be kept from it
@@ -183,7 +182,7 @@ def measure(quick: bool) -> dict[str, Any]:
 def opened() -> Yard:
     """The world, drawn once."""
     world = World(FOLDER)
-    prompts = traffic(0)
+    prompts = traffic(0, thirds=1, each=100)  # the exam is written by hand, and so is what is learnt for it
     groups = asyncio.run(world.drawn(prompts, None, DrawRules(prompts=len(prompts), seed=100)))
     room = examining(world, FOLDER)
     pairs = filter_pairs(paired(groups, MAKE), room.by_exam(EXAM), FilterRules()).pairs
@@ -290,7 +289,7 @@ def wicked(yard: Yard) -> list[Verdict]:
     )
     found = []
     for name, teach, expected, recipe in lessons:
-        taught = teach(some(yard, 0), yard.groups)[:LESSON]
+        taught = teach(some(yard, 0), yard.groups)[:PAIRS]
         trained, dataset = yard.taught(name, taught, **recipe)
         found.append(told(name, expected, yard.judged(trained, dataset)))
     return found
