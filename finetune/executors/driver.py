@@ -19,7 +19,7 @@ def main(job: Path, talk: Path, told: Ray) -> int:
 
     here = told.address == "local"
     ray.init(
-        address=None if here else told.address,
+        address=told.address,  # None would join whatever cluster was started last here, also one that is gone
         include_dashboard=False if here else None,
         log_to_driver=True,
         configure_logging=False,
