@@ -3,9 +3,11 @@
 import asyncio
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -170,7 +172,7 @@ async def test_two_workers_of_ray_share_the_batches(
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
+def cluster() -> Iterator[str]:
     """A Ray cluster of this machine; the address of its dashboard, which takes jobs."""
     ray = Path(sys.executable).with_name("ray")
     ports = [free_port() for _ in range(2)]
@@ -183,8 +185,10 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         "--include-dashboard=true",
         "--num-cpus=2",
     ]
+    # A folder of its own, and a short one: from the usual others would join it, even once it is gone.
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     process = subprocess.Popen(
-        [ray, "start", "--head", "--block", *options, "--disable-usage-stats"],
+        [ray, "start", "--head", "--block", *options, "--disable-usage-stats", f"--temp-dir={folder}"],
         env=told,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -199,6 +203,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def answers(url: str) -> None:

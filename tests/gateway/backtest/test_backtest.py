@@ -152,9 +152,11 @@ def test_several_processes_come_to_the_same(ledger, policies) -> None:
     assert alone | {"seconds": 0} == together | {"seconds": 0}
 
 
+@pytest.mark.slow  # starts a cluster
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_ray_comes_to_the_same(ledger, policies) -> None:
+def test_ray_comes_to_the_same(ledger, policies, monkeypatch) -> None:
     pytest.importorskip("ray.data")
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # and not whatever cluster was started here last
     draft = policies("more", MORE)
     _, alone = run(draft, "--ledger", ledger, "--jobs", "1")
     _, together = run(draft, "--ledger", ledger, "--jobs", "1", "--ray")
