@@ -53,7 +53,7 @@ class FilterRules:
     language_ballast: float = (
         0.1  # the same within each language: none may mean refusals alone; 0 looks at none
     )
-    ballast: float = 0.5  # least share of pairs that are not about safety: they hold the policy helpful
+    ballast: float = 0.1  # least share of pairs that are not about safety: they hold the policy helpful
     feedback_share: float = 0.2  # of users' thumbs
     longer_most: float = (
         0.75  # of reward-ranked pairs, those in which the longer answer is chosen, or the shorter
