@@ -80,7 +80,15 @@ class Recipe:
 
 
 # A model of some million weights needs larger steps, and has shorter answers, than those that Recipe is for.
-POCKET = Recipe(learning_rate=1.7e-3, beta=0.006, epochs=2.25, batch_size=16, max_length=256, sft_weight=0.25)
+POCKET = Recipe(
+    learning_rate=1.7e-3,
+    beta=0.006,
+    epochs=2.25,
+    batch_size=16,
+    max_length=256,
+    sft_weight=0.25,
+    ballast=0.05,
+)
 
 
 @dataclass(frozen=True, slots=True)
