@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -217,7 +217,7 @@ async def test_a_swap_outlives_its_database(town, tmp_path):
         version, _ = await asyncio.to_thread(town.said, 1, "Is anybody there?")
         assert version in {"base", "new"}
         await asyncio.to_thread(town.server.start)
-        with pytest.raises(AdminFailed):
+        with suppress(AdminFailed):  # told only where it asked the database while that was away
             await swapping
     await town.abandoned()
     await town.comes_to_new(0, 1)
