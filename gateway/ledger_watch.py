@@ -1,25 +1,17 @@
 """The ledger's health as metrics: read once a second, for as long as the gateway runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
+from gateway.background import Running, running
 from gateway.ledger.store import Ledger, LedgerHealth
 from gateway.metrics import Metrics
 
 EVERY_SECONDS = 1.0
 
 
-@asynccontextmanager
-async def watched_ledger(ledger: Ledger, metrics: Metrics) -> AsyncIterator["asyncio.Task[None]"]:
+def watched_ledger(ledger: Ledger, metrics: Metrics) -> Running:
     """The task that watches the ledger."""
-    task = asyncio.create_task(_watch(ledger, metrics), name="ledger metrics")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return running(_watch(ledger, metrics), "ledger metrics")
 
 
 async def _watch(ledger: Ledger, metrics: Metrics) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from gateway.admission import Admission
 from gateway.artifacts.fetching import Fetching
 from gateway.artifacts.opening import fetching_of
+from gateway.background import Running
 from gateway.callers import Keys
 from gateway.engines.embedder import Embedder
 from gateway.engines.health import watched
@@ -148,15 +149,12 @@ async def open_screens(settings: GatewaySettings) -> AsyncIterator[Screens]:
         yield Screens(await open_screen(settings.guards.policy, services), services)
 
 
-Task = AbstractAsyncContextManager["asyncio.Task[None]"]
-
-
 def keeper(
     stack: AsyncExitStack, vital: dict[str, Callable[[], bool]]
-) -> Callable[[str, Task], Awaitable[None]]:
+) -> Callable[[str, Running], Awaitable[None]]:
     """Starts background tasks that must not end before the stack does, each under its name."""
 
-    async def keep(name: str, running: Task) -> None:
+    async def keep(name: str, running: Running) -> None:
         task = await stack.enter_async_context(running)
         vital[name] = lambda: not task.done()
 

@@ -5,9 +5,9 @@ Nothing waits for it, nothing fails by it: an engine may come up later, a provid
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 
+from gateway.background import Running, running
 from gateway.engines.pool import Pool
 from gateway.routing import Router, Routes
 
@@ -16,18 +16,9 @@ MOST_NAMES = 20  # of what engines serve, in one line; some providers list hundr
 log = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def compared(
-    pool: Pool, router: Router, every_seconds: float = EVERY_SECONDS
-) -> AsyncIterator["asyncio.Task[None]"]:
+def compared(pool: Pool, router: Router, every_seconds: float = EVERY_SECONDS) -> Running:
     """The task that compares, for as long as the block lasts."""
-    task = asyncio.create_task(_compare(pool, router, every_seconds), name="models compared")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return running(_compare(pool, router, every_seconds), "models compared")
 
 
 async def _compare(pool: Pool, router: Router, every_seconds: float) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from gateway.admin.drains import follow_drains
@@ -15,6 +15,7 @@ from gateway.admin.versions import Version, Versions
 from gateway.admin.weights.book import running_in
 from gateway.admin.weights.following import bring_back, take_out
 from gateway.admin.weights.keeping import kept
+from gateway.background import running
 from gateway.errors import Conflict
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -49,24 +50,19 @@ async def operated(tools: Tools) -> AsyncIterator["asyncio.Task[None]"]:
     await follow_policy(tools, policies)
     await follow_named(tools, policies)
     await tools.engine.check()  # what a restarted engine has lost is loaded before anyone asks for it
-    task = asyncio.create_task(keep_following(tools, database), name="ledger follower")
-    tools.vital["ledger follower"] = lambda: not task.done()
-    try:
-        async with (
-            reclaimed(tools, database) as reclaimer,
-            compared(tools.engine, tools.router),
-            outcomes_of(tools, database),
-            kept(tools, database, follow) as keeper,
-            loans_watched(tools, database) as loans,
-        ):
-            tools.vital["weights keeper"] = lambda: not keeper.done()
-            tools.vital["loans of engines"] = lambda: not loans.done()
-            tools.vital["reclaimer"] = lambda: not reclaimer.done()
-            yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    async with (
+        running(keep_following(tools, database), "ledger follower") as follower,
+        reclaimed(tools, database) as reclaimer,
+        compared(tools.engine, tools.router),
+        outcomes_of(tools, database),
+        kept(tools, database, follow) as keeper,
+        loans_watched(tools, database) as loans,
+    ):
+        tools.vital["ledger follower"] = lambda: not follower.done()
+        tools.vital["weights keeper"] = lambda: not keeper.done()
+        tools.vital["loans of engines"] = lambda: not loans.done()
+        tools.vital["reclaimer"] = lambda: not reclaimer.done()
+        yield follower
 
 
 async def follow(tools: Tools, database: Database) -> None:

@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 from gateway.admin.drains import Word, latest_in
 from gateway.admin.lending import Return, alive, give_back
+from gateway.background import Running, running
 from gateway.errors import ApiError, Conflict
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -45,18 +44,9 @@ async def _woken(tools: Tools, database: Database, name: str, word: Word) -> Non
         log.warning("engine %s, which was left asleep, is woken: %s", name, cause)
 
 
-@asynccontextmanager
-async def loans_watched(
-    tools: Tools, database: Database, every_seconds: float = EVERY_SECONDS
-) -> AsyncIterator["asyncio.Task[None]"]:
+def loans_watched(tools: Tools, database: Database, every_seconds: float = EVERY_SECONDS) -> Running:
     """The task that looks again and again, for as long as the block lasts."""
-    task = asyncio.create_task(_keep_looking(tools, database, every_seconds), name="loans of engines")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return running(_keep_looking(tools, database, every_seconds), "loans of engines")
 
 
 async def _keep_looking(tools: Tools, database: Database, every_seconds: float) -> None:

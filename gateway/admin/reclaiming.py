@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 from gateway.admin.versions import Versions
+from gateway.background import Running, running
 from gateway.engines.contract import EngineFailed
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -43,18 +43,9 @@ class Reclaimer:
         return frozenset(each.model for each in retired if each.model in listed and not in_flight(each.id))
 
 
-@asynccontextmanager
-async def reclaimed(
-    tools: Tools, database: Database, every_seconds: float = EVERY_SECONDS
-) -> AsyncIterator["asyncio.Task[None]"]:
+def reclaimed(tools: Tools, database: Database, every_seconds: float = EVERY_SECONDS) -> Running:
     """The task that looks again and again, for as long as the block lasts."""
-    task = asyncio.create_task(_keep_looking(Reclaimer(tools, database), every_seconds), name="reclaimer")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return running(_keep_looking(Reclaimer(tools, database), every_seconds), "reclaimer")
 
 
 async def _keep_looking(reclaimer: Reclaimer, every_seconds: float) -> None:

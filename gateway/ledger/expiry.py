@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
+from gateway.background import Running, running
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.responses import Responses
 
@@ -13,16 +12,9 @@ EVERY_SECONDS = 600.0
 log = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def swept(responses: Responses) -> AsyncIterator["asyncio.Task[None]"]:
+def swept(responses: Responses) -> Running:
     """The task that sweeps."""
-    task = asyncio.create_task(_sweep(responses), name="response expiry")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return running(_sweep(responses), "response expiry")
 
 
 async def _sweep(responses: Responses) -> None:

@@ -6,10 +6,11 @@ When more comes than can be written or shown, some is left out and counted: both
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy import insert
 
+from gateway.background import running
 from gateway.exchange import EMBEDDING
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -125,17 +126,13 @@ class Outcomes:
 async def outcomes_of(tools: Tools, database: Database) -> AsyncIterator[Outcomes]:
     """Outcomes that are shown and written for as long as the block lasts."""
     outcomes = Outcomes(tools)
-    tasks = [asyncio.create_task(outcomes.look_on(), name="shadow version") for _ in range(AT_ONCE)]
-    tasks.append(asyncio.create_task(outcomes.write_all(database), name="outcome writer"))
-    for task in tasks:
-        tools.vital[task.get_name()] = lambda: not any(each.done() for each in tasks)
-    tools.watching.recorder = outcomes.offer
-    try:
-        yield outcomes
-    finally:
-        tools.watching.recorder = None
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(outcomes.write, database)  # at last, when nobody sees anything any more
+        enter = stack.enter_async_context
+        tasks = [await enter(running(outcomes.look_on(), "shadow version")) for _ in range(AT_ONCE)]
+        tasks.append(await enter(running(outcomes.write_all(database), "outcome writer")))
         for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        await outcomes.write(database)
+            tools.vital[task.get_name()] = lambda: not any(each.done() for each in tasks)
+        stack.callback(setattr, tools.watching, "recorder", None)
+        tools.watching.recorder = outcomes.offer
+        yield outcomes

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import media, parts
+from gateway.background import running
 from gateway.errors import ApiError
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -176,15 +177,12 @@ async def compared(database: Database, policy: str) -> Json:
 async def shadowing(metrics: Metrics, database: Database) -> AsyncIterator[Shadows]:
     """Shadows that judge and are written down for as long as the block lasts."""
     shadows = Shadows(metrics)
-    shadows.tasks = (
-        asyncio.create_task(shadows.judge_all()),
-        asyncio.create_task(shadows.write_all(database)),
-    )
     try:
-        yield shadows
+        async with (
+            running(shadows.judge_all(), "shadow judge") as judging,
+            running(shadows.write_all(database), "shadow writer") as writing,
+        ):
+            shadows.tasks = (judging, writing)
+            yield shadows
     finally:
-        for task in shadows.tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
         await shadows.write(database)

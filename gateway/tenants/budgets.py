@@ -9,11 +9,12 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
+from gateway.background import running
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 from gateway.ledger.tables import KeyUsageRow
@@ -111,13 +112,10 @@ async def kept_budgets(
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """The task that keeps budgets in the database, which knows them before anything is served and after all is."""
     await budgets.keep(database)
-    task = asyncio.create_task(_keep(budgets, database, metrics), name="budgets")
     try:
-        yield task
+        async with running(_keep(budgets, database, metrics), "budgets") as task:
+            yield task
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         await _keep_once(budgets, database, metrics)
 
 

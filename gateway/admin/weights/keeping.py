@@ -5,13 +5,13 @@ One that was started again holds what it was started with. It is asked nothing u
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 from gateway.admin.trail import Change
 from gateway.admin.weights.book import Book
 from gateway.admin.weights.plan import Move
 from gateway.admin.weights.swapping import Follow, Swapper
+from gateway.background import Running, running
 from gateway.engines.contract import EngineFailed
 from gateway.errors import ApiError, Conflict
 from gateway.ledger.contract import LedgerFailed
@@ -59,16 +59,9 @@ class Keeper:
         return []
 
 
-@asynccontextmanager
-async def kept(tools: Tools, database: Database, follow: Follow) -> AsyncIterator["asyncio.Task[None]"]:
+def kept(tools: Tools, database: Database, follow: Follow) -> Running:
     """The task that keeps engines' weights, for as long as the block lasts."""
-    task = asyncio.create_task(_keep(Keeper(tools, database, follow)), name="weights keeper")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return running(_keep(Keeper(tools, database, follow)), "weights keeper")
 
 
 async def _keep(keeper: Keeper) -> None:

@@ -9,8 +9,8 @@ whole swap is then undone; afterwards it goes on with the engines that are left.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from gateway.admin.rollouts import Rollouts, Weights
@@ -18,6 +18,7 @@ from gateway.admin.trail import Change
 from gateway.admin.versions import Versions, staged_in
 from gateway.admin.weights.book import LEASE_SECONDS, Book, Swap, TakenOver
 from gateway.admin.weights.plan import Move, between, moves, needed
+from gateway.background import Running, running
 from gateway.engines.contract import EngineFailed
 from gateway.engines.reloading import AS_STARTED, LOST, Reload, WeightsLost, lost, reload, started_with
 from gateway.engines.replica import Replica, Standing
@@ -227,16 +228,9 @@ class Swapper:
     def _model(self, version: str) -> str | None:
         return self.tools.router.current.models.get(version)
 
-    @asynccontextmanager
-    async def _renewed(self, swap: Swap) -> AsyncIterator[None]:
+    def _renewed(self, swap: Swap) -> Running:
         """Stay the swap's owner for as long as the block lasts."""
-        task = asyncio.create_task(self._keep_renewing(swap), name="swap's lease")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return running(self._keep_renewing(swap), "swap's lease")
 
     async def _keep_renewing(self, swap: Swap) -> None:
         while True:

@@ -1,0 +1,73 @@
+"""Tasks that a block owns: they work while it lasts, and their death is seen, never lost."""
+
+import asyncio
+
+import pytest
+
+from gateway.background import running
+
+STEP_SECONDS = 0.001
+
+
+class Work:
+    """Counts how often it came round, and says whether it was stopped."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.stopped = False
+
+    async def go_on(self) -> None:
+        try:
+            while True:
+                self.rounds += 1
+                await asyncio.sleep(STEP_SECONDS)
+        finally:
+            self.stopped = True
+
+
+async def die() -> None:
+    raise LookupError("nothing to do")
+
+
+async def test_it_works_under_its_name_for_as_long_as_the_block_lasts() -> None:
+    work = Work()
+    async with running(work.go_on(), "a round") as task:
+        assert task.get_name() == "a round"
+        async with asyncio.timeout(5):
+            while work.rounds < 3:
+                await asyncio.sleep(STEP_SECONDS)
+        assert not task.done()
+    assert work.stopped
+    assert task.cancelled()
+
+
+async def test_a_block_that_fails_stops_it_too_and_its_own_error_is_told() -> None:
+    work = Work()
+
+    async def failing() -> None:
+        async with running(work.go_on(), "a round"):
+            await asyncio.sleep(STEP_SECONDS)
+            raise ValueError("the block's")
+
+    with pytest.raises(ValueError, match="the block's"):
+        await failing()
+    assert work.stopped
+
+
+async def test_a_death_is_seen_at_once_and_raised_at_the_end() -> None:
+    seen = []
+
+    async def looking() -> None:
+        async with running(die(), "a mortal") as task:
+            await asyncio.wait([task], timeout=5)
+            seen.append(task.done())
+
+    with pytest.raises(LookupError, match="nothing to do"):
+        await looking()
+    assert seen == [True]
+
+
+async def test_work_that_is_done_is_not_waited_for() -> None:
+    async with running(asyncio.sleep(0), "a moment") as task:
+        await asyncio.wait([task], timeout=5)
+    assert not task.cancelled()
