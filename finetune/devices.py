@@ -9,7 +9,7 @@ from typing import Annotated, Protocol
 from pydantic import ConfigDict, Field
 
 from finetune.errors import TrainingFailed
-from gateway.admin.client import AdminClient, AdminFailed, AdminRefused
+from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable
 
 NOTHING_TO_RETURN = frozenset({"not_lent", "lease_lost", "moved"})  # it is somebody else's, or back already
 log = logging.getLogger(__name__)
@@ -29,6 +29,10 @@ class SharingRules:
 class Devices(Protocol):
     """Where a training has room."""
 
+    async def check(self) -> None:
+        """Raise TrainingFailed where it is plain before a run begins that there will be no room."""
+        ...
+
     def free(self, run: str, worker: str) -> AbstractAsyncContextManager[None]:
         """Within it, this run may train, as long as the worker holds it; raises TrainingFailed when it may not."""
         ...
@@ -36,6 +40,9 @@ class Devices(Protocol):
 
 class Own:
     """Nobody else uses them."""
+
+    async def check(self) -> None:
+        """There is room."""
 
     def free(self, run: str, worker: str) -> AbstractAsyncContextManager[None]:
         """At once."""
@@ -48,6 +55,26 @@ class Borrowing:
 
     admin: AdminClient
     rules: SharingRules
+
+    async def check(self) -> None:
+        """Raise TrainingFailed where the gateway has no such engines, or may not put them to sleep.
+
+        A gateway that is away is told of by the steps that need it: one that is gone on with may not, for hours.
+        """
+        try:
+            managed = {each["name"]: each["managed"] for each in await self.admin.engines()}
+        except AdminUnavailable:
+            return
+        except AdminFailed as error:
+            raise TrainingFailed(
+                f"finetune.share_gpu.engines: the gateway does not tell its own: {error}"
+            ) from error
+        if unknown := [name for name in self.rules.engines if name not in managed]:
+            told = f"the gateway has no engine {', '.join(map(repr, unknown))}; it has {', '.join(managed)}"
+            raise TrainingFailed(f"finetune.share_gpu.engines: {told}")
+        if unmanaged := [name for name in self.rules.engines if not managed[name]]:
+            told = f"{', '.join(unmanaged)} cannot be put to sleep: not managed (engines[].managed)"
+            raise TrainingFailed(f"finetune.share_gpu.engines: {told}")
 
     @asynccontextmanager
     async def free(self, run: str, worker: str) -> AsyncIterator[None]:

@@ -17,8 +17,9 @@ async def work(
 ) -> Outcome:
     """Go on with the unfinished run, by its own plan, or begin one by this plan; raises what stopped it.
 
-    Cancelling leaves the run unfinished and free to be gone on with at once.
+    Cancelling leaves the run unfinished and free to be gone on with at once. None begins where it could never train.
     """
+    await tools.devices.check()
     run = await claim(database, worker, plan.document(), progress, how)
     try:
         outcome = await alive(run, retrain(run, plan_from(run.parameters), tools))

@@ -126,6 +126,11 @@ class AdminClient:
         path = f"/admin/versions/{quote(version, safe='')}/retire"
         await self._ask("POST", path, {"timeout_seconds": timeout_seconds}, PATIENT_SECONDS)
 
+    async def engines(self) -> list[Json]:
+        """Every engine: its name, whether it is managed, and how it fares."""
+        listed = await self._ask("GET", "/admin/engines")
+        return self._read(list[Json], listed.get("data"))
+
     async def lend(
         self,
         engine: str,

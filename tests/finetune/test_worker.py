@@ -16,7 +16,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.claims import How
-from finetune.errors import FlipUndone, LeaseLost, NothingToResume, RunUnderWay
+from finetune.devices import Own
+from finetune.errors import FlipUndone, LeaseLost, NothingToResume, RunUnderWay, TrainingFailed
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from finetune.plan import Plan
@@ -42,6 +43,13 @@ from tests.fakes.retraining import (
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
 STEPS = ["live", "draw", "train", "examine before", "examine after", "register", "stage", "flip", "drain"]
+
+
+class NoRoom(Own):
+    """Devices of which it is plain that nothing will train on them."""
+
+    async def check(self) -> None:
+        raise TrainingFailed("the gateway has no engine 'c'")
 
 
 class Bench:
@@ -315,6 +323,14 @@ async def test_an_unfinished_run_can_be_abandoned_for_a_new_one(bench: Bench) ->
         "abandoned",
         "promoted",
     ]
+
+
+async def test_a_run_does_not_begin_where_an_engine_that_it_should_borrow_is_unknown(bench: Bench) -> None:
+    bench.tools = replace(bench.tools, devices=NoRoom())
+    with pytest.raises(TrainingFailed, match="no engine 'c'"):
+        await bench.work()
+    assert not bench.calls.made
+    assert not await bench.all(RetrainingRow, RetrainingRow.id)
 
 
 async def test_step_by_step_a_retraining_ends_where_its_rollout_begins(bench: Bench) -> None:

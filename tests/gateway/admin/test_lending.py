@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, update
 
 from finetune.devices import Borrowing, SharingRules
 from finetune.errors import TrainingFailed
+from gateway.admin.client import AdminClient
 from gateway.admin.drains import KIND, Word, put, word_on
 from gateway.admin.lending import Return, give_back
 from gateway.admin.loans import look
@@ -329,6 +330,19 @@ async def test_a_training_has_the_engines_asleep_and_gives_them_back(
     assert not engines[0].asleep
 
 
+async def test_engines_that_the_gateway_does_not_know_are_told_beforehand(house: House) -> None:
+    async with house.admin() as admin:
+        await Borrowing(admin, SharingRules(engines=("a", "b"))).check()
+        told = r"^finetune\.share_gpu\.engines: the gateway has no engine 'c', 'd'; it has a, b$"
+        with pytest.raises(TrainingFailed, match=told):
+            await Borrowing(admin, SharingRules(engines=("c", "a", "d"))).check()
+
+
+async def test_a_gateway_that_is_away_is_left_to_the_steps_that_need_it() -> None:
+    async with AdminClient("http://127.0.0.1:1", "key") as admin:
+        await Borrowing(admin, SharingRules(engines=("a",))).check()
+
+
 async def test_a_training_that_gets_no_engine_leaves_none_asleep(
     house: House, engines: list[ManagedEngine]
 ) -> None:
@@ -339,7 +353,16 @@ async def test_a_training_that_gets_no_engine_leaves_none_asleep(
     assert not engines[0].asleep
 
 
+async def why_not(house: House, name: str) -> str:
+    """What is said before a run begins."""
+    async with house.admin() as admin:
+        with pytest.raises(TrainingFailed) as refused:
+            await Borrowing(admin, SharingRules(engines=(name,))).check()
+    return str(refused.value)
+
+
 def test_an_unmanaged_engine_is_refused(tmp_path: Path) -> None:
     with fake_engine() as (engine, behind), open_house(tmp_path, behind.url, engine) as house:
         refused = post(house, "fake/lend", {"retraining": RUN})
+        assert "fake cannot be put to sleep: not managed" in asyncio.run(why_not(house, "fake"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_managed")
