@@ -41,7 +41,7 @@ def settled(
     try:
         return load_situation(config, home, recipe.fields if recipe else None).scraped_at(metrics_port)
     except SettingsInvalid as error:
-        raise complaint(str(error)) from None
+        raise complaint(str(error), WRONG) from None
 
 
 def recipe_of(told: str) -> Any:
@@ -57,12 +57,12 @@ def recipe_of(told: str) -> Any:
 
 def obeyed(work: Awaitable[T]) -> T:
     """The result of some work; failures are told in a sentence, SIGTERM and ctrl-C end it in good order."""
-    from finetune.errors import DataInvalid, FinetuneFailed
+    from finetune.errors import FinetuneFailed, Unready
     from gateway.ledger.contract import LedgerFailed
 
     try:
         return asyncio.run(interruptible(work))
-    except DataInvalid as error:
+    except Unready as error:
         raise complaint(str(error), WRONG) from None
     except (FinetuneFailed, LedgerFailed) as error:
         raise complaint(str(error)) from None

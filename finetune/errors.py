@@ -2,8 +2,9 @@
 
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
-├── RecipeInvalid           a recipe's file cannot be read, or a field of it is wrong
-├── DataInvalid             a file of rows is not what the method learns from
+├── Unready                 what was asked for cannot begin like this: a field, a file or an option must change
+│   ├── RecipeInvalid       a recipe's file cannot be read, or a field of it is wrong
+│   └── DataInvalid         a file of rows is not what the method learns from
 ├── StoryUnknown            nothing is known of a version of this name
 ├── DrawFailed              candidates could not be drawn after the fact
 ├── ConstitutionInvalid     a constitution cannot be read, or holds something else
@@ -34,11 +35,15 @@ class DatasetDamaged(FinetuneFailed):
     """A frozen dataset's bytes no longer match its name."""
 
 
-class RecipeInvalid(FinetuneFailed):
+class Unready(FinetuneFailed):
+    """What was asked for cannot begin like this; nothing was written."""
+
+
+class RecipeInvalid(Unready):
     """A recipe's file cannot be read, or a field of it is wrong."""
 
 
-class DataInvalid(FinetuneFailed):
+class DataInvalid(Unready):
     """A file of rows is not what the method learns from."""
 
 

@@ -1,12 +1,13 @@
 """The real tools of a retraining, opened together and closed together."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from finetune.devices import Borrowing, Own
-from finetune.errors import FinetuneFailed
+from finetune.errors import FinetuneFailed, Unready
 from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.exams.plug import Conversations
@@ -25,6 +26,7 @@ from finetune.runs import this_worker
 from finetune.settings import Situation
 from finetune.train.contract import Trainer
 from gateway.admin.client import AdminClient
+from gateway.admin.weights.files import holds_model
 from gateway.artifacts.opening import store_of
 from gateway.ledger.database import Database
 from gateway.policies.store import PolicyStore
@@ -36,6 +38,8 @@ from guards.settings import services_of
 from guards.verdict import PolicyRefused
 from rewardserve.client import RewardClient
 
+HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
+
 
 @asynccontextmanager
 async def opened(situation: Situation, database: Database, progress: Progress) -> AsyncIterator[Tools]:
@@ -46,6 +50,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         )
     if situation.reward_url is None:
         raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
+    refuse_no_model(situation.base)
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     screen = await screen_in_force(situation, database, services)
     trainer = trainer_of(situation, progress)
@@ -99,6 +104,20 @@ def executor_for(situation: Situation) -> Executor | None:
     if executor is not None and (why := executor.refuses(situation.settings.recipe)) is not None:
         raise FinetuneFailed(f"finetune.{why}")
     return executor
+
+
+def refuse_no_model(base: str) -> None:
+    """Raise Unready where a directory holds no model; a name on the hub is looked for when it is loaded."""
+    path = Path(base)
+    if holds_model(path) or (not path.exists() and HUB_NAME.fullmatch(base)):
+        return
+    if not path.is_dir():
+        why = f"there is no directory {base}"
+    elif (path / "adapter_config.json").is_file():
+        why = f"{base} holds an adapter, and no model that it rests on"
+    else:
+        why = f"{base} holds no model: there is no config.json"
+    raise Unready(f"recipe.base: {why}; give a model's directory, or its name on the Hugging Face hub")
 
 
 def closeness_of(situation: Situation) -> Closeness:

@@ -14,7 +14,7 @@ from finetune.ledger import ledger
 from finetune.pairs.commands import one
 from finetune.pairs.dataset import Dataset, thaw, write_whole
 from finetune.pairs.datasets import listed
-from finetune.recipes.rows import RowRefused, rows_for
+from finetune.recipes.rows import NoRow, RowsRefused, rows_for
 from finetune.settings import Situation
 
 LATEST = "latest"
@@ -76,9 +76,9 @@ def frozen(row: dict[str, Any]) -> Dataset:
 def imported(path: Path, method: str, folder: Path) -> Found:
     """A file's rows as a dataset to be; raises DataInvalid naming file, row and column."""
     try:
-        rows = list(rows_for(method, READERS[path.suffix](path)))
-    except RowRefused as refused:
-        raise DataInvalid(f"{path}, {refused}") from None
+        rows = rows_for(method, READERS[path.suffix](path))
+    except RowsRefused as refused:
+        raise DataInvalid(told_of(path, refused)) from None
     except (OSError, ValueError, ArrowException) as error:
         raise DataInvalid(f"{path} cannot be read: {error}") from None
     if not rows:
@@ -90,22 +90,33 @@ def imported(path: Path, method: str, folder: Path) -> Found:
     return Found(dataset, f"{len(rows)} rows of {path}", data)
 
 
-def lines_of(path: Path) -> Iterator[Any]:
-    """The rows of a file of JSON lines."""
+def told_of(path: Path, refused: RowsRefused) -> str:
+    """The rows that cannot be learnt, one a line."""
+    told = [f"{path}, {each}" for each in refused.first]
+    return "\n".join([*told, f"and {refused.more} more"] if refused.more else told)
+
+
+def lines_of(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a file of JSON lines, each with its line."""
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise RowRefused(f"line {number}: no JSON: {error}") from None
+                yield f"line {number}", row_of(line)
 
 
-def columns_of(path: Path) -> Iterator[Any]:
-    """The rows of a parquet file."""
+def row_of(line: str) -> Any:
+    """What a line holds."""
+    try:
+        return json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        return NoRow(f"no JSON: {error}")
+
+
+def columns_of(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a parquet file, each with its number."""
     with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches():
-            yield from batch.to_pylist()
+        rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
+        yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
 
 
 READERS = {".jsonl": lines_of, ".parquet": columns_of}

@@ -9,12 +9,14 @@ A conversation is a list of {"role", "content"}; a plain text is one turn. "kind
 harm, which ballast leaves out. Other columns are left out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from finetune.train.contract import ONLINE
 
 Row = dict[str, Any]
+MOST_TOLD = 10  # rows that cannot be learnt, each with its fault
 NEEDED = {
     "dpo": "prompt, chosen and rejected",
     "sft": "prompt and completion (or chosen, or messages)",
@@ -28,22 +30,50 @@ class RowRefused(ValueError):
     """A row that the method cannot learn; the message names the column."""
 
 
-def rows_for(method: str, rows: Iterable[Any]) -> Iterator[Row]:
-    """Each row as training takes it; raises RowRefused with the row's number, from 1."""
-    kind: frozenset[str] | None = None
-    for number, row in enumerate(rows, start=1):
+@dataclass(frozen=True, slots=True)
+class NoRow:
+    """What stands where a row should, and why it is none."""
+
+    why: str
+
+
+class RowsRefused(ValueError):
+    """All rows that the method cannot learn: the first of them by place and column, and how many more there are."""
+
+    def __init__(self, first: Sequence[str], more: int) -> None:
+        super().__init__("; ".join(first))
+        self.first = first
+        self.more = more
+
+
+def rows_for(method: str, rows: Iterable[tuple[str, Any]]) -> list[Row]:
+    """Each row, which comes with its place, as training takes it; raises RowsRefused when all were looked at."""
+    made: list[Row] = []
+    faults: list[str] = []
+    more = 0
+    columns: frozenset[str] | None = None
+    for place, row in rows:
         try:
-            made = row_for(method, row)
-            kind = kind or frozenset(made)
-            if kind != frozenset(made):
-                raise RowRefused(f"it has {', '.join(made)}, and rows before it {', '.join(sorted(kind))}")
+            one = row_for(method, row)
+            columns = columns or frozenset(one)
+            if columns != frozenset(one):
+                raise RowRefused(f"it has {', '.join(one)}, and rows before it {', '.join(sorted(columns))}")
         except RowRefused as error:
-            raise RowRefused(f"row {number}: {error}") from None
-        yield made | ({"kind": row["kind"]} if isinstance(row.get("kind"), str) else {})
+            if len(faults) < MOST_TOLD:
+                faults.append(f"{place}: {error}")
+            else:
+                more += 1
+        else:
+            made.append(one | ({"kind": row["kind"]} if isinstance(row.get("kind"), str) else {}))
+    if faults:
+        raise RowsRefused(faults, more)
+    return made
 
 
 def row_for(method: str, row: Any) -> Row:
     """One row; raises RowRefused."""
+    if isinstance(row, NoRow):
+        raise RowRefused(row.why)
     if not isinstance(row, Mapping):
         raise RowRefused("a row is an object of columns")
     told = with_prompt({name: value for name, value in row.items() if value is not None})

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from finetune.display import Screen
-from finetune.errors import FinetuneFailed
+from finetune.errors import FinetuneFailed, RolloutFailed, Unready
 from finetune.exams.registered import LedgerRegistrar
 from finetune.ledger import ledger
 from finetune.metrics import metered
@@ -25,9 +25,10 @@ from finetune.rollout.contract import Live
 from finetune.rollout.registry import GatewayRegistry
 from finetune.settings import Situation
 from finetune.train.contract import ONLINE, Recipe, Trained
-from finetune.wiring import executor_for, trainer_of
+from finetune.wiring import executor_for, refuse_no_model, trainer_of
 from gateway.admin.client import AdminClient
 from gateway.artifacts.opening import store_of
+from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 
 STORY = ("steps", "seconds", "device", "health", "log")  # of a training, what the version's story tells
 
@@ -47,9 +48,7 @@ class Wanted:
 async def train(situation: Situation, wanted: Wanted, *, as_json: bool) -> None:
     """Check everything, then train, keep, and register where asked to; raises FinetuneFailed."""
     recipe = situation.settings.recipe
-    data = await found(situation, wanted.data, recipe.method)
-    live = await live_of(situation, wanted, recipe)
-    refuse_unready(situation, recipe)
+    data, live = await checked(situation, wanted, recipe)
     told = plan_of(situation, recipe, data, live)
     if wanted.dry_run:
         print_plan(told, as_json=as_json)
@@ -65,6 +64,22 @@ async def train(situation: Situation, wanted: Wanted, *, as_json: bool) -> None:
         print_json({"path": trained.adapter, "version": version, "lineage": lineage, "training": told_of})
     else:
         print_trained(trained, evidence, version)
+
+
+async def checked(situation: Situation, wanted: Wanted, recipe: Recipe) -> tuple[Found, Live | None]:
+    """What it learns, and the version to start from; raises Unready where something must change first.
+
+    A gateway or a ledger that is away raises what it always does: the same command may do once it is back.
+    """
+    try:
+        data = await found(situation, wanted.data, recipe.method)
+        live = await live_of(situation, wanted, recipe)
+        refuse_unready(situation, recipe)
+    except (Unready, RolloutFailed, LedgerUnavailable):
+        raise
+    except (FinetuneFailed, LedgerFailed) as error:
+        raise Unready(str(error)) from error
+    return data, live
 
 
 async def learnt(situation: Situation, data: Found, live: Live | None, *, as_json: bool) -> Trained:
@@ -85,6 +100,8 @@ async def learnt(situation: Situation, data: Found, live: Live | None, *, as_jso
 async def live_of(situation: Situation, wanted: Wanted, recipe: Recipe) -> Live | None:
     """The version to start from, for `anchor: last`, or to be the parent of what is registered."""
     starts = recipe.anchor == "last"
+    if starts and wanted.last is not None and not wanted.last.is_dir():
+        raise Unready(f"--last: there is no directory {wanted.last}")
     if starts and wanted.last is not None and not wanted.register:
         return Live(wanted.last.name, wanted.last.absolute(), {})
     if not starts and not wanted.register:
@@ -118,6 +135,7 @@ def refuse_unready(situation: Situation, recipe: Recipe) -> None:
     if recipe.method in ONLINE and situation.reward_url is None:
         raise FinetuneFailed(f"method {recipe.method} needs a reward server: set finetune.reward_url")
     executor_for(situation)
+    refuse_no_model(situation.base)
     if situation.settings.share_gpu.engines:
         told = "finetune.share_gpu is for retrainings: no engine sleeps while trimtab finetune train trains"
         Console(stderr=True).print(f"[yellow]![/] {told}", highlight=False, soft_wrap=True)

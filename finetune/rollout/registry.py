@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed
+from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed, Unready
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
 from gateway.artifacts.fetching import ARTIFACT
@@ -32,15 +32,13 @@ class GatewayRegistry:
         return Live(version, await self._here(versions[version]), weights)
 
     async def at(self, folder: Path) -> Live:
-        """The version whose files lie in a folder; raises RolloutFailed."""
+        """The version whose files lie in a folder; raises RolloutFailed, or Unready where it is none."""
         async with translated("versions could not be listed"):
             versions = await self.admin.versions()
         for version in versions:
             if version.path == folder:
                 return Live(version.id, version.path, {})
-        raise RolloutFailed(
-            f"--last: the gateway knows no version in {folder}; its children could not name it"
-        )
+        raise Unready(f"--last: the gateway knows no version in {folder}; its children could not name it")
 
     async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
         """Make the adapter a version, child of the one that was live; again changes nothing."""

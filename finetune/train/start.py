@@ -4,6 +4,8 @@ TRL takes the reference from what it is given: with a new LoRA the model below i
 it, and with full weights the model as it is before the first step.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ def started(setup: Setup) -> dict[str, Any]:
     # Adam's small steps are lost in bfloat16: weights that are trained themselves are kept whole.
     dtype = torch.bfloat16 if setup.cuda and not full else torch.float32
     model, lora = from_full(setup, dtype) if full else from_base(setup, dtype)
-    tokenizer = AutoTokenizer.from_pretrained(job.base)
+    with blaming(job.base):
+        tokenizer = AutoTokenizer.from_pretrained(job.base)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     return {"model": model, "processing_class": tokenizer} | lora
 
@@ -37,7 +40,8 @@ def from_base(setup: Setup, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
     if job.start is not None and holds_model(job.start):
         told = "the live version has full weights, and adapters rest on the base's"
         raise TrainingFailed(f"recipe.anchor is 'last', but {told}: set anchor base, or weights full")
-    model = loaded(job.base, dtype)
+    with blaming(job.base):
+        model = loaded(job.base, dtype)
     if job.start is None:
         return model, {"peft_config": adapter_config(setup.recipe)}
     adapted = with_adapter(model, job.start)
@@ -51,8 +55,11 @@ def from_base(setup: Setup, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
 def from_full(setup: Setup, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
     """A model whose every weight is trained."""
     start = setup.job.start
-    if start is None or holds_model(start):
-        return loaded(str(start or setup.job.base), dtype), {}
+    if start is None:
+        with blaming(setup.job.base):
+            return loaded(setup.job.base, dtype), {}
+    if holds_model(start):
+        return loaded(str(start), dtype), {}
     # TRL's online trainers load the reference by the model's name: it must lie somewhere.
     place = setup.folder / "start"
     by_the_first(setup.recipe, lambda: merged(setup.job.base, start, dtype, place))
@@ -70,6 +77,18 @@ def with_adapter(model: Any, adapter: Path) -> Any:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise TrainingFailed(f"{adapter} cannot be started from: {reason(error)}") from error
+
+
+@contextmanager
+def blaming(base: str) -> Iterator[None]:
+    """What cannot be loaded is told with the field that named it; raises TrainingFailed."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        told = f"recipe.base: {base} cannot be loaded as a model: {reason(error)}"
+        raise TrainingFailed(
+            f"{told}; give a model's directory, or its name on the Hugging Face hub"
+        ) from error
 
 
 def loaded(name: str, dtype: torch.dtype) -> Any:

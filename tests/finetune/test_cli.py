@@ -124,7 +124,7 @@ def test_a_run_without_an_admin_key_says_where_to_get_one() -> None:
 
 def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "many")
-    assert "finetune.recipe.rank" in asked("status", code=1)
+    assert "finetune.recipe.rank" in asked("status", code=2)
 
 
 def test_watch_stops_in_good_order_when_told_to(home: Path) -> None:

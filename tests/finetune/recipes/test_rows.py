@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from finetune.recipes.rows import RowRefused, row_for, rows_for
+from finetune.recipes.rows import NoRow, RowRefused, RowsRefused, row_for, rows_for
 
 ASK = [{"role": "user", "content": "How?"}]
 YES, NO = ([{"role": "assistant", "content": text}] for text in ("So.", "No."))
@@ -63,19 +63,28 @@ def test_a_row_that_cannot_be_learnt_names_its_column(method: str, row: Any, tol
         row_for(method, row)
 
 
-def test_the_row_is_named_by_its_number() -> None:
-    with pytest.raises(RowRefused, match="row 2: prompt"):
-        list(rows_for("grpo", [{"prompt": "How?"}, {"prompt": 3}]))
+def test_every_wrong_row_is_told_with_its_place() -> None:
+    rows = [("line 1", {"prompt": 3}), ("line 2", {"prompt": "How?"}), ("line 5", NoRow("no JSON"))]
+    with pytest.raises(RowsRefused) as refused:
+        rows_for("grpo", rows)
+    assert refused.value.first == ["line 1: prompt: must be a text or a list of turns", "line 5: no JSON"]
+    assert refused.value.more == 0
+
+
+def test_no_more_are_told_than_anybody_reads() -> None:
+    with pytest.raises(RowsRefused) as refused:
+        rows_for("grpo", [(f"line {number}", {}) for number in range(1000)])
+    assert (len(refused.value.first), refused.value.more) == (10, 990)
 
 
 def test_rows_of_two_shapes_do_not_go_together() -> None:
-    rows = [PAIR, {"prompt": "How?", "completion": "So.", "label": True}]
+    rows = [("row 1", PAIR), ("row 2", {"prompt": "How?", "completion": "So.", "label": True})]
     with pytest.raises(
-        RowRefused, match="row 2: it has prompt, completion, label, and rows before it chosen"
+        RowsRefused, match="row 2: it has prompt, completion, label, and rows before it chosen"
     ):
-        list(rows_for("kto", rows))
+        rows_for("kto", rows)
 
 
 def test_what_kind_of_prompt_it_is_stays_known() -> None:
-    (one, two) = rows_for("dpo", [PAIR | {"kind": "safety"}, PAIR])
+    (one, two) = rows_for("dpo", [("row 1", PAIR | {"kind": "safety"}), ("row 2", PAIR)])
     assert (one, two) == (PAIR | {"kind": "safety"}, PAIR)

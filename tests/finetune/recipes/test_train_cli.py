@@ -70,7 +70,7 @@ def test_thumbs_are_frozen_by_a_command_and_learnt_by_kto_alone(home: Path) -> N
     frozen = told("dataset", "thumbs")
     assert frozen["rows"] == 1
     assert told("train", "kto", "--data", frozen["sha256"], "--dry-run")["rows"] == 1
-    assert "method kto alone" in asked("train", "dpo", "--data", frozen["sha256"], "--dry-run", code=1)
+    assert "method kto alone" in asked("train", "dpo", "--data", frozen["sha256"], "--dry-run", code=2)
 
 
 def keep(home: Path, **changes: Any) -> str:
@@ -117,23 +117,81 @@ def test_a_wrong_recipe_ends_with_2_and_writes_nothing(text: str, home: Path) ->
 
 
 def test_wrong_data_ends_with_2_and_writes_nothing(home: Path) -> None:
-    Path("bad.jsonl").write_text('{"prompt": "How?"}\n')
-    assert "bad.jsonl, row 1: method dpo learns from" in asked(
-        "train", "mine.yaml", "--data", "bad.jsonl", code=2
-    )
+    Path("bad.jsonl").write_text('\n{"prompt": "How?"}\n{"prompt\n')
+    told = asked("train", "mine.yaml", "--data", "bad.jsonl", code=2)
+    assert "bad.jsonl, line 2: method dpo learns from" in told
+    assert "bad.jsonl, line 3: no JSON: " in told
     assert "gone.jsonl cannot be read" in asked("train", "mine.yaml", "--data", "gone.jsonl", code=2)
     assert not home.exists()
 
 
+def test_of_many_wrong_rows_the_first_are_told_and_the_rest_counted() -> None:
+    wrong = pa.Table.from_pylist([{"prompt": "How?", "chosen": None if i else "So."} for i in range(14)])
+    parquet.write_table(wrong, "bad.parquet")
+    told = asked("train", "mine.yaml", "--data", "bad.parquet", code=2).splitlines()
+    assert told[0].startswith("bad.parquet, row 1: ")
+    assert told[9].startswith("bad.parquet, row 10: ")
+    assert told[10:] == ["and 4 more"]
+
+
+def test_what_is_no_dataset_ends_with_2(home: Path) -> None:
+    assert "there is no ledger" in asked("train", "mine.yaml", code=2)
+    keep(home)
+    assert "no dataset's name begins with 'nope'" in asked("train", "mine.yaml", "--data", "nope", code=2)
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ([], "there is no directory"),
+        (["README"], "holds no model: there is no config.json"),
+        (["adapter_config.json", "config.json"], "holds an adapter"),
+    ],
+)
+def test_a_base_that_is_no_model_is_told_with_its_field(
+    files: list[str], why: str, tmp_path: Path, home: Path
+) -> None:
+    base = tmp_path / "yours"
+    for name in files:
+        base.mkdir(exist_ok=True)
+        (base / name).write_text("{}")
+    Path("mine.yaml").write_text(f"method: dpo\nbase: {base}\n")
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=2)
+    assert told.startswith("recipe.base: ")
+    assert why in told
+    assert not home.exists()
+
+
+def test_a_base_of_the_hub_is_looked_for_no_sooner_than_it_is_loaded() -> None:
+    Path("mine.yaml").write_text("method: dpo\nbase: somebody/some-model\n")
+    assert told("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run")["base"] == "somebody/some-model"
+
+
+def test_settings_that_cannot_be_used_end_with_2() -> None:
+    Path("trimtab.yaml").write_text("finetune: {lease_seconds: soon}\n")
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", code=2)
+    assert "finetune.lease_seconds" in told
+
+
+@pytest.mark.slow
+def test_a_base_that_cannot_be_loaded_is_told_with_its_field(tmp_path: Path) -> None:
+    (tmp_path / "yours").mkdir()
+    (tmp_path / "yours" / "config.json").write_text("{}")
+    Path("mine.yaml").write_text(f"method: dpo\nbase: {tmp_path / 'yours'}\ndevice: cpu\n")
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", code=1)
+    assert "recipe.base: " in told
+    assert "cannot be loaded as a model: " in told
+
+
 def test_an_online_method_without_a_reward_server_is_told_before_anything_starts(home: Path) -> None:
-    told = asked("train", "grpo", "--data", "pairs.jsonl", code=1)
+    told = asked("train", "grpo", "--data", "pairs.jsonl", code=2)
     assert "method grpo needs a reward server: set finetune.reward_url" in told
     assert not home.exists()
 
 
 def test_a_dry_run_asks_the_executor_too(home: Path) -> None:
     Path("trimtab.yaml").write_text("finetune: {executor: {kind: accelerate, processes: 3}}\n")
-    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=1)
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=2)
     assert "finetune.executor.processes: 3 must divide recipe.batch_size, 8" in told
     assert not home.exists()
 
@@ -145,8 +203,11 @@ def test_engines_that_will_not_sleep_are_told_of() -> None:
 
 
 def test_the_last_version_needs_a_gateway_or_a_directory(tmp_path: Path) -> None:
-    assert "or give --last" in asked("train", "dpo-last", "--data", "pairs.jsonl", code=1)
-    plan = told("train", "dpo-last", "--data", "pairs.jsonl", "--last", str(tmp_path / "v7"), "--dry-run")
+    assert "or give --last" in asked("train", "dpo-last", "--data", "pairs.jsonl", code=2)
+    wanted = ("train", "dpo-last", "--data", "pairs.jsonl", "--last", str(tmp_path / "v7"), "--dry-run")
+    assert "--last: there is no directory" in asked(*wanted, code=2)
+    (tmp_path / "v7").mkdir()
+    plan = told(*wanted)
     assert plan["starts_from"] == "v7"
 
 
@@ -175,13 +236,13 @@ def test_a_dataset_of_the_ledger_is_found_by_its_name_or_as_the_latest(home: Pat
 
 def test_a_dataset_that_holds_something_erased_trains_nothing(home: Path) -> None:
     name = keep(home, erased_at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert "holds something that was erased" in asked("train", "mine.yaml", "--data", name, code=1)
+    assert "holds something that was erased" in asked("train", "mine.yaml", "--data", name, code=2)
 
 
 def test_a_dataset_that_was_changed_trains_nothing(home: Path) -> None:
     name = keep(home)
     (home / "datasets" / f"{name}.jsonl").write_text("{}\n")
-    assert "was changed after it was frozen" in asked("train", "mine.yaml", "--data", name, code=1)
+    assert "was changed after it was frozen" in asked("train", "mine.yaml", "--data", name, code=2)
 
 
 @pytest.mark.slow
