@@ -1,5 +1,6 @@
 """`trimtab finetune train` and `recipes`: one training by one file, without gate or rollout."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -41,15 +42,23 @@ def train(  # noqa: PLR0913 - a command's options are its parameters
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this one, to be changed: > mine.yaml.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print every field of this one, or of a file; to be changed: > mine.yaml."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the bundled recipes, one a method, or print one. Reward models have `trimtab reward train`."""
     from finetune.printing import print_json
     from finetune.recipes.reading import bundled, summary_of
+    from finetune.recipes.sheet import fields_of, sheet_of
 
     if name is not None:
-        typer.echo(recipe_of(name).path.read_text(encoding="utf-8"), nl=False)
+        written = recipe_of(name)
+        if as_json:
+            print_json({field: asdict(shown) for field, shown in fields_of(written).items()})
+        else:
+            typer.echo(sheet_of(written), nl=False)
         return
     told = {path.stem: summary_of(path) for path in bundled()}
     if as_json:

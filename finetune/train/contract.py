@@ -26,41 +26,53 @@ ONLINE = ("grpo", "rloo")
 class Recipe:
     """How to train; ValueError, naming the field, where its parts do not go together."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    # What stands below a field is what `trimtab finetune recipes NAME` says that it means.
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    base: str | None = None  # the policy model's directory or hub name; None is the pocket policy
-    # Preferences over pairs; answers that are good or bad by themselves; chosen answers alone; or online, by rewards.
+    base: str | None = None
+    """The policy model's directory or hub name; null is the pocket policy."""
     method: Literal["dpo", "kto", "sft", "grpo", "rloo"] = "dpo"
-    # Of `dpo`: TRL's losses by name with their weights, such as {sigmoid: 0.8, bco_pair: 0.2, sft: 1.0}.
+    """From pairs; answers good or bad by themselves; chosen answers alone; online, by rewards (grpo, rloo)."""
     losses: Mapping[LossName, float] | None = None
-    # An adapter, or every weight: a whole model of its own, which engines are given one by one (docs/hot-swap.md).
+    """Of dpo: TRL's losses by name with their weights, such as {sigmoid: 0.8, bco_pair: 0.2, sft: 1.0}."""
     weights: Weights = "lora"
-    # What it starts from and is held to: the bare base model, or the version that is live; then drift adds up.
+    """An adapter, or full: a whole model, which engines are given one by one (docs/hot-swap.md)."""
     anchor: Literal["base", "last"] = "base"
+    """What it starts from and is held to: the bare base, or last, the live version; then drift adds up."""
     rank: AtLeastOne = 16
+    """Of the adapter."""
     alpha: AtLeastOne = 32
-    max_rank: AtLeastOne = 64  # what the engines were started with
+    """The adapter counts alpha / rank times."""
+    max_rank: AtLeastOne = 64
+    """What the engines were started with."""
     learning_rate: Positive = 1e-5
+    """At its highest, after the warmup."""
     beta: Annotated[float, Field(ge=0)] = 0.1
+    """How firmly the policy is held to its anchor."""
     epochs: Positive = 1.0
+    """How often each row is learnt."""
     batch_size: AtLeastOne = 8
-    max_length: Annotated[int, Field(ge=2)] = 1024  # tokens of prompt and answer; longer pairs are cut
-    sft_weight: Annotated[float, Field(ge=0)] = (
-        0.1  # of the likelihood of chosen answers, beside the preference loss
-    )
-    ballast: Annotated[float, Field(ge=0)] = 0.0  # of KL from the base, in nats a token, on its own answers
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # the share of labels believed to be wrong
-    warmup: Share = 0.1  # share of the steps
+    """Rows of a step, whoever shares it; of grpo and rloo, answers."""
+    max_length: Annotated[int, Field(ge=2)] = 1024
+    """Tokens of prompt and answer; longer pairs are cut."""
+    sft_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the likelihood of chosen answers, beside the preference loss."""
+    ballast: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of KL from the base, in nats a token, on its own answers."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """The share of labels believed to be wrong."""
+    warmup: Share = 0.1
+    """Share of the steps in which the learning rate grows."""
     seed: int = 7
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    checkpoint_steps: Annotated[int, Field(ge=0)] = (
-        50  # a killed worker's training goes on from the last; 0 keeps none
-    )
-    alarm_nats: float | None = (
-        20.0  # a fall of the chosen answers' log-probability that is told as it happens
-    )
-    generations: Annotated[int, Field(ge=2)] = 8  # of `grpo` and `rloo`: answers to each prompt
-    max_completion: AtLeastOne = 128  # and their longest, in tokens
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 50
+    """A killed worker's training goes on from the last; 0 keeps none."""
+    alarm_nats: float | None = 20.0
+    """A fall of the chosen answers' log-probability that is told as it happens."""
+    generations: Annotated[int, Field(ge=2)] = 8
+    """Of grpo and rloo: answers to each prompt."""
+    max_completion: AtLeastOne = 128
+    """Of grpo and rloo: the longest answer, in tokens."""
 
     def __post_init__(self) -> None:
         if self.losses and self.method != "dpo":

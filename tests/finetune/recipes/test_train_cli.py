@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from finetune.cli import app
 from finetune.pairs.dataset import freeze
 from finetune.pairs.datasets import enter
 from finetune.pairs.pair import Pair, Provenance
+from finetune.recipes.reading import bundled, read_recipe, summary_of
+from finetune.train.contract import Recipe
 from gateway.admin.weights.files import holds_model
 from gateway.artifacts.contents import digest_in
 from gateway.ledger.database import Database
@@ -97,8 +101,35 @@ def test_the_bundled_recipes_are_listed_and_reward_models_pointed_to() -> None:
     assert "rloo" in told("recipes")
 
 
-def test_a_bundled_recipe_is_printed_to_be_changed() -> None:
-    assert "\nmethod: kto\n" in asked("recipes", "kto")
+@pytest.mark.parametrize("path", tuple(bundled()), ids=lambda path: path.stem)
+def test_a_recipe_is_printed_to_be_changed(path: Path) -> None:
+    Path("mine.yaml").write_text(asked("recipes", path.stem))
+    printed = Path("mine.yaml").read_text()
+    assert printed.startswith(f"# {summary_of(path)}\n")
+    assert read_recipe("mine.yaml").fields == read_recipe(path.stem).fields
+    Path("mine.yaml").write_text(re.sub(r"^# (?=[a-z_]+: )", "", printed, flags=re.MULTILINE))
+    assert read_recipe("mine.yaml").recipe == read_recipe(path.stem).recipe
+    assert set(read_recipe("mine.yaml").fields) == set(asdict(Recipe()))
+
+
+def test_a_field_is_shown_with_its_value_its_meaning_and_whether_it_is_a_default() -> None:
+    printed = asked("recipes", "kto")
+    assert re.search(r"^learning_rate: 0\.001 +# At its highest", printed, re.MULTILINE)
+    assert re.search(r"^# max_length: 256 +# Tokens of prompt and answer", printed, re.MULTILINE)
+    fields = told("recipes", "kto")
+    assert fields["beta"] == {
+        "value": 0.02,
+        "default": False,
+        "meaning": "How firmly the policy is held to its anchor.",
+    }
+    assert (fields["seed"]["default"], fields["seed"]["meaning"]) == (True, None)
+
+
+def test_the_defaults_shown_are_those_of_the_model() -> None:
+    Path("mine.yaml").write_text("# Mine.\nbase: somebody/some-model\nlosses: {sigmoid: 0.8, sft: 1.0}\n")
+    printed = asked("recipes", "mine.yaml")
+    assert re.search(r"^losses: {sigmoid: 0.8, sft: 1.0} +# Of dpo", printed, re.MULTILINE)
+    assert re.search(r"^# learning_rate: 1.0e-05 ", printed, re.MULTILINE)
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(home: Path) -> None:
