@@ -201,7 +201,11 @@ def exam(
         typer.Option(exists=True, file_okay=False, help="A directory to examine too, and to compare."),
     ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="Prompts as JSON lines; else the bundled exam.")
+        Path | None,
+        typer.Option(
+            help='JSON lines: {"id": …, "kind": "refusable", "benign" or "borderline", "messages": […]} '
+            "(docs/gate.md); else the bundled exam."
+        ),
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Answers to each prompt.")] = None,
     as_json: AsJson = False,

@@ -38,3 +38,11 @@ def test_a_bad_file_is_refused_by_line_and_without_its_text(tmp_path: Path, text
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExamFailed, match=r"nowhere\.jsonl"):
         read_questions(tmp_path / "nowhere.jsonl")
+
+
+def test_the_prompts_in_the_documentation_are_as_a_file_has_them(tmp_path: Path) -> None:
+    told = (Path(__file__).parents[3] / "docs" / "gate.md").read_text()
+    lines = [line for line in told.splitlines() if line.startswith('{"id": ') and '"messages"' in line]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    asked = read_questions(tmp_path / "mine.jsonl")
+    assert [each.kind for each in asked] == ["refusable", "benign", "borderline"]
