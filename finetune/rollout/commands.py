@@ -5,10 +5,10 @@ import getpass
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,6 +28,7 @@ from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import this_worker
 from finetune.settings import Situation
 from gateway.admin.client import AdminClient
+from gateway.ledger.contract import LedgerFailed
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +71,28 @@ async def watch(situation: Situation, every_seconds: float, *, once: bool) -> No
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(message)s")
     logging.getLogger("finetune").setLevel(logging.INFO)
     async with mover(situation) as moving:
-        while True:
+        if once:
             await moving.look()
-            if once:
-                return
-            await asyncio.sleep(every_seconds)
+            return
+        log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
+        await looking(moving.look, every_seconds)
+
+
+async def looking(look: Callable[[], Awaitable[object]], every_seconds: float) -> NoReturn:
+    """Look until cancelled; a ledger that cannot be reached is asked on and on, as the gateway does without it."""
+    lost: type[Exception] | None = None
+    while True:
+        try:
+            await look()
+        except (FinetuneFailed, LedgerFailed) as error:
+            if lost is not type(error):  # told once, not at every look
+                log.warning("rollouts stand still: %s; asking on every %g s", error, every_seconds)
+            lost = type(error)
+        else:
+            if lost is not None:
+                log.info("rollouts can be looked at again")
+            lost = None
+        await asyncio.sleep(every_seconds)
 
 
 async def steer(
