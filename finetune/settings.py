@@ -26,7 +26,7 @@ from finetune.executors.contract import Local, Where
 from finetune.metrics import MetricsRules
 from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
-from finetune.pairs.filters import FilterRules
+from finetune.pairs.filters import POCKET_FILTERS, FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.pairs.on_ray import LOCAL, Address
 from finetune.plan import Plan
@@ -71,11 +71,11 @@ class FinetuneSettings(BaseSettings):
     )
     make: MakeRules = MakeRules()
     draw: DrawRules = DrawRules()
-    filters: FilterRules = FilterRules()
+    filters: FilterRules = POCKET_FILTERS  # as of the recipe
     share_gpu: SharingRules = SharingRules()  # engines that sleep while a retraining trains
     executor: Where = Local()  # where it trains
     recipe: Recipe = POCKET  # where the recipe names a base model, its own defaults hold instead
-    exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # as is the recipe
+    exam: ExamPlan = ExamPlan(exams=POCKET_EXAMS)  # and so do those of the exam
     bars: Bars = Bars()
     # As of the recipe: the packaged model goes live at once, one of yours step by step, unless said otherwise.
     rollout: RolloutRules = AT_ONCE
@@ -160,6 +160,7 @@ def load_finetune_settings(
     section |= own
 
     class Configured(FinetuneSettings):
+        filters: FilterRules = FilterRules() if names_a_base(section) else POCKET_FILTERS
         recipe: Recipe = Recipe() if names_a_base(section) else POCKET
         exam: ExamPlan = ExamPlan(exams=EXAMS if names_a_base(section) else POCKET_EXAMS)
         rollout: RolloutRules = RolloutRules() if names_a_base(section) else AT_ONCE

@@ -6,6 +6,7 @@ What is cut is chosen by content hash, so that nobody is favoured and every run 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 
+from finetune.pairs.manner import declining, manners_of
 from finetune.pairs.pair import Pair
 from finetune.pairs.similarity import words
 from guards.language import language_of
@@ -81,6 +82,21 @@ def with_ballast_by_language(pairs: list[Pair], least: float, floor: int) -> lis
         seen[language] += 1
         if language and seen[language] > max(floor, int(benign[language] * (1 - least) / least)):
             gone.add(id(pair))
+    return [pair for pair in pairs if id(pair) not in gone]
+
+
+def with_refusals_outweighed(pairs: list[Pair], most: float, floor: int) -> list[Pair]:
+    """Pairs in which declining wins over answering are cut to so many times those in which it loses.
+
+    Refusals begin alike, whatever was asked: who mostly sees them win learns to decline, and not when to.
+    """
+    if most <= 0:
+        return pairs
+    manners = manners_of(pairs)
+    leanings = [(pair, declining(pair, manners)) for pair in pairs]
+    losing = sum(leaning < 0 for _, leaning in leanings)
+    winning = [pair for pair, leaning in leanings if leaning > 0]
+    gone = {id(pair) for pair in by_chance(winning)[max(floor, int(most * losing)) :]}
     return [pair for pair in pairs if id(pair) not in gone]
 
 

@@ -18,6 +18,7 @@ from finetune.pairs.balancing import (
     cap_share,
     with_ballast,
     with_ballast_by_language,
+    with_refusals_outweighed,
     without_length,
     without_triggers,
 )
@@ -54,6 +55,9 @@ class FilterRules:
         0.1  # the same within each language: none may mean refusals alone; 0 looks at none
     )
     ballast: float = 0.1  # least share of pairs that are not about safety: they hold the policy helpful
+    refusals: float = (
+        0.0  # pairs in which declining wins, to each in which it loses to an answer; 0 looks at none
+    )
     feedback_share: float = 0.2  # of users' thumbs
     longer_most: float = (
         0.75  # of reward-ranked pairs, those in which the longer answer is chosen, or the shorter
@@ -69,6 +73,10 @@ class FilterRules:
     closest_share: float = (
         0.0  # of pairs whose answers the policy itself tells apart least (CHES); 0 does not ask
     )
+
+
+# The packaged policy declines a sixth of what is harmless: what it learns of refusals, it must unlearn as often.
+POCKET_FILTERS = FilterRules(refusals=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,7 @@ def all_together(rules: FilterRules, known: Known) -> dict[str, Filter]:
         "length tells": lambda left: without_length(left, rules.longer_most, floor),
         "hazard share": lambda left: cap_hazards(left, rules.hazard_share, floor),
         "language share": lambda left: cap_languages(left, rules.language_share, floor),
+        "refusals": lambda left: with_refusals_outweighed(left, rules.refusals, floor),
         "balance": lambda left: balance_kinds(left, rules),
         "language ballast": lambda left: with_ballast_by_language(left, rules.language_ballast, floor),
         "ballast": lambda left: with_ballast(left, rules.ballast, floor),

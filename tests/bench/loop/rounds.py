@@ -27,7 +27,7 @@ from finetune.exams.questions import bundled
 from finetune.exams.report import Comparison
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.draw import DrawRules
-from finetune.pairs.filters import FilterRules, filter_pairs
+from finetune.pairs.filters import POCKET_FILTERS, filter_pairs
 from finetune.pairs.make import MakeRules
 from finetune.pairs.pair import Group
 from finetune.plan import Plan
@@ -108,7 +108,7 @@ class Loop:
     def frozen(self) -> Dataset:
         """All pairs so far; none asks what an exam asks."""
         prompts = [p for plan in (self.gate, *self.exams.values()) for p in self.room.prompts(plan)]
-        filtered = filter_pairs(paired(self.groups, MAKE), {"exams": prompts}, FilterRules())
+        filtered = filter_pairs(paired(self.groups, MAKE), {"exams": prompts}, POCKET_FILTERS)
         return freeze(filtered.pairs, FOLDER / "datasets", filtered.dropped)
 
 

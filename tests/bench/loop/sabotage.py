@@ -24,7 +24,7 @@ from finetune.exams.exam import ExamRoom, questions_of
 from finetune.exams.lineage import Standing
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.draw import DrawRules
-from finetune.pairs.filters import FilterRules, by_chance, filter_pairs
+from finetune.pairs.filters import POCKET_FILTERS, filter_pairs
 from finetune.pairs.make import MakeRules, pair_of
 from finetune.pairs.pair import Pair
 from finetune.plan import Plan
@@ -52,11 +52,10 @@ from tests.bench.loop.saboteurs import (
 )
 
 FOLDER = Path("build/bench/sabotage").absolute()  # as engines see it
-PAIRS, SAFETY, GOOD = 320, 110, 10
+PAIRS, GOOD = 320, 10
 MAKE = MakeRules(pairs_per_exchange=2, ranked_per_exchange=2)
 RECIPE = POCKET
-UNHELD = {"ballast": 0.0}  # or what should forget would be kept from it
-EXAM = ExamPlan(samples=1, max_tokens=64, exams=POCKET_EXAMS)
+EXAM = ExamPlan(samples=2, max_tokens=64, exams=POCKET_EXAMS)
 LABELLERS = EXAM.exams | {"safety": {"policy": "guards/policy/bundled/default.yaml"}}
 TRAINED = TypeAdapter(Trained)
 EXAMINED = TypeAdapter(Examined)
@@ -185,16 +184,14 @@ def opened() -> Yard:
     prompts = traffic(0, thirds=1, each=100)  # the exam is written by hand, and so is what is learnt for it
     groups = asyncio.run(world.drawn(prompts, None, DrawRules(prompts=len(prompts), seed=100)))
     room = examining(world, FOLDER)
-    pairs = filter_pairs(paired(groups, MAKE), room.by_exam(EXAM), FilterRules()).pairs
+    pairs = filter_pairs(paired(groups, MAKE), room.by_exam(EXAM), POCKET_FILTERS).pairs
     sources = [(g, pair_of(g, g.samples[0], g.samples[-1])) for g in groups if len(g.samples) > 1]
     return Yard(world, sources, list(pairs), room)
 
 
 def some(yard: Yard, part: int) -> list[Pair]:
-    """A part of the good pairs, a third of them about safety: each part is another draw."""
-    mixed = sorted(by_chance(yard.pairs), key=lambda pair: hash_text(f"{part}/{pair.id}"))
-    safety = [pair for pair in mixed if pair.kind == "safety"][:SAFETY]
-    return [*safety, *[pair for pair in mixed if pair.kind != "safety"][: PAIRS - SAFETY]]
+    """A part of the good pairs, by chance: each part is another draw."""
+    return sorted(yard.pairs, key=lambda pair: hash_text(f"{part}/{pair.id}"))[:PAIRS]
 
 
 def hash_text(text: str) -> str:

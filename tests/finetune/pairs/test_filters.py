@@ -121,6 +121,27 @@ def test_the_commoner_kind_is_cut_to_the_balance() -> None:
     assert kept == {"safety": 10, "helpfulness": 5}
 
 
+DECLINES, ANSWERS, POOR = "I cannot help you with that, sorry.", "Take a bowl and start.", "Bowl, bowl, bowl."
+
+
+def test_declining_wins_no_oftener_than_it_loses() -> None:
+    wins = many(30)
+    loses = [pair(f"kindly {s}", kind="helpfulness", chosen=ANSWERS, rejected=DECLINES) for s in SUBJECTS[:6]]
+    others = [pair(f"please {s}", kind="helpfulness", chosen=ANSWERS, rejected=POOR) for s in SUBJECTS]
+    rules = FilterRules(refusals=1.5, floor=0, balance=99, ballast=0, longer_most=1.0)
+    found = filter_pairs([*wins, *loses, *others], {}, rules)
+    assert found.dropped["refusals"] == 30 - 9
+    assert [p for p in found.pairs if p not in wins] == [*loses, *others]
+
+
+def test_where_declining_never_loses_as_many_of_its_wins_stay_as_small_data_may_have() -> None:
+    assert len(filter_pairs(many(30), {}, FilterRules(refusals=1.0, floor=12)).pairs) == 12
+
+
+def test_nobody_asks_how_often_declining_wins_unless_told_to() -> None:
+    assert "refusals" not in lost(many(300))
+
+
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.floats(0.34, 0.9), st.integers(0, 5))
 def test_no_owner_among_several_exceeds_share_or_floor(owners: list[str], share: float, floor: int) -> None:
     pairs = [pair(f"p{i}", key=owner) for i, owner in enumerate(owners)]
@@ -153,6 +174,7 @@ TIGHT = st.builds(
     subject_share=st.sampled_from([0.2, 0.5]),
     language_share=st.sampled_from([0.5, 1.0]),
     balance=st.sampled_from([1.0, 3.0]),
+    refusals=st.sampled_from([0.0, 1.0]),
     pairs_per_prompt=st.integers(1, 3),
 )
 EXAMS = {
