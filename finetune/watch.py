@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from finetune.claims import How
 from finetune.errors import FinetuneFailed, NothingToResume, RunUnderWay
 from finetune.retrain import Outcome
-from finetune.train.memory import give_back
+from finetune.train.memory import let_go
 from gateway.ledger.contract import LedgerFailed
 
 MOST_FAILURES = 3
@@ -49,7 +49,7 @@ class Watch:
         """Look until cancelled; cancelling leaves a run under way to the next worker."""
         while True:
             await self.look()
-            give_back()  # here no error's traceback holds on to a model any more
+            let_go()  # here no error's traceback holds on to a model any more
             await asyncio.sleep(self.every_seconds)
 
     async def look(self) -> Outcome | None:

@@ -60,7 +60,7 @@ class Ballast:
         return ids.to(device), said.to(device)
 
 
-def with_ballast(kind: type[Any], setup: Setup) -> type[Any]:
+def ballasted(kind: type[Any], setup: Setup) -> type[Any]:
     """A trainer of TRL's that pays for leaving the base, where the recipe wants it to."""
     if not setup.recipe.ballast:
         return kind

@@ -16,7 +16,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.pair import content_text
-from finetune.train.ballast import with_ballast
+from finetune.train.ballast import ballasted
 from finetune.train.contract import Recipe
 from finetune.train.processes import seen_by_all
 from finetune.train.setup import Setup
@@ -32,7 +32,7 @@ def build(setup: Setup) -> Any:
     rows = seen_by_all(rows_of(setup.dataset), setup.folder, recipe)
     begun = started(setup)
     collator = DataCollatorForPreference(begun["processing_class"].pad_token_id, max_length=recipe.max_length)
-    return with_ballast(DPOTrainer, setup)(
+    return ballasted(DPOTrainer, setup)(
         args=arguments(setup, len(rows)),
         train_dataset=rows,
         **begun,

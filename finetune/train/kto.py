@@ -10,7 +10,7 @@ from typing import Any
 from datasets import Dataset as Rows
 from trl import KTOConfig, KTOTrainer
 
-from finetune.train.ballast import with_ballast
+from finetune.train.ballast import ballasted
 from finetune.train.dpo import rows_of
 from finetune.train.processes import seen_by_all
 from finetune.train.setup import Setup
@@ -54,7 +54,7 @@ def build(setup: Setup) -> Any:
         max_length=recipe.max_length,
         precompute_ref_log_probs=recipe.weights == "full",  # or a second whole model would lie beside it
     )
-    return with_ballast(KTOTrainer, setup)(
+    return ballasted(KTOTrainer, setup)(
         args=args,
         train_dataset=rows,
         **started(setup),

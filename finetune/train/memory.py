@@ -33,7 +33,7 @@ def memory_kept() -> Iterator[None]:
         libc.malloc_trim(0)
 
 
-def give_back() -> None:
+def let_go() -> None:
     """Let go of models that are done with: a worker that waits must not hold the device's memory for weeks.
 
     Trainers and models refer to themselves in circles, and torch keeps freed blocks of a device for itself.

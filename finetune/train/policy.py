@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.errors import PolicyFailed, reason
 from finetune.exams.contract import Answer, ExamPlan
-from finetune.train.memory import give_back
+from finetune.train.memory import let_go
 from finetune.train.quiet import quiet
 from gateway.admin.weights.files import holds_model
 from gateway.exchange import Message
@@ -102,7 +102,7 @@ def load_policy(base: str, version: Path | None, *, device: Literal["auto", "cpu
 
     Raises OSError or ValueError.
     """
-    give_back()  # what was loaded before this may lie there still
+    let_go()  # what was loaded before this may lie there still
     adapter = version
     if version is not None and holds_model(version):
         base, adapter = str(version), None

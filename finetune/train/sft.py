@@ -6,7 +6,7 @@ from typing import Any
 from datasets import Dataset as Rows
 from trl import SFTConfig, SFTTrainer
 
-from finetune.train.ballast import with_ballast
+from finetune.train.ballast import ballasted
 from finetune.train.dpo import rows_of
 from finetune.train.setup import Setup
 from finetune.train.start import started
@@ -18,7 +18,7 @@ def build(setup: Setup) -> Any:
     rows = Rows.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
     args = SFTConfig(**setup.shared(steps), max_length=recipe.max_length, completion_only_loss=True)
-    return with_ballast(SFTTrainer, setup)(
+    return ballasted(SFTTrainer, setup)(
         args=args,
         train_dataset=rows,
         **started(setup),

@@ -23,7 +23,7 @@ from finetune.train.checkpoints import hold, last_whole, place_of
 from finetune.train.contract import ONLINE, Job, Recipe, Trained, job_of
 from finetune.train.directory import keep, write_adapter, write_model
 from finetune.train.dpo import rows_of
-from finetune.train.memory import give_back, memory_kept
+from finetune.train.memory import let_go, memory_kept
 from finetune.train.probe import Probe, probe_of
 from finetune.train.processes import by_the_first, count_of
 from finetune.train.quiet import quiet
@@ -67,7 +67,7 @@ class LocalTrainer:
 def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
     """Do a job, in this process and this thread; raises TrainingFailed, also when told to stop."""
     began, recipe = time.monotonic(), job.recipe
-    give_back()
+    let_go()
     watch = Watch(stop, progress, gain=GAINS.get(recipe.method, MARGIN), alarm_nats=recipe.alarm_nats)
     place = place_of(job)
     with memory_kept(), ExitStack() as stack:
@@ -133,7 +133,7 @@ def learnt(setup: Setup) -> Any:
         else:
             return trainer
         del trainer
-        give_back()
+        let_go()
 
 
 def trainer_for(setup: Setup) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.train.memory import give_back, memory_kept
+from finetune.train.memory import let_go, memory_kept
 from tests.fakes.ring import dropped, no_collection
 
 PAGES = 200 * 2**20 // 4096
@@ -31,7 +31,7 @@ def test_what_refers_to_itself_is_given_back() -> None:
     with no_collection():
         ring = dropped()
         assert ring() is not None
-        give_back()
+        let_go()
         assert ring() is None
 
 
@@ -42,5 +42,5 @@ def test_a_device_gets_back_what_torch_kept() -> None:
         pytest.skip("no CUDA device here")
     torch.ones(2**24, device="cuda")
     assert torch.cuda.memory_reserved() >= 2**26
-    give_back()
+    let_go()
     assert torch.cuda.memory_reserved() < 2**26
