@@ -26,6 +26,7 @@ from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import POCKET_FILTERS, filter_pairs
 from finetune.pairs.make import MakeRules, pair_of
+from finetune.pairs.manner import declining, manners_of
 from finetune.pairs.pair import Pair
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars, Decision
@@ -190,8 +191,11 @@ def opened() -> Yard:
 
 
 def some(yard: Yard, part: int) -> list[Pair]:
-    """A part of the good pairs, by chance: each part is another draw."""
-    return sorted(yard.pairs, key=lambda pair: hash_text(f"{part}/{pair.id}"))[:PAIRS]
+    """A part of the good pairs, by chance, in which declining wins and loses as often as in the whole."""
+    manners = manners_of(yard.pairs)
+    mixed = sorted(yard.pairs, key=lambda pair: hash_text(f"{part}/{pair.id}"))
+    strata = [[pair for pair in mixed if declining(pair, manners) == leaning] for leaning in (1, -1, 0)]
+    return [pair for each in strata for pair in each[: round(len(each) * PAIRS / len(mixed))]]
 
 
 def hash_text(text: str) -> str:
