@@ -123,9 +123,11 @@ def length_gap(pair: Pair) -> int:
 def without_length(pairs: list[Pair], most: float, floor: int) -> list[Pair]:
     """Where length would tell the label, the widest gaps go first, until it no longer does, or a quarter is gone.
 
-    Only pairs that the reward model ranked are looked at: that a refusal is shorter than what it refuses is no bias.
+    Only pairs that the reward model ranked are looked at, and of them those in which both or neither declines: that a
+    refusal is shorter than an answer is no bias.
     """
-    ranked = [pair for pair in pairs if pair.provenance.source == "reward"]
+    manners = manners_of(pairs)
+    ranked = [p for p in pairs if p.provenance.source == "reward" and not declining(p, manners)]
     gaps = {id(pair): length_gap(pair) for pair in ranked}
     longer = sorted((p for p in ranked if gaps[id(p)] > 0), key=lambda p: (-gaps[id(p)], p.id))
     shorter = sorted((p for p in ranked if gaps[id(p)] < 0), key=lambda p: (gaps[id(p)], p.id))

@@ -49,7 +49,7 @@ SIZES = (
     90,
 )  # prompts of each part of the corpus in a round, beside a third of those written by hand
 OF_A_KIND = 100  # prompts of an exam made of the corpus
-MAKE = MakeRules(ranked_per_exchange=2)
+MAKE = MakeRules()
 RECIPE = POCKET
 BARS = Bars(benign_refusal_rise_bound=0.08)  # as in the demo: three hundred prompts are not sure of less
 FALL, RISE = 0.8, 0.02
