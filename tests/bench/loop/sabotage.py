@@ -54,7 +54,7 @@ from tests.bench.loop.saboteurs import (
 
 FOLDER = Path("build/bench/sabotage").absolute()  # as engines see it
 PAIRS, GOOD = 320, 10
-MAKE = MakeRules(pairs_per_exchange=2, ranked_per_exchange=2)
+MAKE = MakeRules()
 RECIPE = POCKET
 EXAM = ExamPlan(samples=2, max_tokens=64, exams=POCKET_EXAMS)
 LABELLERS = EXAM.exams | {"safety": {"policy": "guards/policy/bundled/default.yaml"}}
