@@ -142,6 +142,15 @@ def test_nobody_asks_how_often_declining_wins_unless_told_to() -> None:
     assert "refusals" not in lost(many(300))
 
 
+def test_that_an_answer_is_longer_than_the_refusal_that_it_beats_is_no_bias() -> None:
+    long = ANSWERS + " Then stir and let it stand for an hour or two, near the oven, under a cloth."
+    helps = [pair(f"kindly {s}", kind="helpfulness", chosen=long, rejected=DECLINES) for s in SUBJECTS]
+    style = [pair(f"please {s}", kind="helpfulness", chosen=long, rejected=POOR) for s in SUBJECTS]
+    rules = FilterRules(longer_most=0.5, floor=0, ballast=0)
+    assert "length tells" not in lost([*many(8), *helps], (), rules)
+    assert "length tells" in lost([*many(8), *style], (), rules)
+
+
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.floats(0.34, 0.9), st.integers(0, 5))
 def test_no_owner_among_several_exceeds_share_or_floor(owners: list[str], share: float, floor: int) -> None:
     pairs = [pair(f"p{i}", key=owner) for i, owner in enumerate(owners)]
