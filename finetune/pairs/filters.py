@@ -147,10 +147,10 @@ def all_together(rules: FilterRules, known: Known) -> dict[str, Filter]:
         "length tells": lambda left: without_length(left, rules.longer_most, floor),
         "hazard share": lambda left: cap_hazards(left, rules.hazard_share, floor),
         "language share": lambda left: cap_languages(left, rules.language_share, floor),
-        "refusals": lambda left: with_refusals_outweighed(left, rules.refusals, floor),
         "balance": lambda left: balance_kinds(left, rules),
         "language ballast": lambda left: with_ballast_by_language(left, rules.language_ballast, floor),
         "ballast": lambda left: with_ballast(left, rules.ballast, floor),
+        "refusals": lambda left: with_refusals_outweighed(left, rules.refusals, floor),
     }
 
 

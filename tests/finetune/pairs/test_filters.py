@@ -130,12 +130,26 @@ def test_declining_wins_no_oftener_than_it_loses() -> None:
     others = [pair(f"please {s}", kind="helpfulness", chosen=ANSWERS, rejected=POOR) for s in SUBJECTS]
     rules = FilterRules(refusals=1.5, floor=0, balance=99, ballast=0, longer_most=1.0)
     found = filter_pairs([*wins, *loses, *others], {}, rules)
-    assert found.dropped["refusals"] == 30 - 9
+    assert sum(p.chosen == DECLINES for p in found.pairs) == 9
     assert [p for p in found.pairs if p not in wins] == [*loses, *others]
 
 
 def test_where_declining_never_loses_as_many_of_its_wins_stay_as_small_data_may_have() -> None:
     assert len(filter_pairs(many(30), {}, FilterRules(refusals=1.0, floor=12)).pairs) == 12
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.sampled_from([0.5, 1.0, 2.0]))
+def test_no_other_filter_undoes_that(wins: int, loses: int, others: int, most: float) -> None:
+    """Whatever else is cut, declining wins no oftener in what is left."""
+    helping = {"kind": "helpfulness", "chosen": ANSWERS}
+    pairs = [
+        *many(wins),
+        *(pair(f"kindly {SUBJECTS[i % 10]} {i}", rejected=DECLINES, **helping) for i in range(loses)),
+        *(pair(f"please {SUBJECTS[i % 10]} {i}", rejected=POOR, **helping) for i in range(others)),
+    ]
+    kept = filter_pairs(pairs, {}, FilterRules(refusals=most, floor=4)).pairs
+    won, lost = (sum(getattr(p, side) == DECLINES for p in kept) for side in ("chosen", "rejected"))
+    assert won <= max(4, most * lost)
 
 
 def test_nobody_asks_how_often_declining_wins_unless_told_to() -> None:

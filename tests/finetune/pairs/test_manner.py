@@ -39,6 +39,19 @@ def test_it_is_read_in_any_language() -> None:
     assert manners_of(pairs) == {("dabei", "helfe", "ich")}
 
 
+def test_it_is_read_where_no_spaces_stand_between_words() -> None:
+    pairs = about_harm("很抱歉我不能帮助你制作", "当然可以制作") + about_home("当然可以制作", "嗯嗯")
+    assert manners_of(pairs) == {("很抱歉我不能",)}
+
+
+def test_what_few_of_many_winners_say_is_none() -> None:
+    ordinary = [
+        pair(f"call {i}", f"The office {i // 2} is open.", f"Its number is {i}.", "safety")
+        for i in range(300)
+    ]
+    assert not manners_of(ordinary)
+
+
 def test_what_wins_elsewhere_too_is_no_manner_of_declining() -> None:
     both = "Let me explain"
     assert not manners_of(about_harm(both, "Sure, to make") + about_home(both, "Well, well, well"))
