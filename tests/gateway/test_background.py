@@ -1,6 +1,7 @@
 """Tasks that a block owns: they work while it lasts, and their death is seen, never lost."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -71,3 +72,61 @@ async def test_work_that_is_done_is_not_waited_for() -> None:
     async with running(asyncio.sleep(0), "a moment") as task:
         await asyncio.wait([task], timeout=5)
     assert not task.cancelled()
+
+
+async def slow_to_end(ended: asyncio.Event) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        ended.set()
+
+
+async def test_an_owner_that_is_cancelled_while_it_waits_for_the_end_is_cancelled_after_it() -> None:
+    ended, left = asyncio.Event(), asyncio.Event()
+
+    async def owning() -> None:
+        async with running(slow_to_end(ended), "a slow one"):
+            await asyncio.sleep(STEP_SECONDS)
+            left.set()
+
+    owner = asyncio.create_task(owning())
+    await left.wait()
+    await asyncio.sleep(STEP_SECONDS)
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert ended.is_set()
+
+
+async def test_a_death_does_not_stand_in_place_of_the_blocks_own_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def failing() -> None:
+        async with running(die(), "a mortal") as task:
+            await asyncio.wait([task], timeout=5)
+            raise ValueError("the block's")
+
+    with pytest.raises(ValueError, match="the block's"):
+        await failing()
+    [told] = caplog.records
+    assert told.getMessage() == "a mortal had died"
+    assert told.exc_info is not None
+    assert isinstance(told.exc_info[1], LookupError)
+
+
+async def test_a_death_does_not_stand_in_place_of_the_owners_cancellation() -> None:
+    died = asyncio.Event()
+
+    async def owning() -> None:
+        async with running(die(), "a mortal") as task:
+            await asyncio.wait([task], timeout=5)
+            died.set()
+            await asyncio.Event().wait()
+
+    owner = asyncio.create_task(owning())
+    await died.wait()
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
