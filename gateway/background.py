@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 Running = AbstractAsyncContextManager["asyncio.Task[None]"]
+PATIENCE_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -45,3 +46,18 @@ def _death_of(task: "asyncio.Task[None]") -> BaseException | None:
 def _mention(task: "asyncio.Task[None]") -> None:
     if (death := _death_of(task)) is not None:
         log.error("%s had died", task.get_name(), exc_info=death)
+
+
+async def unbroken(work: Coroutine[Any, Any, None]) -> None:
+    """What a cancellation of its owner does not break off at once: it has some seconds to end by itself.
+
+    A transaction that is broken off may have been committed or not, so that it can neither be kept nor be repeated.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        raise
+    finally:
+        task.cancel()

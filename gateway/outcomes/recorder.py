@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy import insert
 
-from gateway.background import running
+from gateway.background import running, unbroken
 from gateway.exchange import EMBEDDING
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -105,7 +105,7 @@ class Outcomes:
         """Write down what was seen, twice a second, until cancelled."""
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            await self.write(database)
+            await unbroken(self.write(database))
 
     async def write(self, database: Database) -> None:
         """Write down what was seen since the last time; while the database is away it is kept, up to a bound."""

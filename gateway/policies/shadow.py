@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import media, parts
-from gateway.background import running
+from gateway.background import running, unbroken
 from gateway.errors import ApiError
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -110,7 +110,7 @@ class Shadows:
         """Write down what was judged, once a second, until cancelled; what the database does not take is lost."""
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            await self.write(database)
+            await unbroken(self.write(database))
 
     async def write(self, database: Database) -> None:
         """Write down what was judged since the last time."""

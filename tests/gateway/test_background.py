@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.background import running
+from gateway.background import running, unbroken
 
 STEP_SECONDS = 0.001
 
@@ -130,3 +130,35 @@ async def test_a_death_does_not_stand_in_place_of_the_owners_cancellation() -> N
     owner.cancel()
     with pytest.raises(asyncio.CancelledError):
         await owner
+
+
+async def test_what_is_unbroken_ends_before_its_owner_is_cancelled() -> None:
+    began, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def writing() -> None:
+        began.set()
+        await may_end.wait()
+        ended.set()
+
+    owner = asyncio.create_task(unbroken(writing()))
+    await began.wait()
+    owner.cancel()
+    await asyncio.sleep(STEP_SECONDS)
+    assert not owner.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert ended.is_set()
+
+
+async def test_what_is_unbroken_is_broken_off_where_its_owner_is_cancelled_twice() -> None:
+    work = Work()
+    owner = asyncio.create_task(unbroken(work.go_on()))
+    await asyncio.sleep(STEP_SECONDS)
+    owner.cancel()
+    await asyncio.sleep(STEP_SECONDS)
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    await asyncio.sleep(STEP_SECONDS)
+    assert work.stopped

@@ -1,11 +1,14 @@
 """Kept policies: numbered, restored, and put at places: an alias, or beside all as a shadow."""
 
+import time
 from typing import Any
 
 import pytest
 
+from gateway.policies.shadow import WRITE_SECONDS
 from tests.fakes.engine import fake_engine
 from tests.fakes.gateway import until
+from tests.fakes.held_ledger import HeldLedger
 from tests.gateway.admin.conftest import House, open_house
 from tests.gateway.admin.test_policies import CONFIGURED, POLICY
 
@@ -195,6 +198,18 @@ def test_a_shadow_adds_to_what_it_has_counted(house):
     for count in (1, 2):
         house.ask("hello")
         assert until(lambda count=count: {row["texts"] for row in shadow_of(house)["counts"]} == {count}, 10)
+
+
+def test_what_a_shadow_judged_is_not_lost_where_a_gateway_stops_while_it_is_written(opened, tmp_path):
+    with opened() as house:
+        choose(house, keep(house, "second", "haddock"), place="shadow")
+        held = HeldLedger(tmp_path / "home" / "ledger.db")
+        house.ask("a haddock")
+        time.sleep(2 * WRITE_SECONDS)  # its writer waits for the lock by now
+        held.let_go(1.0)
+    with opened() as house:
+        assert [row["texts"] for row in shadow_of(house)["counts"]] == [1, 1]
+        assert len(shadow_of(house)["differing"]) == 1
 
 
 def test_without_a_shadow_nothing_is_told(house):
