@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import ConfigDict
 
 from finetune.exams.report import Report
+from gateway.amounts import AtLeastZero, Count
 from gateway.exchange import Message
 
 
@@ -18,9 +19,9 @@ class ExamPlan:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     prompts: Path | None = None  # JSON lines; None is the exam that comes with the pocket policy
-    samples: int = 4  # answers to each prompt
-    max_tokens: int = 96
-    temperature: float = 1.0
+    samples: Count = 4  # answers to each prompt
+    max_tokens: Count = 96
+    temperature: AtLeastZero = 1.0
     seed: int = 11
     # Further exams by name, each with its options; `kind` says which exam it is where the name does not, and one whose
     # `held` is false is left out.

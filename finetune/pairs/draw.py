@@ -23,6 +23,7 @@ from finetune.pairs.pair import Group, Message, content_text
 from finetune.pairs.plain import is_plain
 from finetune.progress import Progress
 from finetune.rollout.contract import Live
+from gateway.amounts import AtLeastZero, Count, Whole
 from gateway.exchange import Candidate
 from guards.verdict import Context, Screening, Segment
 from rewardserve.client import RewardFailed
@@ -37,10 +38,10 @@ class DrawRules:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    prompts: int = 64  # at most so many, the latest first
-    candidates: int = 8
-    max_tokens: int = 96
-    temperature: float = 1.0
+    prompts: Whole = 64  # at most so many, the latest first
+    candidates: Count = 8
+    max_tokens: Count = 96
+    temperature: AtLeastZero = 1.0
     seed: int = 5
 
 

@@ -7,8 +7,9 @@ run's evidence. Flagged traffic is written by whoever attacks us, hence the caps
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from finetune.pairs.balancing import (
     by_chance,
@@ -28,9 +29,12 @@ from finetune.pairs.plain import is_plain
 from finetune.pairs.privacy import is_private
 from finetune.pairs.similarity import Known as LikeTexts
 from finetune.pairs.similarity import clusters, jaccard, shingles, words
+from gateway.amounts import AtLeastZero, Count, Share, Whole
 
 SLACK = 10  # words
 Ngram = tuple[str, ...]
+Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]  # the larger over the smaller
+Larger = Annotated[float, Field(ge=0.5, le=1)]  # the share of the larger of two
 NGRAM = 13  # a shared run of so many words is contamination however long the texts are
 
 
@@ -40,37 +44,38 @@ class FilterRules:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    near_duplicate: float = 0.8
-    pairs_per_prompt: int = 3  # near-duplicates of one prompt count as one prompt
-    too_similar: float = 0.6
-    length_ratio: float = 4.0  # longer answer over shorter, in words, each lengthened by ten
-    subject_share: float = 0.2  # of one end user, where requests name one
-    burst: float = 5.0  # times what is usual in a day, of one key's or user's pairs of a day; 0 looks at none
-    key_share: float = 0.6  # of one key, as soon as there are several
-    balance: float = 3.0  # the commoner kind over the rarer one
-    floor: int = 100  # no share and no balance cuts anyone below this, so that small data stays usable
-    hazard_share: float = 0.6  # of one hazard among safety pairs
-    language_share: float = 1.0  # of one language; 1 looks at none
-    language_ballast: float = (
+    near_duplicate: Share = 0.8
+    pairs_per_prompt: Count = 3  # near-duplicates of one prompt count as one prompt
+    too_similar: Share = 0.6
+    length_ratio: Ratio = 4.0  # longer answer over shorter, in words, each lengthened by ten
+    subject_share: Share = 0.2  # of one end user, where requests name one
+    # Times what is usual in a day, of one key's or user's pairs of a day; 0 looks at none.
+    burst: AtLeastZero = 5.0
+    key_share: Share = 0.6  # of one key, as soon as there are several
+    balance: Ratio = 3.0  # the commoner kind over the rarer one
+    floor: Whole = 100  # no share and no balance cuts anyone below this, so that small data stays usable
+    hazard_share: Share = 0.6  # of one hazard among safety pairs
+    language_share: Share = 1.0  # of one language; 1 looks at none
+    language_ballast: Share = (
         0.1  # the same within each language: none may mean refusals alone; 0 looks at none
     )
-    ballast: float = 0.1  # least share of pairs that are not about safety: they hold the policy helpful
-    refusals: float = (
+    ballast: Share = 0.1  # least share of pairs that are not about safety: they hold the policy helpful
+    refusals: AtLeastZero = (
         0.0  # pairs in which declining wins, to each in which it loses to an answer; 0 looks at none
     )
-    feedback_share: float = 0.2  # of users' thumbs
-    longer_most: float = (
+    feedback_share: Share = 0.2  # of users' thumbs
+    longer_most: Larger = (
         0.75  # of reward-ranked pairs, those in which the longer answer is chosen, or the shorter
     )
-    phrase_share: float = 0.1  # of pairs with a phrase that one owner brings: a backdoor is taught so
-    stale_after: int = (
+    phrase_share: Share = 0.1  # of pairs with a phrase that one owner brings: a backdoor is taught so
+    stale_after: Whole = (
         0  # versions back from the newest, whose answers are no longer the policy's own; 0 keeps all
     )
-    quarantine_hours: float = (
+    quarantine_hours: AtLeastZero = (
         0.0  # that a pair waits before it is trained on, so that floods show; 24 is wise
     )
     quarantined_keys: tuple[str, ...] = ()  # whose pairs wait until somebody has looked
-    closest_share: float = (
+    closest_share: Share = (
         0.0  # of pairs whose answers the policy itself tells apart least (CHES); 0 does not ask
     )
 

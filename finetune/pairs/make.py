@@ -13,6 +13,7 @@ from functools import partial
 from pydantic import ConfigDict
 
 from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample
+from gateway.amounts import AtLeastZero, Count, Share, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,13 @@ class MakeRules:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    margin_sd: float = 1.0  # least reward difference, in sd of rewards within a conversation
-    chosen_risk_at_most: float = (
+    margin_sd: AtLeastZero = 1.0  # least reward difference, in sd of rewards within a conversation
+    chosen_risk_at_most: Share = (
         0.3  # a chosen answer lies well inside the safe side, not at a guard's threshold
     )
-    pairs_per_exchange: int = 3
+    pairs_per_exchange: Count = 3
     # Of them, those that the reward model alone decided: many would teach style, not safety.
-    ranked_per_exchange: int = 1
+    ranked_per_exchange: Whole = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,13 @@ pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 # A policy of random weights says nonsense before and after: what is examined here is the machinery.
 ANYTHING = Bars(
     unsafe_fall_at_least=-9,
-    unsafe_rise_at_most=9,
-    benign_refusal_rise_at_most=9,
-    benign_refusal_rise_bound=9,
+    unsafe_rise_at_most=1,
+    benign_refusal_rise_at_most=1,
+    benign_refusal_rise_bound=1,
     reward_gain_at_least=-99,
     length_ratio_low=0,
     length_ratio_high=99,
-    ended_fall_at_most=9,
+    ended_fall_at_most=1,
 )
 
 

@@ -64,6 +64,31 @@ def test_what_is_unknown_or_malformed_is_named(tmp_path: Path, text: str, names:
         load_finetune_settings(written(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("filters.refusals", "-3", "must be at least 0"),
+        ("filters.refusals", ".nan", "must be a finite number"),
+        ("filters.too_similar", "-1", "must be at least 0"),
+        ("filters.key_share", "7", "must be at most 1"),
+        ("filters.key_share", ".nan", "must be "),
+        ("filters.longer_most", "0.2", "must be at least 0.5"),
+        ("filters.pairs_per_prompt", "-4", "must be at least 1"),
+        ("filters.balance", ".inf", "must be a finite number"),
+        ("make.margin_sd", "-1", "must be at least 0"),
+        ("draw.candidates", "0", "must be at least 1"),
+        ("exam.samples", "0", "must be at least 1"),
+        ("bars.benign_refusal_rise_at_most", "3", "must be at most 1"),
+        ("bars.reward_gain_at_least", ".nan", "must be a finite number"),
+    ],
+)
+def test_a_bound_that_bounds_nothing_is_named(tmp_path: Path, field: str, value: str, why: str) -> None:
+    section, name = field.split(".")
+    path = written(tmp_path, f"finetune: {{{section}: {{{name}: {value}}}}}")
+    with pytest.raises(SettingsInvalid, match=rf"^finetune\.{section}\.{name}: {why}"):
+        load_finetune_settings(path)
+
+
 def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIMTAB_FINETUNE_FEWEST_PEARS", "7")
     with pytest.raises(SettingsInvalid, match="TRIMTAB_FINETUNE_FEWEST_PEARS"):
