@@ -4,6 +4,8 @@ ScheduleInvalid     a time of the schedule cannot be understood; the message nam
 """
 
 import re
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -18,6 +20,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 QUIET = re.compile(
     r"(?:(?P<first>[a-z]{3})(?:-(?P<last>[a-z]{3}))? )?(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)"
 )
+Cut = tuple[float, int]  # a value, and whether bins meet just below or just above it
+BELOW, AT, ABOVE = -1, 0, 1
 ANY_TIME = datetime(2026, 1, 1)  # noqa: DTZ001 - of no place: it only shows whether an expression can be read
 
 
@@ -148,20 +152,25 @@ def due(rules: WatchRules, spent: Spent, started: datetime, now: datetime) -> bo
 
 def psi(before: Sequence[float], after: Sequence[float], bins: int = 10) -> float:
     """The population stability index of two samples over the first one's quantiles, smoothed by half a value a bin."""
-    ordered = sorted(before)
-    edges = [ordered[len(ordered) * i // bins] for i in range(1, bins)]
-    shares = [
-        [(counted(sample, edges, i) + 0.5) / (len(sample) + bins / 2) for i in range(bins)]
-        for sample in (before, after)
-    ]
-    return _psi(*shares)
+    cuts = cuts_of(before, bins)
+    return _psi(*(shares_of(sample, cuts) for sample in (before, after)))
 
 
-def counted(sample: Sequence[float], edges: Sequence[float], place: int) -> int:
-    """How many values lie in one bin."""
-    low = edges[place - 1] if place > 0 else float("-inf")
-    high = edges[place] if place < len(edges) else float("inf")
-    return sum(low <= value < high for value in sample)
+def cuts_of(sample: Sequence[float], bins: int) -> list[Cut]:
+    """Where bins of about as many values each meet; a value that is as frequent as a whole bin has one to itself.
+
+    Else a sample of equal values would have one bin, and whatever they all move to would lie in it too.
+    """
+    ordered = sorted(sample)
+    edges = Counter(ordered[len(ordered) * i // bins] for i in range(1, bins))
+    return sorted({(edge, BELOW) for edge in edges} | {(e, ABOVE) for e, times in edges.items() if times > 1})
+
+
+def shares_of(sample: Sequence[float], cuts: Sequence[Cut]) -> list[float]:
+    """The share of a sample in each bin, smoothed."""
+    bins = len(cuts) + 1
+    found = Counter(bisect(cuts, (value, AT)) for value in sample)
+    return [(found[place] + 0.5) / (len(sample) + bins / 2) for place in range(bins)]
 
 
 def _psi(p: Sequence[float], q: Sequence[float]) -> float:

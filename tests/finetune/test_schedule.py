@@ -1,8 +1,11 @@
 """When a retraining may begin, and when one should."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from finetune.schedule import Spent, WatchRules, due, held_back, next_time, psi
@@ -82,3 +85,20 @@ def test_the_same_sample_is_stable_and_a_moved_one_is_not() -> None:
     same = [i % 50 / 10 for i in range(500)]
     assert psi(same, same[::-1]) < 0.01
     assert psi(same, [value + 2 for value in same]) > 0.25
+
+
+@given(st.lists(st.integers(0, 3) | st.floats(-100, 100), min_size=50, max_size=200), st.randoms())
+def test_whatever_the_sample_no_order_moves_it_and_no_move_beyond_it_is_missed(
+    before: list[float], chance: random.Random
+) -> None:
+    other = chance.sample(before, len(before))
+    assert psi(before, other) == pytest.approx(0, abs=1e-9)
+    for elsewhere in (max(before) + 1, min(before) - 1):
+        assert psi(before, [elsewhere] * len(before)) > 0.25
+
+
+def test_a_sample_of_equal_values_is_seen_to_move_either_way() -> None:
+    assert psi([0.0] * 500, [0.0] * 500) == 0
+    assert psi([0.0] * 500, [5.0] * 500) > 0.25
+    assert psi([0.0] * 500, [-5.0] * 500) > 0.25
+    assert psi([0.0] * 500, [0.0] * 400 + [5.0] * 100) > 0.25
