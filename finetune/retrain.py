@@ -6,9 +6,9 @@ no other: the next one finds the results of those before it and goes on.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version as installed_version
 from typing import Any
 
+from finetune.code_version import code_version
 from finetune.devices import Devices, Own
 from finetune.errors import FlipUndone
 from finetune.exams.contract import Examined, Examiner
@@ -170,6 +170,6 @@ def lineage_of(
         "adapter": trained.digest,
         "anchor": run.parameters.get("recipe", {}).get("anchor", "base"),  # `last` is the parent
         "recipe": run.parameters.get("recipe", {}),
-        "code": f"trimtab {installed_version('trimtab')}",
+        "code": code_version(),
         "gate": [asdict(condition) for condition in decision.conditions],
     }

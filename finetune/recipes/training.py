@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from finetune.code_version import code_version
 from finetune.display import Screen
 from finetune.errors import FinetuneFailed, RolloutFailed, Unready
 from finetune.exams.registered import LedgerRegistrar
@@ -166,7 +166,7 @@ def lineage_of(recipe: Recipe, data: Found, live: Live | None, trained: Trained)
         "pairs": data.dataset.pairs,
         "adapter": trained.digest,
         "recipe": asdict(recipe),
-        "code": f"trimtab {installed_version('trimtab')}",
+        "code": code_version(),
         "trained_by": "trimtab finetune train; no gate has judged it",
     }
 
