@@ -1,6 +1,5 @@
 """`trimtab finetune`: from what traffic showed to a better policy, by one command or all by itself."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,7 +71,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     told = settled(config, home, metrics_port, recipe_of(recipe) if recipe else None)
     situation = told.made_by(jobs, on_ray=ray)
     if explain:
-        typer.echo(json.dumps(situation.plan.document(), indent=2))
+        commands.explain_rules(situation)
         return
     if dry_run:
         obeyed(commands.preview(situation, as_json=as_json))

@@ -40,11 +40,16 @@ from finetune.rollout.book import Book
 from finetune.rollout.judging import refused
 from finetune.runs import this_worker
 from finetune.settings import Situation
-from finetune.wiring import opened, reward_server, room_of
+from finetune.wiring import opened, reward_server, room_of, source_of
 from finetune.worker import work
 from gateway.ledger.database import Database
 
 log = logging.getLogger(__name__)
+
+
+def explain_rules(situation: Situation) -> None:
+    """Every rule and bar in force, and where the base model is looked for."""
+    print_json({**situation.plan.document(), "base": situation.base, "base_is": source_of(situation.base)})
 
 
 async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outcome:

@@ -26,8 +26,9 @@ from finetune.runs import this_worker
 from finetune.settings import Situation
 from finetune.train.contract import Trainer
 from gateway.admin.client import AdminClient
-from gateway.admin.weights.files import holds_model
+from gateway.admin.weights.files import holds_model, shards_of
 from gateway.artifacts.opening import store_of
+from gateway.errors import BadRequest
 from gateway.ledger.database import Database
 from gateway.policies.store import PolicyStore
 from guards.policy.load import load_policy, read_replacement
@@ -38,6 +39,7 @@ from guards.settings import services_of
 from guards.verdict import PolicyRefused
 from rewardserve.client import RewardClient
 
+OLDER_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 
 
@@ -109,15 +111,42 @@ def executor_for(situation: Situation) -> Executor | None:
 def refuse_no_model(base: str) -> None:
     """Raise Unready where a directory holds no model; a name on the hub is looked for when it is loaded."""
     path = Path(base)
-    if holds_model(path) or (not path.exists() and HUB_NAME.fullmatch(base)):
+    if is_of_hub(base):
         return
     if not path.is_dir():
         why = f"there is no directory {base}"
     elif (path / "adapter_config.json").is_file():
         why = f"{base} holds an adapter, and no model that it rests on"
-    else:
+    elif not holds_model(path):
         why = f"{base} holds no model: there is no config.json"
+    elif (lacking := lack_of_weights(path)) is not None:
+        why = f"{base} holds no model's weights: {lacking}"
+    else:
+        return
     raise Unready(f"recipe.base: {why}; give a model's directory, or its name on the Hugging Face hub")
+
+
+def is_of_hub(base: str) -> bool:
+    """Whether it is taken for a name on the hub: it looks like one, and nothing here is called so."""
+    return not Path(base).exists() and HUB_NAME.fullmatch(base) is not None
+
+
+def source_of(base: str) -> str:
+    """Where a base model is looked for, as plans tell it."""
+    if is_of_hub(base):
+        return "looked for on the Hugging Face hub: there is no directory of this name here"
+    return "a directory" if Path(base).is_dir() else "there is no such directory"
+
+
+def lack_of_weights(folder: Path) -> str | None:
+    """What of its weights a model's directory lacks; those in torch's older files are as good, for a base."""
+    if any((folder / name).is_file() for name in OLDER_WEIGHTS):
+        return None
+    try:
+        gone = [name for name in shards_of(folder) if not (folder / name).is_file()]
+    except BadRequest as error:
+        return str(error).removeprefix("path: ")
+    return f"there is no {gone[0]}" if gone else None
 
 
 def closeness_of(situation: Situation) -> Closeness:

@@ -25,7 +25,7 @@ from finetune.rollout.contract import Live
 from finetune.rollout.registry import GatewayRegistry
 from finetune.settings import Situation
 from finetune.train.contract import ONLINE, Recipe, Trained
-from finetune.wiring import executor_for, refuse_no_model, trainer_of
+from finetune.wiring import executor_for, refuse_no_model, source_of, trainer_of
 from gateway.admin.client import AdminClient
 from gateway.artifacts.opening import store_of
 from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
@@ -148,6 +148,7 @@ def plan_of(situation: Situation, recipe: Recipe, data: Found, live: Live | None
         "method": recipe.method,
         "weights": recipe.weights,
         "base": situation.base,
+        "base_is": source_of(situation.base),
         "starts_from": starts,
         "data": data.source,
         "dataset": data.dataset.sha256,

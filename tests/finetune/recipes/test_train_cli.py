@@ -20,7 +20,7 @@ from finetune.pairs.datasets import enter
 from finetune.pairs.pair import Pair, Provenance
 from finetune.recipes.reading import bundled, read_recipe, summary_of
 from finetune.train.contract import Recipe
-from gateway.admin.weights.files import holds_model
+from gateway.admin.weights.files import INDEX, holds_model
 from gateway.artifacts.contents import digest_in
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
@@ -176,6 +176,8 @@ def test_what_is_no_dataset_ends_with_2(home: Path) -> None:
     [
         ([], "there is no directory"),
         (["README"], "holds no model: there is no config.json"),
+        (["config.json"], "holds no model's weights: there is neither model.safetensors nor"),
+        (["config.json", INDEX], "holds no model's weights: there is no two.safetensors"),
         (["adapter_config.json", "config.json"], "holds an adapter"),
     ],
 )
@@ -185,7 +187,7 @@ def test_a_base_that_is_no_model_is_told_with_its_field(
     base = tmp_path / "yours"
     for name in files:
         base.mkdir(exist_ok=True)
-        (base / name).write_text("{}")
+        (base / name).write_text('{"weight_map": {"a": "two.safetensors"}}')
     Path("mine.yaml").write_text(f"method: dpo\nbase: {base}\n")
     told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=2)
     assert told.startswith("recipe.base: ")
@@ -193,9 +195,24 @@ def test_a_base_that_is_no_model_is_told_with_its_field(
     assert not home.exists()
 
 
-def test_a_base_of_the_hub_is_looked_for_no_sooner_than_it_is_loaded() -> None:
-    Path("mine.yaml").write_text("method: dpo\nbase: somebody/some-model\n")
-    assert told("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run")["base"] == "somebody/some-model"
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_base_with_weights_is_a_directory(name: str, tmp_path: Path) -> None:
+    base = tmp_path / "yours"
+    base.mkdir()
+    for file in ("config.json", name):
+        (base / file).write_text("{}")
+    Path("mine.yaml").write_text(f"method: dpo\nbase: {base}\n")
+    assert told("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run")["base_is"] == "a directory"
+
+
+def test_a_base_of_the_hub_is_looked_for_no_sooner_than_it_is_loaded_and_plans_say_so() -> None:
+    Path("mine.yaml").write_text("method: dpo\nbase: models/qwen\n")
+    for plan in (
+        told("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run"),
+        told("run", "--recipe", "mine.yaml", "--explain"),
+    ):
+        assert plan["base"] == "models/qwen"
+        assert plan["base_is"].startswith("looked for on the Hugging Face hub")
 
 
 def test_settings_that_cannot_be_used_end_with_2() -> None:
@@ -207,7 +224,8 @@ def test_settings_that_cannot_be_used_end_with_2() -> None:
 @pytest.mark.slow
 def test_a_base_that_cannot_be_loaded_is_told_with_its_field(tmp_path: Path) -> None:
     (tmp_path / "yours").mkdir()
-    (tmp_path / "yours" / "config.json").write_text("{}")
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "yours" / name).write_text("{}")
     Path("mine.yaml").write_text(f"method: dpo\nbase: {tmp_path / 'yours'}\ndevice: cpu\n")
     told = asked("train", "mine.yaml", "--data", "pairs.jsonl", code=1)
     assert "recipe.base: " in told
