@@ -30,7 +30,10 @@ app = typer.Typer(
 
     One run: read the ledger, make pairs, filter and freeze them, train (DPO with LoRA), examine the policy
     before and after on held-out prompts, hold it against the bars; only then register the new version, load
-    it on every engine, move the alias to it and retire the old one. A failed gate changes nothing.""",
+    it on every engine, move the alias to it and retire the old one. A failed gate changes nothing.
+
+    Exit codes, of every command: 2: it cannot begin like this: a setting, a file, an option or a name must change, or
+    there is no ledger or key yet; nothing was begun. 1: it failed on its way, or a part that it needs is away.""",
     epilog="Try: trimtab finetune run --dry-run, then trimtab finetune run, then trimtab finetune status.",
 )
 app.add_typer(rollout, name="rollout")
@@ -62,7 +65,9 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     jobs: Jobs = None,
     ray: OnRay = False,
 ) -> None:
-    """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons; 1: it failed.
+    """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons.
+
+    2: it cannot begin like this, and nothing was begun; 1: it failed.
 
     A run that was killed is gone on with at the step where it stopped, by the rules it began with.
     """

@@ -2,12 +2,12 @@
 
 FinetuneFailed              the base of all
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
-├── Unready                 what was asked for cannot begin like this: a field, a file or an option must change
+├── Unready                 what was asked for cannot begin like this: a setting, a file or a name must change first
 │   ├── RecipeInvalid       a recipe's file cannot be read, or a field of it is wrong
-│   └── DataInvalid         a file of rows is not what the method learns from
-├── StoryUnknown            nothing is known of a version of this name
+│   ├── DataInvalid         a file of rows or prompts is not what is learnt from
+│   ├── StoryUnknown        nothing is known of a version of this name
+│   └── ConstitutionInvalid a constitution cannot be read, or holds something else
 ├── DrawFailed              candidates could not be drawn after the fact
-├── ConstitutionInvalid     a constitution cannot be read, or holds something else
 ├── FindingsInvalid         a file of red-teaming's findings cannot be read
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
@@ -44,10 +44,10 @@ class RecipeInvalid(Unready):
 
 
 class DataInvalid(Unready):
-    """A file of rows is not what the method learns from."""
+    """A file of rows or prompts is not what is learnt from."""
 
 
-class StoryUnknown(FinetuneFailed):
+class StoryUnknown(Unready):
     """Nothing is known of a version of this name."""
 
 
@@ -55,7 +55,7 @@ class DrawFailed(FinetuneFailed):
     """Candidates could not be drawn after the fact."""
 
 
-class ConstitutionInvalid(FinetuneFailed):
+class ConstitutionInvalid(Unready):
     """A constitution cannot be read, or holds something else than principles."""
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from finetune.devices import Borrowing, Own
-from finetune.errors import FinetuneFailed, Unready
+from finetune.errors import TrainingFailed, Unready
 from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.exams.plug import Conversations
@@ -45,13 +45,13 @@ HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 
 @asynccontextmanager
 async def opened(situation: Situation, database: Database, progress: Progress) -> AsyncIterator[Tools]:
-    """Everything a retraining touches; raises FinetuneFailed when something is not configured."""
+    """Everything a retraining touches; raises Unready when something is not configured."""
     if situation.admin_key is None:
-        raise FinetuneFailed(
+        raise Unready(
             "there is no admin key: start `trimtab up` with the same home, or set TRIMTAB_FINETUNE_ADMIN_KEY"
         )
     if situation.reward_url is None:
-        raise FinetuneFailed("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
+        raise Unready("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     refuse_no_model(situation.base)
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     screen = await screen_in_force(situation, database, services)
@@ -90,7 +90,7 @@ def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:
 
 
 def trainer_of(situation: Situation, progress: Progress) -> Trainer:
-    """Who trains, and where; raises FinetuneFailed where the recipe cannot be trained so."""
+    """Who trains, and where; raises Unready where the recipe cannot be trained so."""
     folder = situation.home / "adapters"
     executor = executor_for(situation)
     if executor is not None:
@@ -101,10 +101,13 @@ def trainer_of(situation: Situation, progress: Progress) -> Trainer:
 
 
 def executor_for(situation: Situation) -> Executor | None:
-    """Who trains; None is this process itself. Raises FinetuneFailed where the recipe cannot be trained so."""
-    executor = executor_of(situation.settings.executor)
+    """Who trains; None is this process itself. Raises Unready where the recipe cannot be trained so."""
+    try:
+        executor = executor_of(situation.settings.executor)
+    except TrainingFailed as error:
+        raise Unready(f"finetune.{error}") from error
     if executor is not None and (why := executor.refuses(situation.settings.recipe)) is not None:
-        raise FinetuneFailed(f"finetune.{why}")
+        raise Unready(f"finetune.{why}")
     return executor
 
 
@@ -172,7 +175,7 @@ async def screen_in_force(situation: Situation, database: Database, services: Se
         kept = await PolicyStore(database).active_beside(configured.hash)
         return Screen(read_replacement(kept.text, "the ledger", path, services) if kept else configured)
     except PolicyRefused as error:
-        raise FinetuneFailed(f"the guard policy cannot be used: {error}") from error
+        raise Unready(f"the guard policy cannot be used: {error}") from error
 
 
 @asynccontextmanager

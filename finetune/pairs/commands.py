@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from finetune.errors import FinetuneFailed
+from finetune.errors import FinetuneFailed, Unready
 from finetune.ledger import ledger
 from finetune.pairs.datasets import listed, sweep
 from finetune.pairs.export import export
@@ -97,9 +97,9 @@ async def sweep_all(situation: Situation) -> None:
 
 
 async def one(database: Database, which: str) -> dict[str, Any]:
-    """The dataset whose name begins so; raises FinetuneFailed unless there is exactly one."""
+    """The dataset whose name begins so; raises Unready unless there is exactly one."""
     found = [row for row in await listed(database, MOST) if row["sha256"].startswith(which)]
     if len(found) != 1:
         told = "no dataset's name begins" if not found else f"{len(found)} datasets' names begin"
-        raise FinetuneFailed(f"{told} with {which[:64]!r}; `trimtab finetune dataset list` shows them")
+        raise Unready(f"{told} with {which[:64]!r}; `trimtab finetune dataset list` shows them")
     return found[0]

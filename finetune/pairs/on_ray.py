@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from finetune.errors import FinetuneFailed, reason
+from finetune.errors import FinetuneFailed, Unready, reason
 from finetune.pairs.desk import AHEAD, Desk, Job, Page
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
@@ -39,9 +39,9 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 def cluster_at(address: str | None) -> str | None:
-    """The address, once Ray is known to be here; raises FinetuneFailed."""
+    """The address, once Ray is known to be here; raises Unready."""
     if address is not None and importlib.util.find_spec("ray") is None:
-        raise FinetuneFailed(MISSING)
+        raise Unready(MISSING)
     return address
 
 

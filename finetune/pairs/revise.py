@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from finetune.display import Screen
-from finetune.errors import FindingsInvalid
+from finetune.errors import DataInvalid
 from finetune.ledger import ledger
 from finetune.pairs.constitution import Constitution, read_constitution
 from finetune.pairs.draw import Drawer
@@ -115,16 +115,16 @@ def mark_of(group: Group) -> str:
 
 
 def read_prompts(path: Path) -> list[Group]:
-    """The prompts of a file of JSON lines; raises FindingsInvalid naming the line."""
+    """The prompts of a file of JSON lines; raises DataInvalid naming the line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise FindingsInvalid(f"--prompts: {path} cannot be read: {error}") from error
+        raise DataInvalid(f"--prompts: {path} cannot be read: {error}") from error
     found = [
         prompt_in(line, f"--prompts: {path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()
     ]
     if not found:
-        raise FindingsInvalid(f"--prompts: {path} holds none")
+        raise DataInvalid(f"--prompts: {path} holds none")
     return found
 
 
@@ -134,11 +134,11 @@ def prompt_in(line: str, where: str) -> Group:
         group = Line.model_validate(json.loads(line)).group
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, each["loc"])) or "line" for each in error.errors())
-        raise FindingsInvalid(f"{where}: {wrong}") from None
+        raise DataInvalid(f"{where}: {wrong}") from None
     except ValueError:
-        raise FindingsInvalid(f"{where} is not JSON") from None
+        raise DataInvalid(f"{where} is not JSON") from None
     if group is None:
-        raise FindingsInvalid(f"{where}: messages or prompt is needed")
+        raise DataInvalid(f"{where}: messages or prompt is needed")
     return group
 
 

@@ -31,8 +31,8 @@ def train(  # noqa: PLR0913 - a command's options are its parameters
 ) -> None:
     """Train once by a recipe's file, and leave a version's directory; no exam, no gate, no traffic.
 
-    Everything is checked first. Exit code 2: the recipe, the data, the settings or an option is wrong, and nothing was
-    written; 1: it failed, or a gateway or ledger that it needs is away.
+    Everything is checked first. Exit code 2: the recipe, the data, the settings or an option must change, or there is
+    no ledger or key yet; nothing was written. 1: it failed, or a gateway or ledger that it needs is away.
     """
     from finetune.recipes import training
 

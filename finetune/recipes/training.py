@@ -100,6 +100,8 @@ async def learnt(situation: Situation, data: Found, live: Live | None, *, as_jso
 async def live_of(situation: Situation, wanted: Wanted, recipe: Recipe) -> Live | None:
     """The version to start from, for `anchor: last`, or to be the parent of what is registered."""
     starts = recipe.anchor == "last"
+    if not starts and wanted.last is not None:
+        raise Unready("--last: with anchor base nothing starts from it; set anchor last, or leave it out")
     if starts and wanted.last is not None and not wanted.last.is_dir():
         raise Unready(f"--last: there is no directory {wanted.last}")
     if starts and wanted.last is not None and not wanted.register:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from finetune.errors import LeaseLost, RolloutFailed
+from finetune.errors import LeaseLost, RolloutFailed, Unready
 from finetune.rollout.contract import Live, Opened
 from finetune.rollout.machine import Move, Standing
 from finetune.rollout.plan import RolloutRules, read_rules, told_rules
@@ -97,11 +97,11 @@ class Book:
             return await rollouts_in(connection, RolloutRow.running == 1)
 
     async def get(self, rollout_id: str) -> Rollout:
-        """One of them; raises RolloutFailed."""
+        """One of them; raises Unready where there is none of that name."""
         async with self.database.read() as connection:
             found = await rollouts_in(connection, RolloutRow.id == rollout_id)
         if not found:
-            raise RolloutFailed(
+            raise Unready(
                 f"there is no rollout {rollout_id[:80]!r}; `trimtab finetune rollout list` shows them"
             )
         return found[0]

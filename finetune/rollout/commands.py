@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finetune.errors import FinetuneFailed
+from finetune.errors import FinetuneFailed, Unready
 from finetune.ledger import ledger
 from finetune.printing import print_json
 from finetune.rollout.book import Book, Rollout
@@ -53,9 +53,9 @@ class Mover:
 
 @asynccontextmanager
 async def mover(situation: Situation) -> AsyncIterator[Mover]:
-    """The real one; raises FinetuneFailed where there is no admin key."""
+    """The real one; raises Unready where there is no admin key."""
     if situation.admin_key is None:
-        raise FinetuneFailed("there is no admin key: set TRIMTAB_FINETUNE_ADMIN_KEY, or start `trimtab up`")
+        raise Unready("there is no admin key: set TRIMTAB_FINETUNE_ADMIN_KEY, or start `trimtab up`")
     async with (
         ledger(situation) as database,
         AdminClient(situation.admin_url, situation.admin_key) as admin,

@@ -53,7 +53,7 @@ def test_a_dry_run_tells_what_would_be_learnt() -> None:
 
 def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # as Python itself marks what is not there
-    assert "jobs_on_ray: Ray is not installed here" in asked("pairs", "--ray", code=1)
+    assert "jobs_on_ray: Ray is not installed here" in asked("pairs", "--ray", code=2)
 
 
 @pytest.mark.slow  # starts a Ray
@@ -119,7 +119,20 @@ def test_status_of_a_new_ledger_says_how_to_begin() -> None:
 
 
 def test_a_run_without_an_admin_key_says_where_to_get_one() -> None:
-    assert "trimtab up" in asked("run", code=1)
+    assert "trimtab up" in asked("run", code=2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["explain policy-nope", "dataset show nope", "rollout show nope", "revise --constitution nope.yaml"],
+)
+def test_a_name_that_there_is_not_ends_with_2(words: str) -> None:
+    assert "nope" in asked(*words.split(), code=2)
+
+
+def test_the_one_rule_of_exit_codes_is_told() -> None:
+    assert "Exit codes, of every command" in asked("--help")
+    assert "2: it cannot begin like this" in asked("run", "--help")
 
 
 def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

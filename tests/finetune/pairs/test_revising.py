@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from finetune.errors import ConstitutionInvalid, FindingsInvalid
+from finetune.errors import ConstitutionInvalid, DataInvalid
 from finetune.exams.contract import Answer, ExamPlan
 from finetune.pairs.constitution import Constitution, read_constitution
 from finetune.pairs.draw import Drawer
@@ -162,5 +162,5 @@ def test_prompts_are_questions_or_conversations(tmp_path: Path) -> None:
 def test_a_wrong_line_is_named_and_not_repeated(line: str, tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
     path.write_text(f'{{"prompt": "One?"}}\n{line}\n')
-    with pytest.raises(FindingsInvalid, match="line 2"):
+    with pytest.raises(DataInvalid, match="line 2"):
         read_prompts(path)

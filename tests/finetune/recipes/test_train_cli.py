@@ -260,6 +260,12 @@ def test_the_last_version_needs_a_gateway_or_a_directory(tmp_path: Path) -> None
     assert plan["starts_from"] == "v7"
 
 
+def test_a_directory_that_nothing_would_start_from_is_refused(home: Path) -> None:
+    told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--last", "/nope", "--dry-run", code=2)
+    assert "--last: with anchor base nothing starts from it" in told
+    assert not home.exists()
+
+
 def test_the_command_line_wins_over_the_settings_and_what_it_leaves_out_is_not_theirs() -> None:
     Path("trimtab.yaml").write_text("finetune: {recipe: {method: dpo, losses: {ipo: 1.0}, rank: 8}}\n")
     plan = told("train", "kto", "--data", "pairs.jsonl", "--dry-run")
