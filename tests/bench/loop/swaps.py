@@ -3,8 +3,9 @@
     TRIMTAB_TEST_VLLM=.venv-vllm/bin/python python -m tests.bench.loop swaps [--quick]
 
 Each is staged on two replicas under a name and in a directory of its own, put in force, and the one before the last
-is retired. Fingerprints are what an engine itself says, asked before the clients begin. They begin on an adapter:
-the CPU build of vLLM 0.32 applies the last slot's adapter to the base model's rows of a batch of several requests.
+is retired; at last the latest is taken back and put in force again, a few times. Fingerprints are what an engine
+itself says, asked before the clients begin. They begin on an adapter: the CPU build of vLLM 0.32 applies the last
+slot's adapter to the base model's rows of a batch of several requests.
 """
 
 import asyncio
@@ -22,6 +23,9 @@ from tests.bench.loop.swapping.verdicts import gaps, judged, late, quantile
 
 SWAPS, FEW = 100, 5
 PUBLISH_BAR_SECONDS = 10.0
+BACKS = 10
+BACK_BAR_SECONDS = 2.0
+BACK_FOR_SECONDS = 3.0  # in which answers begin and end that must be the earlier version's
 PATIENCE_SECONDS = 10.0
 CALM_SECONDS = 5.0  # before the first swap
 say = Console(stderr=True)
@@ -82,7 +86,8 @@ async def swapped(served: Stack, adapters: list[Path], known: Fingerprints) -> d
         await swap_through(served, others, first.name, began)
         await asyncio.sleep(1)
         ended = time.monotonic()
-    return figures(served, load, known, began, ended)
+        backs = await taken_back(served, others[-1].name, [first, *others][-2].name)
+    return figures(served, load, known, began, ended) | going_back(load, backs)
 
 
 async def swap_through(
@@ -102,6 +107,43 @@ async def swap_through(
             if len(earlier) > 2:
                 await admin.retire(earlier.pop(0), 60)
             say.print(f"swap {number}: in force after {began[-1][2] - started:.2f} s")
+
+
+async def taken_back(served: Stack, latest: str, before: str) -> list[tuple[str, float, float, float]]:
+    """Rollbacks, each undone again: the version before, asked for at, in force at, and until."""
+    backs = []
+    async with served.admin() as admin:
+        for _ in range(BACKS):
+            asked = time.monotonic()
+            await admin.roll_back("assistant", "an operator takes it back")
+            live = time.monotonic()
+            say.print(f"taken back after {live - asked:.2f} s")
+            await asyncio.sleep(BACK_FOR_SECONDS)
+            backs.append((before, asked, live, time.monotonic()))
+            await admin.roll_out(
+                "assistant", {latest: 1.0}, "and puts it in force again", expected={before: 1.0}
+            )
+    return backs
+
+
+def going_back(load: Load, backs: list[tuple[str, float, float, float]]) -> dict[str, Any]:
+    """How long an operator's rollback takes until no request begins on the version that was taken back."""
+    seconds = [live - asked for _, asked, live, _ in backs]
+    after = [
+        each.version == version
+        for version, _, live, until in backs
+        for each in load.told  # one that ended later may have begun on what was put in force again
+        if live <= each.began and each.ended < until and not each.error
+    ]
+    wrong = after.count(False)
+    how = (
+        f"{len(backs)} rollbacks by POST /admin/rollback under the same clients, both versions loaded; slowest, median "
+        f"{quantile(seconds, 0.5)} s; of {len(after)} answers of requests that began after one the newer version's: "
+        f"{wrong}"
+    )
+    met = max(seconds) <= BACK_BAR_SECONDS and not wrong
+    figure = {"value": round(max(seconds), 3), "bar": BACK_BAR_SECONDS, "met": met, "how": how}
+    return {"swaps_rollback_seconds": figure}
 
 
 def figures(
