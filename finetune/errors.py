@@ -1,6 +1,7 @@
 """What may go wrong in the learning loop.
 
 FinetuneFailed              the base of all
+├── Fault                   what nobody foresaw, by where it came from; its own text may hold what people wrote
 ├── DatasetDamaged          a frozen dataset's bytes no longer match its name
 ├── Unready                 what was asked for cannot begin like this: a setting, a file or a name must change first
 │   ├── RecipeInvalid       a recipe's file cannot be read, or a field of it is wrong
@@ -29,6 +30,10 @@ def reason(error: BaseException) -> str:
 
 class FinetuneFailed(Exception):
     """Something in the learning loop could not be done."""
+
+
+class Fault(FinetuneFailed):
+    """What nobody foresaw, by its kind and where it came from."""
 
 
 class DatasetDamaged(FinetuneFailed):

@@ -6,12 +6,12 @@ failures in a row left alone until there is more to learn from.
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from finetune.claims import How
 from finetune.errors import FinetuneFailed, NothingToResume, RunUnderWay
+from finetune.faults import faults_told
 from finetune.retrain import Outcome
 from finetune.train.memory import let_go
 from gateway.ledger.contract import LedgerFailed
@@ -56,9 +56,10 @@ class Watch:
         """One look: a run's outcome, or None when there was no reason to run or it could not."""
         how: How | None = None
         try:
-            await self.chores()
-            how = await self._reason()
-            outcome = await self.run(how) if how else None
+            with faults_told():
+                await self.chores()
+                how = await self._reason()
+                outcome = await self.run(how) if how else None
         except RunUnderWay as refused:
             self.passed_over = 0
             log.info("%s", refused)
@@ -71,10 +72,6 @@ class Watch:
             return None
         except (FinetuneFailed, LedgerFailed) as error:
             self._failed(how, str(error))
-            return None
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch; its text may hold prompts
-            where = "".join(traceback.format_tb(error.__traceback__))
-            self._failed(how, f"{type(error).__name__}\n{where}")
             return None
         if outcome is not None:
             self.failures = 0

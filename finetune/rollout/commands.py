@@ -1,14 +1,13 @@
 """What the commands of `trimtab finetune rollout` do, once their settings are read."""
 
-import asyncio
 import getpass
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +20,7 @@ from finetune.rollout.book import Book, Rollout
 from finetune.rollout.contract import Live
 from finetune.rollout.controller import Moved, advance, moved_on
 from finetune.rollout.evidence import Evidence, read_evidence
+from finetune.rollout.looking import Looking
 from finetune.rollout.machine import Move, lacking
 from finetune.rollout.plan import PROOF
 from finetune.rollout.reading import PAIRING, kept_in
@@ -28,7 +28,6 @@ from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import this_worker
 from finetune.settings import Situation
 from gateway.admin.client import AdminClient
-from gateway.ledger.contract import LedgerFailed
 
 log = logging.getLogger(__name__)
 
@@ -75,24 +74,7 @@ async def watch(situation: Situation, every_seconds: float, *, once: bool) -> No
             await moving.look()
             return
         log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
-        await looking(moving.look, every_seconds)
-
-
-async def looking(look: Callable[[], Awaitable[object]], every_seconds: float) -> NoReturn:
-    """Look until cancelled; a ledger that cannot be reached is asked on and on, as the gateway does without it."""
-    lost: type[Exception] | None = None
-    while True:
-        try:
-            await look()
-        except (FinetuneFailed, LedgerFailed) as error:
-            if lost is not type(error):  # told once, not at every look
-                log.warning("rollouts stand still: %s; asking on every %g s", error, every_seconds)
-            lost = type(error)
-        else:
-            if lost is not None:
-                log.info("rollouts can be looked at again")
-            lost = None
-        await asyncio.sleep(every_seconds)
+        await Looking(moving.look, every_seconds).forever()
 
 
 async def steer(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from finetune.errors import RolloutFailed
-from finetune.rollout.commands import looking
+from finetune.rollout.looking import Looking
 from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from tests.bench.loop.killing.parts import Postgres, end
@@ -20,14 +20,14 @@ from tests.fakes.gateway_alone import started
 LONGEST_SECONDS = 60.0
 
 
-class Enough(Exception):
+class Enough(BaseException):
     """The test has seen what it wanted."""
 
 
 class Looks:
     """Each look ends as it is told to."""
 
-    def __init__(self, *ends: Exception | None) -> None:
+    def __init__(self, *ends: BaseException | None) -> None:
         self.ends = iter(ends)
 
     async def __call__(self) -> None:
@@ -38,7 +38,7 @@ class Looks:
 async def said(caplog: pytest.LogCaptureFixture, looks: Looks) -> list[str]:
     caplog.set_level(logging.INFO, "finetune")
     with pytest.raises(Enough):
-        await looking(looks, 0.001)
+        await Looking(looks, 0.001).forever()
     return [record.getMessage() for record in caplog.records]
 
 
@@ -52,13 +52,22 @@ async def test_a_ledger_that_is_away_is_told_once_and_asked_until_it_is_back(
     ]
 
 
-async def test_another_trouble_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
-    told = await said(caplog, Looks(LedgerUnavailable("away"), RolloutFailed("no gateway"), None))
+async def test_troubles_that_take_turns_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    away, silent = LedgerUnavailable("away"), RolloutFailed("no gateway")
+    told = await said(caplog, Looks(away, silent, away, silent, None))
     assert [each.split(";")[0] for each in told] == [
         "rollouts stand still: away",
-        "rollouts stand still: no gateway",
         "rollouts can be looked at again",
     ]
+
+
+async def test_what_nobody_foresaw_does_not_end_it_nor_tells_what_was_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = await said(caplog, Looks(OSError("how do I"), None))
+    assert told[0].startswith("rollouts stand still: OSError")
+    assert "how do I" not in caplog.text
+    assert told[-1] == "rollouts can be looked at again"
 
 
 @pytest.fixture
