@@ -103,7 +103,8 @@ def watch(  # noqa: PLR0913 - a command's options are its parameters
 ) -> None:
     """Retrain by itself, when enough new pairs are there, a time has come, or rewards drift; one run at a time.
 
-    `finetune.watch` has the schedule, quiet hours and budget (docs/learning-loop.md). Rollouts move at each look.
+    `finetune.watch` has the schedule, quiet hours and budget (docs/learning-loop.md). Rollouts are looked at every
+    ten seconds beside it, also while it trains.
     SIGTERM and ctrl-C stop it between or within steps; whoever starts next goes on where it stopped.
     """
     from finetune import watching

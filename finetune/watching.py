@@ -20,6 +20,7 @@ from finetune.progress import Progress
 from finetune.retrain import Outcome
 from finetune.rollout.book import Book
 from finetune.rollout.commands import Mover
+from finetune.rollout.looking import Looking
 from finetune.runs import this_worker
 from finetune.schedule import WatchRules, due, held_back, next_time, psi
 from finetune.settings import Situation
@@ -30,6 +31,7 @@ from gateway.admin.client import AdminClient
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 
+ROLLOUTS_SECONDS = 10.0  # between two looks at rollouts, at most
 log = logging.getLogger(__name__)
 
 
@@ -90,9 +92,12 @@ class Watching:
         return why
 
     async def chores(self) -> None:
-        """What is done at every look: rollouts go on, and files of what was erased go."""
+        """What is done at every look: files of what was erased go."""
         for each in await sweep(self.database, self.situation.home / "drawn"):
             log.info("dataset %s held something that was erased: its file is gone", each[:12])
+
+    async def move(self) -> None:
+        """Move rollouts on, where there is a key for that."""
         if self.mover is None:
             return
         for moved in await self.mover.look():
@@ -174,11 +179,17 @@ async def looked(parts: Watching, every_seconds: float, *, once: bool) -> None:
     looking = Watch(every_seconds, parts.rules.min_new_pairs, parts.pending, parts.left_behind, parts.run)
     looking.failures = int(await while_away(parts.failed_before, lease))
     looking.held, looking.called, looking.chores = parts.held, parts.called, parts.chores
-    if once:
-        await looking.look()
-        return
-    log.info("looking every %g s; ctrl-C or SIGTERM stops", every_seconds)
-    try:
-        await looking.forever()
-    except asyncio.CancelledError:
-        log.info("stopped; a run that was under way is gone on with at the next start")
+    await kept_up(looking, Looking(parts.move, min(every_seconds, ROLLOUTS_SECONDS)), once=once)
+
+
+async def kept_up(retraining: Watch, rollouts: Looking, *, once: bool) -> None:
+    """Look for ever or once, with rollouts looked at beside: a training takes hours, and no alarm waits for it."""
+    async with rollouts.beside():
+        if once:
+            await retraining.look()
+            return
+        log.info("looking every %g s; ctrl-C or SIGTERM stops", retraining.every_seconds)
+        try:
+            await retraining.forever()
+        except asyncio.CancelledError:
+            log.info("stopped; a run that was under way is gone on with at the next start")

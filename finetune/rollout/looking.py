@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
 from finetune.errors import FinetuneFailed
 from finetune.faults import faults_told
+from gateway.background import running
 from gateway.ledger.contract import LedgerFailed
 
 log = logging.getLogger(__name__)
@@ -40,3 +42,10 @@ class Looking:
         while True:
             await self.once()
             await asyncio.sleep(self.every_seconds)
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[None]:
+        """Look on while the block lasts, and once before it: a block may be short."""
+        await self.once()
+        async with running(self.forever(), "rollouts"):
+            yield
