@@ -19,8 +19,8 @@ from finetune.patience import while_away
 from finetune.progress import Progress
 from finetune.retrain import Outcome
 from finetune.rollout.book import Book
-from finetune.rollout.commands import Mover
 from finetune.rollout.looking import Looking
+from finetune.rollout.mover import Mover
 from finetune.runs import this_worker
 from finetune.schedule import WatchRules, due, held_back, next_time, psi
 from finetune.settings import Situation

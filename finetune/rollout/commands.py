@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.console import Console
@@ -17,11 +16,10 @@ from finetune.errors import FinetuneFailed, Unready
 from finetune.ledger import ledger
 from finetune.printing import print_json
 from finetune.rollout.book import Book, Rollout
-from finetune.rollout.contract import Live
-from finetune.rollout.controller import Moved, advance, moved_on
 from finetune.rollout.evidence import Evidence, read_evidence
 from finetune.rollout.looking import Looking
 from finetune.rollout.machine import Move, lacking
+from finetune.rollout.mover import Mover
 from finetune.rollout.plan import PROOF
 from finetune.rollout.reading import PAIRING, kept_in
 from finetune.rollout.registry import GatewayRegistry
@@ -30,24 +28,6 @@ from finetune.settings import Situation
 from gateway.admin.client import AdminClient
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Mover:
-    """Whoever moves rollouts: the book of one worker, and one gateway's traffic."""
-
-    book: Book
-    registry: GatewayRegistry
-
-    async def look(self) -> list[Moved]:
-        """Move what may be moved; of a version that went live, retire what earlier ones left."""
-        moved = await advance(self.book, self.registry)
-        for each in moved:
-            log.info("%s", each.told)
-            if each.move.state == "live":
-                old = Live(each.rollout.baseline, None, {each.rollout.baseline: 1.0})
-                await self.registry.drain(old, each.rollout.version)
-        return moved
 
 
 @asynccontextmanager
@@ -87,8 +67,10 @@ async def steer(
         move = Move(state, 1.0 if state == "live" else 0.0, why)
         await book.ask(rollout, move, getpass.getuser())
         if await book.take(rollout):
-            for each in await moved_on(book, moving.registry, rollout_id, rollout.moved_at):
+            moved = await moving.move(rollout, rollout.moved_at)
+            for each in moved:
                 Console().print(each.told, highlight=False)
+            await moving.see_to(moved)
             return
     Console().print(f"{rollout.owner} holds it, and will move it at its next look", highlight=False)
 

@@ -1,0 +1,56 @@
+"""Whoever moves rollouts, and sees to what a move leaves behind."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from finetune.errors import RolloutFailed
+from finetune.rollout.book import Book, Rollout
+from finetune.rollout.contract import Drained, Live
+from finetune.rollout.controller import Moved, Traffic, advance, moved_on
+
+log = logging.getLogger(__name__)
+
+
+class Gateway(Traffic, Protocol):
+    """Who moves traffic, and unloads what has none any more; raises RolloutFailed."""
+
+    async def drain(self, old: Live, new: str) -> Drained:
+        """Retire what earlier retrainings left; `old` and `new` stay loaded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """The book of one worker, and one gateway's traffic."""
+
+    book: Book
+    registry: Gateway
+
+    async def look(self) -> list[Moved]:
+        """Move what may be moved."""
+        moved = await advance(self.book, self.registry)
+        await self.see_to(moved)
+        return moved
+
+    async def move(self, rollout: Rollout, now: datetime) -> list[Moved]:
+        """Move one that this worker holds; what that leaves behind is still to be seen to."""
+        return await moved_on(self.book, self.registry, rollout.id, now)
+
+    async def see_to(self, moved: Sequence[Moved]) -> None:
+        """Tell of moves, and retire what earlier versions left where one went live."""
+        for each in moved:
+            log.info("%s", each.told)
+        for each in moved:
+            try:
+                await self._cleared(each)
+            except RolloutFailed as error:  # the move is made; what stays loaded is retired with the next
+                log.warning("what %s leaves behind stays loaded: %s", each.rollout.id, error)
+
+    async def _cleared(self, moved: Moved) -> None:
+        """What a move leaves loaded for nothing is retired."""
+        if moved.move.state == "live":
+            old = Live(moved.rollout.baseline, None, {moved.rollout.baseline: 1.0})
+            log.info("%s", (await self.registry.drain(old, moved.rollout.version)).told)
