@@ -20,6 +20,7 @@ from finetune.display import (
     print_pairs,
     print_preview,
 )
+from finetune.ending import ending_told
 from finetune.exams.board import conditions_of, exams_of
 from finetune.exams.condition import Condition
 from finetune.exams.contract import ExamPlan
@@ -29,6 +30,7 @@ from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
 from finetune.ledger import ledger
 from finetune.metrics import metered
+from finetune.notify import Notifier
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.datasets import sweep
 from finetune.pairs.on_ray import cluster_at
@@ -62,7 +64,8 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
             nullcontext(Silence()) if as_json else Screen(console) as screen,
             metered(rules, alias, screen) as progress,
         ):
-            outcome = await retrain_with(situation, database, progress, how)
+            work = retrain_with(situation, database, progress, how)
+            outcome = await ending_told(work, alias, Notifier(situation.settings.webhooks))
         runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]
     if as_json:
         told = dataclasses.asdict(outcome) | {"steps": {step.step: step.evidence for step in runs[0].steps}}

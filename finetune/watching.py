@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from finetune.claims import How, latest, unfinished
 from finetune.commands import Logged, look, retrain_with, worth_training
-from finetune.errors import FinetuneFailed
+from finetune.ending import ending_told, told_of
 from finetune.ledger import ledger
 from finetune.metrics import metered
-from finetune.notify import Event, Notifier
+from finetune.notify import Notifier
 from finetune.pairs.datasets import sweep
 from finetune.patience import while_away
 from finetune.progress import Progress
@@ -28,7 +28,6 @@ from finetune.spending import rewards_of, spent
 from finetune.watch import Watch
 from finetune.wiring import registry_of
 from gateway.admin.client import AdminClient
-from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 
 ROLLOUTS_SECONDS = 10.0  # between two looks at rollouts, at most
@@ -98,28 +97,14 @@ class Watching:
 
     async def move(self) -> None:
         """Move rollouts on, where there is a key for that."""
-        if self.mover is None:
-            return
-        for moved in await self.mover.look():
-            event: Event = "rollout.rolled_back" if moved.move.state == "rolled_back" else "rollout.moved"
-            told = {"rollout": moved.rollout.id, "version": moved.rollout.version, "state": moved.move.state}
-            await self.notifier.tell(event, moved.told, **told)
+        if self.mover is not None:
+            await self.mover.look()
 
     async def run(self, how: How) -> Outcome:
         """One retraining, and its end told."""
-        try:
-            outcome = await retrain_with(self.situation, self.database, self.progress, how)
-        except (FinetuneFailed, LedgerFailed) as error:
-            await self.notifier.tell(
-                "run.failed", f"{self.alias}: retraining failed: {error}", alias=self.alias
-            )
-            raise
-        told = outcome.version or "; ".join(outcome.reasons)
-        log.info("run %s: %s", outcome.run, told)
-        event: Event = (
-            "run.promoted" if outcome.promoted else "run.rolling_out" if outcome.rollout else "run.kept"
-        )
-        await self.notifier.tell(event, f"{self.alias}: {told}", run=outcome.run, version=outcome.version)
+        work = retrain_with(self.situation, self.database, self.progress, how)
+        outcome = await ending_told(work, self.alias, self.notifier)
+        log.info("run %s: %s", outcome.run, told_of(outcome))
         return outcome
 
     async def explained(self) -> list[str]:
@@ -152,7 +137,7 @@ async def watching(situation: Situation, rules: WatchRules) -> AsyncIterator[Wat
             return
         async with AdminClient(situation.admin_url, situation.admin_key) as admin:
             book = Book(database, this_worker(situation.settings.lease_seconds))
-            mover = Mover(book, registry_of(situation, admin))
+            mover = Mover(book, registry_of(situation, admin), notifier)
             yield Watching(situation, rules, database, notifier, mover, datetime.now(UTC))
 
 

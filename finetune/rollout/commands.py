@@ -14,6 +14,7 @@ from rich.table import Table
 
 from finetune.errors import FinetuneFailed, Unready
 from finetune.ledger import ledger
+from finetune.notify import Notifier
 from finetune.printing import print_json
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.evidence import Evidence, read_evidence
@@ -39,10 +40,9 @@ async def mover(situation: Situation) -> AsyncIterator[Mover]:
         ledger(situation) as database,
         AdminClient(situation.admin_url, situation.admin_key) as admin,
     ):
-        worker = this_worker(situation.settings.lease_seconds)
-        yield Mover(
-            Book(database, worker), GatewayRegistry(admin, allow_gap=situation.settings.rollout.allow_gap)
-        )
+        told = situation.settings
+        registry = GatewayRegistry(admin, allow_gap=told.rollout.allow_gap)
+        yield Mover(Book(database, this_worker(told.lease_seconds)), registry, Notifier(told.webhooks))
 
 
 async def watch(situation: Situation, every_seconds: float, *, once: bool) -> None:

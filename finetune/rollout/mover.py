@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from finetune.errors import RolloutFailed
+from finetune.notify import Event, Notifier
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.contract import Drained, Live
 from finetune.rollout.controller import Moved, Traffic, advance, moved_on
@@ -28,6 +29,7 @@ class Mover:
 
     book: Book
     registry: Gateway
+    notifier: Notifier = Notifier()  # noqa: RUF009 - it holds no webhooks
 
     async def look(self) -> list[Moved]:
         """Move what may be moved."""
@@ -43,11 +45,20 @@ class Mover:
         """Tell of moves, and retire what earlier versions left where one went live."""
         for each in moved:
             log.info("%s", each.told)
+            await self._tell(each)
         for each in moved:
             try:
                 await self._cleared(each)
             except RolloutFailed as error:  # the move is made; what stays loaded is retired with the next
                 log.warning("what %s leaves behind stays loaded: %s", each.rollout.id, error)
+
+    async def _tell(self, moved: Moved) -> None:
+        """Webhooks hear of a move, whoever made it."""
+        event: Event = "rollout.rolled_back" if moved.move.state == "rolled_back" else "rollout.moved"
+        rollout = moved.rollout
+        await self.notifier.tell(
+            event, moved.told, rollout=rollout.id, version=rollout.version, state=moved.move.state
+        )
 
     async def _cleared(self, moved: Moved) -> None:
         """What a move leaves loaded for nothing is retired."""
