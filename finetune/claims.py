@@ -54,6 +54,14 @@ async def claim(
         return run
 
 
+async def left_for(connection: AsyncConnection, alias: str, how: How) -> Left | None:
+    """The run that a claim would go on with; None where it would begin one. Raises NothingToResume."""
+    if how == "new":
+        return None
+    found = await unfinished(connection, alias)
+    return await failed_last(connection, alias) if found is None and how == "resume" else found
+
+
 def alias_of(parameters: dict[str, Any]) -> str:
     """Whose policy model a plan retrains."""
     return str(parameters.get("alias", "assistant"))

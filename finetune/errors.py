@@ -17,6 +17,7 @@ FinetuneFailed              the base of all
 │   └── FlipUndone          the traffic is as it was, or as somebody else put it meanwhile; the run is over
 └── RunRefused              this worker may not run now
     ├── RunUnderWay         another worker holds the lease
+    ├── RolloutUnderWay     the version before is still on its way into traffic
     ├── NothingToResume     there is no unfinished run, and the last one did not fail
     └── LeaseLost           another worker took the run over
 """
@@ -94,6 +95,10 @@ class RunRefused(FinetuneFailed):
 
 class RunUnderWay(RunRefused):
     """Another worker holds the lease."""
+
+
+class RolloutUnderWay(RunRefused):
+    """An alias takes one new version at a time, and one is on its way."""
 
 
 class NothingToResume(RunRefused):

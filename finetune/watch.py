@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from finetune.claims import How
-from finetune.errors import FinetuneFailed, NothingToResume, RunUnderWay
+from finetune.errors import FinetuneFailed, NothingToResume, RolloutUnderWay, RunUnderWay
 from finetune.faults import faults_told
 from finetune.retrain import Outcome
 from finetune.train.memory import let_go
@@ -60,7 +60,7 @@ class Watch:
                 await self.chores()
                 how = await self._reason()
                 outcome = await self.run(how) if how else None
-        except RunUnderWay as refused:
+        except (RunUnderWay, RolloutUnderWay) as refused:
             self.passed_over = 0
             log.info("%s", refused)
             return None

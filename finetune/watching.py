@@ -70,7 +70,7 @@ class Watching:
         """Why no run may begin now."""
         now = datetime.now(UTC)
         waiting = held_back(self.rules, await spent(self.database, self.alias, now), now)
-        return waiting.told if waiting else None
+        return waiting.told if waiting else await Book(self.database, this_worker(1.0)).under_way(self.alias)
 
     async def called(self) -> str | None:
         """Why a run should begin, beyond the number of new pairs."""
@@ -111,7 +111,7 @@ class Watching:
         """What it would do now, and why."""
         now = datetime.now(UTC)
         used = await spent(self.database, self.alias, now)
-        waiting, moment = held_back(self.rules, used, now), next_time(self.rules, now)
+        held, moment = await self.held(), next_time(self.rules, now)
         lines = [
             f"alias {self.alias}",
             f"unfinished run: {'yes, it would be gone on with' if await self.left_behind() else 'none'}",
@@ -120,7 +120,7 @@ class Watching:
             f"new pairs: {await self.pending()}, a run begins at {self.rules.min_new_pairs or 'no number of them'}"
         )
         lines.append(f"next scheduled: {moment:%Y-%m-%d %H:%M %Z}" if moment else "no schedule")
-        lines.append(f"held back: {waiting.told}" if waiting else "nothing holds a run back")
+        lines.append(f"held back: {held}" if held else "nothing holds a run back")
         lines.append(
             f"used: {used.runs_today} runs within a day, {used.training_hours:.2f} hours of training within a week"
         )

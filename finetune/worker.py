@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable
 
-from finetune.claims import How, claim
-from finetune.errors import RunRefused
+from finetune.claims import How, claim, left_for
+from finetune.errors import RolloutUnderWay, RunRefused
 from finetune.plan import Plan, plan_from
 from finetune.progress import Progress
 from finetune.retrain import Outcome, Tools, retrain
@@ -17,8 +17,10 @@ async def work(
 ) -> Outcome:
     """Go on with the unfinished run, by its own plan, or begin one by this plan; raises what stopped it.
 
-    Cancelling leaves the run unfinished and free to be gone on with at once. None begins where it could never train.
+    Cancelling leaves the run unfinished and free to be gone on with at once. None begins where it could never train,
+    nor while the version before is on its way into traffic.
     """
+    await refuse_in_vain(database, plan.alias, tools, how)
     await tools.devices.check()
     run = await claim(database, worker, plan.document(), progress, how)
     try:
@@ -33,6 +35,15 @@ async def work(
         raise
     await run.end(state_of(outcome), outcome.reasons)
     return outcome
+
+
+async def refuse_in_vain(database: Database, alias: str, tools: Tools, how: How) -> None:
+    """Raise RunRefused where a new run could only fail, hours later: nothing is begun then."""
+    async with database.read() as connection:
+        left = await left_for(connection, alias, how)
+    if left is None and (told := await tools.rollouts.under_way(alias)) is not None:
+        way = "wait for its end, or end it by `trimtab finetune rollout promote` or `rollback`"
+        raise RolloutUnderWay(f"{alias} takes one new version at a time, and {told}: {way}")
 
 
 def state_of(outcome: Outcome) -> str:

@@ -46,6 +46,11 @@ class Rollout:
     moved_at: datetime
     ended_at: datetime | None
 
+    @property
+    def under_way(self) -> str:
+        """That it has not ended, in words."""
+        return f"rollout {self.id} of {self.version} is under way"
+
     def weights(self, state: str, share: float) -> dict[str, float]:
         """The alias's weights that belong to a state."""
         if state == "live":
@@ -75,8 +80,8 @@ class Book:
                 if known.version == version and retraining and known.retraining_id == retraining:
                     return known
                 if known.ended_at is None:
-                    told = f"{known.id} is under way, of {known.version}"
-                    raise RolloutFailed(f"{alias} can take one new version at a time: {told}; end it first")
+                    told = f"{known.under_way}; end it first"
+                    raise RolloutFailed(f"{alias} can take one new version at a time: {told}")
             values = opened(alias, version, baseline, rules, retraining)
             await connection.execute(insert(RolloutRow).values(**values))
             change = Change(KIND, values["id"], {}, {"state": "staged"}, f"{version} is to come into {alias}")
@@ -95,6 +100,10 @@ class Book:
         """Those under way, the oldest first."""
         async with self.database.read() as connection:
             return await rollouts_in(connection, RolloutRow.running == 1)
+
+    async def under_way(self, alias: str) -> str | None:
+        """The rollout that an alias is in, in words; None while there is none."""
+        return next((each.under_way for each in await self.running() if each.alias == alias), None)
 
     async def get(self, rollout_id: str) -> Rollout:
         """One of them; raises Unready where there is none of that name."""

@@ -96,6 +96,10 @@ class Rollouts(Protocol):
         """Begin to bring a version into an alias's traffic; raises RolloutFailed."""
         ...
 
+    async def under_way(self, alias: str) -> str | None:
+        """The rollout that an alias is in, in words; None while there is none."""
+        ...
+
 
 class Registry(Protocol):
     """Moves traffic; each call may be repeated after a kill, and then finds its work done."""

@@ -100,10 +100,14 @@ class FakeRollouts:
     """Begins rollouts that nobody goes on with."""
 
     calls: Calls
+    busy: str | None = None  # the rollout that the alias is in
 
     async def open(self, alias: str, version: str, old: Live, rules: RolloutRules, retraining: str) -> Opened:
         self.calls.note("open")
         return Opened(f"ro-{retraining}", version)
+
+    async def under_way(self, alias: str) -> str | None:
+        return self.busy
 
 
 @dataclass

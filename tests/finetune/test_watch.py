@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from finetune.claims import How
-from finetune.errors import NothingToResume, RunUnderWay, TrainingFailed
+from finetune.errors import NothingToResume, RolloutUnderWay, RunUnderWay, TrainingFailed
 from finetune.retrain import Outcome
 from finetune.watch import MOST_FAILURES, Watch
 from gateway.ledger.contract import LedgerUnavailable
@@ -64,6 +64,12 @@ async def test_another_worker_is_left_alone() -> None:
     scene = Scene(200, error=RunUnderWay("held by another"))
     assert await scene.watch.look() is None
     assert scene.watch.failures == 0
+
+
+async def test_a_rollout_that_began_meanwhile_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene(200, error=RolloutUnderWay("rollout ro-1 of v2 is under way"))
+    assert await scene.watch.look() is None
+    assert (scene.watch.failures, scene.watch.passed_over) == (0, 0)
 
 
 async def test_a_failed_run_is_taken_up_again_and_not_for_ever() -> None:

@@ -1,16 +1,28 @@
 """The watch with its parts: what goes on beside a retraining, and what is told to whom."""
 
 import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
 
 from finetune.claims import How
+from finetune.notify import Notifier, Webhook
 from finetune.retrain import Outcome
 from finetune.rollout.looking import Looking
+from finetune.schedule import WatchRules
+from finetune.settings import load_situation
 from finetune.watch import Watch
-from finetune.watching import kept_up
+from finetune.watching import Watching, kept_up
 from gateway.ledger.database import Database
 from tests.finetune.rollout.test_controller import Scene
 
 LONGEST_SECONDS = 20.0
+
+
+def watched(database: Database, home: Path, *webhooks: Webhook) -> Watching:
+    """A watch that could begin no run: there is no key to move traffic with."""
+    now = datetime.now(UTC)
+    rules = WatchRules(drift_psi=0.25)
+    return Watching(load_situation(home=home), rules, database, Notifier(webhooks), None, now)
 
 
 async def many() -> int:
@@ -36,3 +48,10 @@ async def test_an_alarm_during_a_training_still_rolls_back(database: Database) -
     await asyncio.wait_for(kept_up(watch, Looking(scene.look, 0.02), once=True), LONGEST_SECONDS)
     assert scene.traffic.held == {"base": 1.0}
     assert (await scene.rollout()).ended_at is not None
+
+
+async def test_a_rollout_under_way_holds_the_next_run_back(database: Database, tmp_path: Path) -> None:
+    watching = watched(database, tmp_path)
+    assert await watching.held() is None
+    rollout = await Scene(database).begun()
+    assert await watching.held() == f"rollout {rollout} of v2 is under way"

@@ -17,7 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.claims import How
 from finetune.devices import Own
-from finetune.errors import FlipUndone, LeaseLost, NothingToResume, RunUnderWay, TrainingFailed
+from finetune.errors import (
+    FlipUndone,
+    LeaseLost,
+    NothingToResume,
+    RolloutUnderWay,
+    RunUnderWay,
+    TrainingFailed,
+)
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from finetune.plan import Plan
@@ -331,6 +338,23 @@ async def test_a_run_does_not_begin_where_an_engine_that_it_should_borrow_is_unk
         await bench.work()
     assert not bench.calls.made
     assert not await bench.all(RetrainingRow, RetrainingRow.id)
+
+
+async def test_none_begins_while_a_rollout_is_under_way(bench: Bench) -> None:
+    bench.tools = replace(bench.tools, rollouts=FakeRollouts(bench.calls, "rollout ro-1 of v2 is under way"))
+    with pytest.raises(RolloutUnderWay, match=r"rollout ro-1 of v2 is under way: wait for its end"):
+        await bench.work()
+    assert not bench.calls.made
+    assert not await bench.all(RetrainingRow, RetrainingRow.id)
+
+
+async def test_a_run_goes_on_while_the_rollout_is_under_way_that_it_began(bench: Bench) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    bench.stop_at("open", asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    bench.tools = replace(bench.tools, rollouts=FakeRollouts(bench.calls, "rollout ro-1 of v2 is under way"))
+    assert (await bench.work("w2")).rollout is not None
 
 
 async def test_step_by_step_a_retraining_ends_where_its_rollout_begins(bench: Bench) -> None:
