@@ -13,7 +13,7 @@ from finetune.progress import Progress
 from finetune.runs import Run, Worker
 from finetune.trail import Change, close_run, note
 from gateway.ledger.database import Database
-from gateway.ledger.tables import RetrainingRow
+from gateway.ledger.tables import RetrainingRow, RetrainingStepRow
 
 # "either" goes on with an unfinished run or begins one; "resume" takes up a failed one too; "new" begins one.
 How = Literal["either", "resume", "new"]
@@ -60,6 +60,13 @@ async def left_for(connection: AsyncConnection, alias: str, how: How) -> Left | 
         return None
     found = await unfinished(connection, alias)
     return await failed_last(connection, alias) if found is None and how == "resume" else found
+
+
+async def trained_in(connection: AsyncConnection, run_id: str) -> bool:
+    """Whether a run's training is done."""
+    row = RetrainingStepRow
+    done = select(row.step).where(row.retraining_id == run_id, row.step == "train", row.state == "done")
+    return await connection.scalar(done) is not None
 
 
 def alias_of(parameters: dict[str, Any]) -> str:

@@ -65,11 +65,10 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     jobs: Jobs = None,
     ray: OnRay = False,
 ) -> None:
-    """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons.
+    """Retrain once. Exit code 0: promoted, or on its way by a rollout; 3: not promoted, with reasons; 1: it failed.
 
-    2: it cannot begin like this, and nothing was begun; 1: it failed.
-
-    A run that was killed is gone on with at the step where it stopped, by the rules it began with.
+    2: it cannot begin like this, and nothing was begun. A run that was killed is gone on with at the step where
+    it stopped, by the rules it began with.
     """
     from finetune import commands
 

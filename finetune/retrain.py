@@ -4,7 +4,7 @@ Each step's result is kept in the ledger when it is done. A worker that is kille
 no other: the next one finds the results of those before it and goes on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,6 +35,9 @@ class Tools:
     registry: Registry
     rollouts: Rollouts
     devices: Devices = Own()  # noqa: RUF009 - it holds nothing
+    trainable: Callable[[], None] = lambda: (
+        None
+    )  # raises Unready where there is nothing that could be trained
     registrar: Registrar | None = None  # who knows whether a dataset may still be used
 
     async def reached(self, version: str) -> bool:

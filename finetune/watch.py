@@ -1,11 +1,12 @@
 """Retrains whenever enough new pairs are there; one run at a time, here and everywhere.
 
 A run that fails is taken up again at the next look, at the step where it failed, and after a few
-failures in a row left alone until there is more to learn from.
+failures in a row left alone until there is more to learn from; one that cannot even be claimed, too.
 """
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -84,11 +85,14 @@ class Watch:
             log.error("whether to retrain cannot be told now: %s", told)
             return
         self.failures += 1
+        if how == "either" and self.failures == MOST_FAILURES:
+            self.passed_over = sys.maxsize  # all that waits now has had its tries
         log.error("retraining failed (%d in a row): %s", self.failures, told)
 
     async def _reason(self) -> How | None:
         """How to run now, if at all."""
-        if await self.unfinished():
+        left = await self.unfinished()
+        if left and self.failures < MOST_FAILURES:
             return "either"
         if 0 < self.failures < MOST_FAILURES:
             return "resume"
@@ -109,4 +113,4 @@ class Watch:
             return None
         log.info("a run begins: %s", why or f"{count} new pairs")
         self.passed_over = count
-        return "new"
+        return "either" if left else "new"

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from finetune.devices import Borrowing, Own
@@ -52,7 +53,6 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         )
     if situation.reward_url is None:
         raise Unready("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
-    refuse_no_model(situation.base)
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     screen = await screen_in_force(situation, database, services)
     trainer = trainer_of(situation, progress)
@@ -79,6 +79,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
             registry=registry_of(situation, admin),
+            trainable=partial(refuse_no_model, situation.base),
             registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )

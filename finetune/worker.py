@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
-from finetune.claims import How, claim, left_for
+from finetune.claims import How, claim, left_for, trained_in
 from finetune.errors import RolloutUnderWay, RunRefused
 from finetune.plan import Plan, plan_from
 from finetune.progress import Progress
@@ -21,7 +21,6 @@ async def work(
     nor while the version before is on its way into traffic.
     """
     await refuse_in_vain(database, plan.alias, tools, how)
-    await tools.devices.check()
     run = await claim(database, worker, plan.document(), progress, how)
     try:
         outcome = await alive(run, retrain(run, plan_from(run.parameters), tools))
@@ -38,12 +37,16 @@ async def work(
 
 
 async def refuse_in_vain(database: Database, alias: str, tools: Tools, how: How) -> None:
-    """Raise RunRefused where a new run could only fail, hours later: nothing is begun then."""
+    """Raise what a run could only fail of, hours later; one whose training is done needs no room for it any more."""
     async with database.read() as connection:
         left = await left_for(connection, alias, how)
+        trained = left is not None and await trained_in(connection, left.id)
     if left is None and (told := await tools.rollouts.under_way(alias)) is not None:
         way = "wait for its end, or end it by `trimtab finetune rollout promote` or `rollback`"
         raise RolloutUnderWay(f"{alias} takes one new version at a time, and {told}: {way}")
+    if not trained:
+        tools.trainable()
+        await tools.devices.check()
 
 
 def state_of(outcome: Outcome) -> str:

@@ -81,6 +81,17 @@ async def test_a_failed_run_is_taken_up_again_and_not_for_ever() -> None:
     assert scene.runs == ["new", *["resume"] * (MOST_FAILURES - 1)]
 
 
+async def test_an_unfinished_run_that_cannot_go_on_is_tried_so_often_and_once_more_when_more_is_new() -> None:
+    scene = Scene(250, left=True, error=TrainingFailed("the gateway has no engine 'c'"))
+    for _ in range(MOST_FAILURES + 2):
+        await scene.watch.look()
+    assert scene.runs == ["either"] * MOST_FAILURES
+    scene.pairs = 450
+    for _ in range(2):
+        await scene.watch.look()
+    assert scene.runs == ["either"] * (MOST_FAILURES + 1)
+
+
 async def test_pairs_that_were_too_few_wait_for_more_and_are_not_lost() -> None:
     scene = Scene(200)
     scene.too_few = True

@@ -24,6 +24,7 @@ from finetune.errors import (
     RolloutUnderWay,
     RunUnderWay,
     TrainingFailed,
+    Unready,
 )
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
@@ -57,6 +58,11 @@ class NoRoom(Own):
 
     async def check(self) -> None:
         raise TrainingFailed("the gateway has no engine 'c'")
+
+
+def no_model() -> None:
+    """As where the base's directory is gone."""
+    raise Unready("recipe.base: models/base holds no model")
 
 
 class Bench:
@@ -337,6 +343,21 @@ async def test_a_run_does_not_begin_where_an_engine_that_it_should_borrow_is_unk
     with pytest.raises(TrainingFailed, match="no engine 'c'"):
         await bench.work()
     assert not bench.calls.made
+    assert not await bench.all(RetrainingRow, RetrainingRow.id)
+
+
+async def test_what_is_trained_needs_no_engine_any_more(bench: Bench) -> None:
+    bench.stop_at("examine after", asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    bench.tools = replace(bench.tools, devices=NoRoom(), trainable=no_model)
+    assert (await bench.work("w2")).promoted
+
+
+async def test_a_run_does_not_begin_where_there_is_no_model_to_train(bench: Bench) -> None:
+    bench.tools = replace(bench.tools, trainable=no_model)
+    with pytest.raises(Unready, match="holds no model"):
+        await bench.work()
     assert not await bench.all(RetrainingRow, RetrainingRow.id)
 
 
