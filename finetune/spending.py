@@ -16,6 +16,7 @@ WINDOW = 500  # rewards on each side of a comparison
 class Rewards:
     """Rewards of an alias's live version: when it was new, and lately."""
 
+    version: str | None
     first: tuple[float, ...]
     latest: tuple[float, ...]
 
@@ -62,4 +63,4 @@ async def rewards_of(database: Database, alias: str) -> Rewards:
             query.order_by(ExchangeRow.seq.desc(), CandidateRow.position).limit(2 * WINDOW)
         )
         lately = tuple(float(each) for each in last if each is not None)
-    return Rewards(told, lately[:WINDOW] if len(lately) == 2 * WINDOW else ())
+    return Rewards(version, told, lately[:WINDOW] if len(lately) == 2 * WINDOW else ())

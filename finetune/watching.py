@@ -45,6 +45,7 @@ class Watching:
     mover: Mover | None
     started: datetime
     progress: Progress = field(default_factory=Logged)
+    drifted: set[str | None] = field(default_factory=set)  # versions of which it was told
 
     @property
     def alias(self) -> str:
@@ -80,14 +81,16 @@ class Watching:
         return await self.drift()
 
     async def drift(self) -> str | None:
-        """Whether rewards in traffic have moved away from where they lay; told to whoever wants to hear."""
+        """Whether rewards in traffic have moved away from where they lay; webhooks hear of it once a version."""
         if self.rules.drift_psi <= 0:
             return None
         found = await rewards_of(self.database, self.alias)
         if not found.enough or (value := psi(found.first, found.latest)) < self.rules.drift_psi:
             return None
         why = f"rewards drifted: stability index {value:.2f}, alarm at {self.rules.drift_psi:g}"
-        await self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
+        if found.version not in self.drifted:  # a drift lasts, and no run may begin for it for days
+            self.drifted.add(found.version)
+            await self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
         return why
 
     async def chores(self) -> None:

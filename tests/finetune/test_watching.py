@@ -1,8 +1,11 @@
 """The watch with its parts: what goes on beside a retraining, and what is told to whom."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import insert
 
 from finetune.claims import How
 from finetune.notify import Notifier, Webhook
@@ -13,7 +16,12 @@ from finetune.settings import load_situation
 from finetune.watch import Watch
 from finetune.watching import Watching, kept_up
 from gateway.ledger.database import Database
+from gateway.ledger.intake import Intake
+from gateway.ledger.tables import RouteRow, VersionRow
+from tests.fakes.exchanges import candidate, exchange
 from tests.finetune.rollout.test_controller import Scene
+from tests.finetune.test_notify import Hook
+from tests.serving import serving
 
 LONGEST_SECONDS = 20.0
 
@@ -55,3 +63,23 @@ async def test_a_rollout_under_way_holds_the_next_run_back(database: Database, t
     assert await watching.held() is None
     rollout = await Scene(database).begun()
     assert await watching.held() == f"rollout {rollout} of v2 is under way"
+
+
+async def drifting(database: Database) -> None:
+    """Traffic of a version whose rewards lie elsewhere than when it was new."""
+    row = {"id": "base", "base": "m", "lineage": {}, "state": "staged", "created_at": datetime.now(UTC)}
+    async with database.write() as connection:
+        await connection.execute(insert(VersionRow).values(**row))
+        await connection.execute(insert(RouteRow).values(alias="assistant", version="base", weight=1.0))
+    for name, count, lowest in (("new", 500, 0.0), ("old", 1000, 5.0)):
+        answers = [candidate(i, "Gladly.", lowest + i / count) for i in range(count)]
+        await Intake(database).take([exchange(name, "What goes into it?", *answers)])
+
+
+async def test_of_a_drift_that_lasts_webhooks_hear_once(database: Database, tmp_path: Path) -> None:
+    await drifting(database)
+    with serving(hook := Hook()) as server:
+        watching = watched(database, tmp_path, Webhook(url=server.url))
+        reasons = [await watching.called() for _ in range(3)]
+    assert all(reason is not None and reason.startswith("rewards drifted") for reason in reasons)
+    assert [json.loads(body)["event"] for _, body in hook.heard] == ["drift"]
