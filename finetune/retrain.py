@@ -87,7 +87,7 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
         await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, told))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
         return Outcome(run.id, promoted=False, reasons=(str(undone),), trained_on=dataset.pairs)
-    await run.once("drain", Drained, lambda: tools.registry.drain(old, name))
+    await run.once("drain", Drained, lambda: drain(old, name, tools))
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name, trained_on=dataset.pairs)
 
 
@@ -133,6 +133,11 @@ async def train(run: Run, dataset: Dataset, old: Live, plan: Plan, tools: Tools)
     """Learn it, on devices of one's own or on those that engines give up meanwhile."""
     async with tools.devices.free(run.id, run.worker.name):
         return await tools.trainer.train(dataset, plan.recipe, old.adapter)
+
+
+async def drain(old: Live, name: str, tools: Tools) -> Drained:
+    """Retire what nothing leads to any more, here or for another alias."""
+    return await tools.registry.drain(old, name, await tools.rollouts.needed())
 
 
 def erased_since(dataset: Dataset) -> str:

@@ -21,6 +21,7 @@ from finetune.runs import Worker
 from gateway.admin.trail import Change, note
 from gateway.ledger.database import Database
 from gateway.ledger.rollout_tables import RolloutRow
+from gateway.ledger.tables import RetrainingRow, RetrainingStepRow
 
 KIND = "rollout_step"
 
@@ -104,6 +105,17 @@ class Book:
     async def under_way(self, alias: str) -> str | None:
         """The rollout that an alias is in, in words; None while there is none."""
         return next((each.under_way for each in await self.running() if each.alias == alias), None)
+
+    async def needed(self) -> set[str]:
+        """The versions of all rollouts under way, and those that retrainings under way are about to bring in."""
+        run, step = RetrainingRow, RetrainingStepRow
+        coming = select(step.evidence).join(run, run.id == step.retraining_id)
+        coming = coming.where(run.running == 1, step.step == "register", step.state == "done")
+        async with self.database.read() as connection:
+            found = {str(told["version"]) for told in await connection.scalars(coming)}
+            for each in await rollouts_in(connection, RolloutRow.running == 1):
+                found |= {each.version, each.baseline}
+        return found
 
     async def get(self, rollout_id: str) -> Rollout:
         """One of them; raises Unready where there is none of that name."""

@@ -1,6 +1,6 @@
 """What a retraining asks of whoever moves traffic."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,6 +96,10 @@ class Rollouts(Protocol):
         """Begin to bring a version into an alias's traffic; raises RolloutFailed."""
         ...
 
+    async def needed(self) -> set[str]:
+        """The versions of all rollouts under way, and those that retrainings under way are about to bring in."""
+        ...
+
     async def under_way(self, alias: str) -> str | None:
         """The rollout that an alias is in, in words; None while there is none."""
         ...
@@ -124,6 +128,9 @@ class Registry(Protocol):
         """
         ...
 
-    async def drain(self, old: Live, new: str) -> Drained:
-        """Retire what earlier retrainings left, once its requests in flight have ended; `old` and `new` stay loaded."""
+    async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
+        """Retire what earlier retrainings left, once its requests in flight have ended.
+
+        `old`, `new`, whatever else is needed, and what a rollback of any alias would lead to stay loaded.
+        """
         ...

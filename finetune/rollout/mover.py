@@ -1,7 +1,7 @@
 """Whoever moves rollouts, and sees to what a move leaves behind."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 class Gateway(Traffic, Protocol):
     """Who moves traffic, and unloads what has none any more; raises RolloutFailed."""
 
-    async def drain(self, old: Live, new: str) -> Drained:
-        """Retire what earlier retrainings left; `old` and `new` stay loaded."""
+    async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
+        """Retire what earlier retrainings left, but for what is needed, and what a rollback of any alias needs."""
         ...
 
 
@@ -64,4 +64,5 @@ class Mover:
         """What a move leaves loaded for nothing is retired."""
         if moved.move.state == "live":
             old = Live(moved.rollout.baseline, None, {moved.rollout.baseline: 1.0})
-            log.info("%s", (await self.registry.drain(old, moved.rollout.version)).told)
+            drained = await self.registry.drain(old, moved.rollout.version, await self.book.needed())
+            log.info("%s", drained.told)

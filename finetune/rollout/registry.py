@@ -1,7 +1,7 @@
 """Brings versions into traffic through the gateway's admin API; its errors are translated here, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +94,20 @@ class GatewayRegistry:
         except AdminFailed as error:
             raise failure(error, f"{alias} was not moved: {error}") from error
 
-    async def drain(self, old: Live, new: str) -> Drained:
-        """Retire what earlier retrainings left, but for the versions that were live: a rollback needs them."""
+    async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
+        """Retire what earlier retrainings left, but for what is needed, and what a rollback of any alias needs."""
+        spare = await self._spare({*old.weights, new, *needed})
+        notes = [await self._retired(version) for version in spare]
+        return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
+
+    async def _spare(self, needed: set[str]) -> list[str]:
+        """What is loaded for nothing: no alias leads to it, and none has it as the version before."""
         async with translated("versions could not be listed"):
             versions = await self.admin.versions()
-        notes = [await self._retired(version) for version in spare_versions(versions, {*old.weights, new})]
-        return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
+            kept = set(needed)
+            for alias, weights in (await self.admin.rollouts()).items():
+                kept |= {*weights, *before(await self.admin.transitions(alias), weights)}
+        return spare_versions(versions, kept)
 
     async def _here(self, version: Version) -> Path | None:
         """A version's files on this machine, which need not be the one that trained it."""
@@ -202,6 +210,12 @@ def fence_of(evidence: Mapping[str, Any]) -> dict[str, str] | None:
     if "worker" not in evidence or kind not in evidence:
         return None
     return {"kind": kind, "id": str(evidence[kind]), "worker": str(evidence["worker"])}
+
+
+def before(moves: Iterable[Mapping[str, Any]], weights: Mapping[str, float]) -> list[str]:
+    """The version that had all of an alias's traffic before those that have it now; moves come latest first."""
+    alone = (list(move.get("before") or {}) for move in moves)
+    return next((each for each in alone if len(each) == 1 and each[0] not in weights), [])
 
 
 def spare_versions(versions: list[Version], kept: set[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """A trainer, an examiner and a registry that work at once, count their calls, and fail when told to."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,9 @@ class FakeRollouts:
         self.calls.note("open")
         return Opened(f"ro-{retraining}", version)
 
+    async def needed(self) -> set[str]:
+        return set()
+
     async def under_way(self, alias: str) -> str | None:
         return self.busy
 
@@ -138,6 +141,6 @@ class FakeRegistry:
         before, self.weights = self.weights, {version: 1.0}
         return Flipped(alias, before, self.weights, 0.01)
 
-    async def drain(self, old: Live, new: str) -> Drained:
+    async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
         self.calls.note("drain")
         return Drained(old.version, "the base model stays")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from finetune.claims import claim
 from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
+from finetune.progress import Silence
 from finetune.rollout.book import Book, Rollout
-from finetune.rollout.contract import Live
+from finetune.rollout.contract import Live, Registered
 from finetune.rollout.controller import advance
 from finetune.rollout.machine import Move
 from finetune.rollout.plan import RolloutRules
@@ -118,6 +120,10 @@ class Scene:
             return [
                 f"{after['state']} {after.get('share', 0):g}" for (after,) in await connection.execute(query)
             ]
+
+
+async def registered() -> Registered:
+    return Registered("v9")
 
 
 @pytest.fixture
@@ -290,6 +296,16 @@ async def test_an_alias_takes_one_new_version_at_a_time(scene: Scene) -> None:
     await scene.begun()
     with pytest.raises(RolloutFailed, match="one new version at a time"):
         await scene.book().open("assistant", "v2", OLD, RULES, "rt-2")
+
+
+async def test_versions_of_rollouts_and_of_retrainings_under_way_are_needed(scene: Scene) -> None:
+    await scene.begun()
+    plan = {"alias": "helper"}
+    run = await claim(scene.database, Worker("w1"), plan, Silence())
+    await run.once("register", Registered, registered)
+    assert await scene.book().needed() == {"base", "v2", "v9"}
+    await run.end("kept", ())
+    assert await scene.book().needed() == {"base", "v2"}
 
 
 async def test_a_rollout_begins_from_one_version_alone(scene: Scene) -> None:

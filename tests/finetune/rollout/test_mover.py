@@ -1,6 +1,7 @@
 """What a move leaves behind: told, and retired where nothing leads to it any more."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pytest
@@ -25,7 +26,7 @@ class FakeGateway(FakeTraffic):
     drained: list[str] = field(default_factory=list)
     away: bool = False
 
-    async def drain(self, old: Live, new: str) -> Drained:
+    async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
         if self.away:
             raise RolloutFailed("versions could not be listed")
         self.drained.append(new)

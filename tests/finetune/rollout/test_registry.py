@@ -207,6 +207,38 @@ async def test_the_last_live_version_stays_loaded_and_older_ones_go(scene: Scene
     assert set(scene.engine.adapters) == {"v2", "v3"}
 
 
+async def test_what_another_aliass_rollback_needs_stays_loaded(scene: Scene) -> None:
+    await scene.up_to_flip("theirs")
+    await scene.registry.register("newer", adapter(scene.folder, "newer"), LINEAGE)
+    await scene.registry.stage("newer")
+    for name in ("theirs", "newer"):
+        await scene.admin.roll_out("helper", {name: 1.0}, "by hand")
+    await scene.up_to_flip("v2", "theirs")
+    await scene.up_to_flip("v3", "v2")
+    first = await scene.registry.live("assistant")
+    await scene.up_to_flip("v4", "v3")
+    await scene.registry.drain(first, "v4")
+    assert set(scene.engine.adapters) == {"theirs", "newer", "v3", "v4"}
+
+
+async def test_what_a_rollout_of_another_alias_is_about_stays_loaded(scene: Scene) -> None:
+    await scene.registry.register("shown", adapter(scene.folder, "shown"), LINEAGE)
+    await scene.registry.stage("shown")
+    await scene.up_to_flip("v1")
+    await scene.registry.drain(BASE, "v1", {"shown"})
+    assert set(scene.engine.adapters) == {"shown", "v1"}
+
+
+async def test_what_came_into_traffic_and_went_back_is_not_the_version_before(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.registry.register("bad", adapter(scene.folder, "bad"), LINEAGE)
+    await scene.registry.stage("bad")
+    await scene.admin.roll_out("assistant", {"v1": 0.9, "bad": 0.1}, "canary")
+    await scene.admin.roll_out("assistant", {"v1": 1.0}, "rolled back")
+    await scene.registry.drain(BASE, "v1")
+    assert set(scene.engine.adapters) == {"v1"}
+
+
 async def test_an_alias_that_the_gateway_does_not_have_is_named(scene: Scene) -> None:
     with pytest.raises(RolloutFailed, match="no alias 'helper'"):
         await scene.registry.live("helper")
