@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finetune.errors import FinetuneFailed, Unready
+from finetune.errors import Unready
 from finetune.ledger import ledger
 from finetune.notify import Notifier
 from finetune.printing import print_json
