@@ -6,7 +6,7 @@ import anthropic
 import httpx
 import pytest
 
-from tests.fakes.gateway import Running
+from tests.fakes.gateway import Running, until
 from tests.fakes.guards import REFUSED
 from tests.gateway.api.messages.conftest import HI, client_of
 from tests.gateway.api.messages.test_functions import SCHEMA, TOOL
@@ -48,7 +48,7 @@ def test_a_count_is_counted_as_a_request(gateway: Running, client: anthropic.Ant
     labels = {"route": "count_tokens", "outcome": "answered", "strategy": "none"}
     before = gateway.metric("trimtab_requests_total", **labels)
     client.messages.count_tokens(**ASK)
-    assert gateway.metric("trimtab_requests_total", **labels) == before + 1
+    assert until(lambda: gateway.metric("trimtab_requests_total", **labels) == before + 1)
 
 
 def test_an_engine_without_a_tokenizer_says_so(gateway: Running, client: anthropic.Anthropic) -> None:
