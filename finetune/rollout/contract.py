@@ -89,6 +89,19 @@ class Drained:
         return self.note
 
 
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """What became of a version that did not stay in traffic, or never came into it."""
+
+    version: str
+    note: str
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        return self.note
+
+
 class Rollouts(Protocol):
     """Begins rollouts; the one that a retraining has begun before is found again."""
 
@@ -132,5 +145,12 @@ class Registry(Protocol):
         """Retire what earlier retrainings left, once its requests in flight have ended.
 
         `old`, `new`, whatever else is needed, and what a rollback of any alias would lead to stay loaded.
+        """
+        ...
+
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+        """Retire what did not come into traffic to stay, where nothing needs it, as a drain would.
+
+        Raises RolloutFailed where that cannot be done now; the next drain does it.
         """
         ...

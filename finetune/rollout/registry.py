@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed, Unready
-from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
+from finetune.rollout.contract import Discarded, Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
 from gateway.artifacts.fetching import ARTIFACT
 from gateway.artifacts.store import ArtifactsFailed, ArtifactStore
 from gateway.errors import BadRequest
+
+TOOK_BACK = "took_back"  # in a move's evidence: what it took traffic from, since it did not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,14 @@ class GatewayRegistry:
         notes = [await self._retired(version) for version in spare]
         return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
 
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+        """Retire what did not come into traffic to stay, where nothing needs it; raises RolloutFailed."""
+        if version not in await self._spare(set(needed)):
+            return Discarded(version, f"{version} is needed elsewhere, or unloaded already")
+        async with translated(f"{version} was not retired"):
+            await self.admin.retire(version)
+        return Discarded(version, f"{version} is retired")
+
     async def _spare(self, needed: set[str]) -> list[str]:
         """What is loaded for nothing: no alias leads to it, and none has it as the version before."""
         async with translated("versions could not be listed"):
@@ -152,11 +162,10 @@ class GatewayRegistry:
         alias = flipped.alias
         told = f"{', '.join(flipped.after)} did not answer once it was live ({error})"
         cause = "the new version did not answer once it was live"
+        why = {"retraining": evidence.get("retraining"), TOOK_BACK: list(flipped.after)}
+        move = (alias, flipped.before, cause, why, flipped.after, fence_of(evidence))
         try:
-            fence = fence_of(evidence)
-            await self.admin.roll_out(
-                alias, flipped.before, cause, expected=flipped.after, fence=fence, allow_gap=self.allow_gap
-            )
+            await self.admin.roll_out(*move, allow_gap=self.allow_gap)
         except AdminFailed as refused:
             known = failure(refused, f"{told}; {refused}")
             if isinstance(known, FlipUndone | LeaseLost):
@@ -213,9 +222,23 @@ def fence_of(evidence: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def before(moves: Iterable[Mapping[str, Any]], weights: Mapping[str, float]) -> list[str]:
-    """The version that had all of an alias's traffic before those that have it now; moves come latest first."""
-    alone = (list(move.get("before") or {}) for move in moves)
-    return next((each for each in alone if len(each) == 1 and each[0] not in weights), [])
+    """The version that had all of an alias's traffic before those that have it now; moves come latest first.
+
+    What was taken back is not it: the gateway's own rollback leads past what was undone, and what did not answer is
+    no way back.
+    """
+    to_skip = 0
+    for move in moves:
+        alone = list(move.get("before") or {})
+        if move.get("kind") == "rollback":
+            to_skip += 1
+        elif to_skip:  # undone since, a taking back too
+            to_skip -= 1
+        elif TOOK_BACK in (move.get("evidence") or {}):
+            to_skip += 1
+        elif len(alone) == 1 and alone[0] not in weights:
+            return alone
+    return []
 
 
 def spare_versions(versions: list[Version], kept: set[str]) -> list[str]:

@@ -12,7 +12,7 @@ from finetune.exams.report import Marked, report_of
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.draw import Drawn, DrawRules
 from finetune.pairs.pair import Group
-from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Staged
+from finetune.rollout.contract import Discarded, Drained, Flipped, Live, Opened, Registered, Staged
 from finetune.rollout.plan import RolloutRules
 from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
 
@@ -144,3 +144,7 @@ class FakeRegistry:
     async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
         self.calls.note("drain")
         return Drained(old.version, "the base model stays")
+
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+        self.calls.note("discard")
+        return Discarded(version, f"{version} is retired")

@@ -12,9 +12,9 @@ import pytest
 
 from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
 from finetune.rollout.contract import Live
-from finetune.rollout.registry import GatewayRegistry
+from finetune.rollout.registry import TOOK_BACK, GatewayRegistry, before
 from gateway.admin.app import create_admin
-from gateway.admin.client import AdminClient, AdminUnavailable, Rollout, Staged
+from gateway.admin.client import AdminClient, AdminRefused, AdminUnavailable, Rollout, Staged
 from gateway.admin.following import operated
 from gateway.settings import load_settings
 from gateway.tenants.keys import KeyStore
@@ -45,9 +45,25 @@ class Scene:
         self.admin = AdminClient(url, key)
         self.registry = GatewayRegistry(self.admin)
 
-    async def up_to_flip(self, name: str, parent: str = "base") -> None:
+    async def staged(self, name: str, parent: str = "base") -> None:
         await self.registry.register(name, adapter(self.folder, name), LINEAGE | {"parent": parent})
         await self.registry.stage(name)
+
+    async def went_back(self, name: str, stable: str) -> None:
+        """A canary that was taken out of traffic again."""
+        await self.admin.roll_out("assistant", {stable: 0.9, name: 0.1}, "canary")
+        await self.admin.roll_out("assistant", {stable: 1.0}, "rolled back")
+
+    async def taken_back(self, name: str, live: str) -> None:
+        """A version that falls silent once it is live."""
+        await self.staged(name, live)
+        self.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
+        with pytest.raises(FlipUndone, match=f"rolled back to {live}"):
+            await self.registry.flip("assistant", name, await self.registry.live("assistant"), LINEAGE)
+        self.engine.says()
+
+    async def up_to_flip(self, name: str, parent: str = "base") -> None:
+        await self.staged(name, parent)
         await self.registry.flip("assistant", name, await self.registry.live("assistant"), LINEAGE)
 
     def through(self, kind: type[AdminClient]) -> AdminClient:
@@ -237,6 +253,112 @@ async def test_what_came_into_traffic_and_went_back_is_not_the_version_before(sc
     await scene.admin.roll_out("assistant", {"v1": 1.0}, "rolled back")
     await scene.registry.drain(BASE, "v1")
     assert set(scene.engine.adapters) == {"v1"}
+
+
+async def test_a_version_that_was_rolled_back_is_unloaded(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.staged("bad")
+    await scene.went_back("bad", "v1")
+    assert (await scene.registry.discard("bad")).told == "bad is retired"
+    assert set(scene.engine.adapters) == {"v1"}
+
+
+async def test_a_version_that_fell_silent_once_live_is_unloaded(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.taken_back("mute", "v1")
+    await scene.registry.discard("mute")
+    assert set(scene.engine.adapters) == {"v1"}
+
+
+async def test_what_is_discarded_costs_no_rollback_its_time(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.up_to_flip("v2", "v1")
+    await scene.staged("bad")
+    await scene.went_back("bad", "v2")
+    for name in ("v1", "v2", "bad"):
+        await scene.registry.discard(name)
+    assert set(scene.engine.adapters) == {"v1", "v2"}
+
+
+async def test_what_somebody_went_on_from_stays_loaded_for_a_rollback(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.staged("hotfix")
+    await scene.admin.roll_out("assistant", {"hotfix": 1.0}, "by hand")
+    told = (await scene.registry.discard("v1")).told
+    assert told == "v1 is needed elsewhere, or unloaded already"
+    assert set(scene.engine.adapters) == {"v1", "hotfix"}
+
+
+async def test_what_another_rollout_needs_is_not_discarded(scene: Scene) -> None:
+    await scene.staged("shown")
+    await scene.registry.discard("shown", {"shown"})
+    assert set(scene.engine.adapters) == {"shown"}
+
+
+async def test_what_was_discarded_gets_no_traffic_before_it_is_staged_again(scene: Scene) -> None:
+    await scene.staged("bad")
+    await scene.registry.discard("bad")
+    with pytest.raises(AdminRefused, match="not staged: bad"):
+        await scene.admin.roll_out("assistant", {"bad": 1.0}, "by hand")
+    await scene.registry.stage("bad")
+    await scene.admin.roll_out("assistant", {"bad": 1.0}, "by hand")
+    assert set(scene.engine.adapters) == {"bad"}
+
+
+async def test_a_rollback_to_what_was_discarded_loads_it_first(scene: Scene) -> None:
+    await scene.staged("bad")
+    await scene.went_back("bad", "base")
+    await scene.registry.discard("bad")
+    await scene.admin.roll_back("assistant", "it was not so bad")
+    assert await scene.weights() == {"base": 0.9, "bad": 0.1}
+    assert set(scene.engine.adapters) == {"bad"}
+
+
+class Unretiring(AdminClient):
+    """The gateway is gone once something is to be retired."""
+
+    async def retire(self, version: str, timeout_seconds: float = 30.0) -> None:
+        raise AdminUnavailable("connection reset")
+
+
+async def test_what_cannot_be_discarded_is_told(scene: Scene) -> None:
+    await scene.staged("bad")
+    async with scene.through(Unretiring) as gone:
+        with pytest.raises(RolloutFailed, match="bad was not retired: connection reset"):
+            await replace(scene.registry, admin=gone).discard("bad")
+
+
+async def test_what_a_rollback_needs_outlives_a_version_that_was_taken_back(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.up_to_flip("v2", "v1")
+    await scene.taken_back("mute", "v2")
+    await scene.registry.drain(Live("theirs", None, {"theirs": 1.0}), "newer")
+    assert set(scene.engine.adapters) == {"v1", "v2"}
+
+
+def move(old: str, new: str, kind: str = "rollout", **evidence: Any) -> dict[str, Any]:
+    return {"kind": kind, "before": {old: 1.0}, "after": {new: 1.0}, "evidence": evidence}
+
+
+TAKEN_BACK = move("v2", "v1", **{TOOK_BACK: ["v2"]})
+GIVEN = [move("v1", "v2"), move("v0", "v1")]  # the latest first
+
+
+@pytest.mark.parametrize(
+    ("moves", "live", "found"),
+    [
+        (GIVEN, "v2", ["v1"]),
+        ([TAKEN_BACK, *GIVEN], "v1", ["v0"]),
+        ([move("v2", "v1", "rollback"), *GIVEN], "v1", ["v0"]),
+        ([move("v1", "v2", "rollback"), TAKEN_BACK, *GIVEN], "v2", ["v1"]),
+        ([move("v2", "v1"), *GIVEN], "v1", ["v2"]),
+    ],
+    ids=["given", "taken back", "rolled back", "rolled back to what was taken back", "led there by hand"],
+)
+def test_the_version_before_is_where_a_rollback_leads_that_undoes_no_taking_back(
+    moves: list[dict[str, Any]], live: str, found: list[str]
+) -> None:
+    assert before(moves, {live: 1.0}) == found
 
 
 async def test_an_alias_that_the_gateway_does_not_have_is_named(scene: Scene) -> None:
