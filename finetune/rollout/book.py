@@ -106,11 +106,16 @@ class Book:
         """The rollout that an alias is in, in words; None while there is none."""
         return next((each.under_way for each in await self.running() if each.alias == alias), None)
 
-    async def needed(self) -> set[str]:
-        """The versions of all rollouts under way, and those that retrainings under way are about to bring in."""
+    async def needed(self, but: str | None = None) -> set[str]:
+        """The versions of all rollouts under way, and those that retrainings under way are about to bring in.
+
+        Without what the retraining `but` was about to bring in: it ends now, or has ended where its rollout does.
+        """
         run, step = RetrainingRow, RetrainingStepRow
         coming = select(step.evidence).join(run, run.id == step.retraining_id)
         coming = coming.where(run.running == 1, step.step == "register", step.state == "done")
+        if but is not None:
+            coming = coming.where(run.id != but)
         async with self.database.read() as connection:
             found = {str(told["version"]) for told in await connection.scalars(coming)}
             for each in await rollouts_in(connection, RolloutRow.running == 1):

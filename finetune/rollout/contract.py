@@ -109,8 +109,11 @@ class Rollouts(Protocol):
         """Begin to bring a version into an alias's traffic; raises RolloutFailed."""
         ...
 
-    async def needed(self) -> set[str]:
-        """The versions of all rollouts under way, and those that retrainings under way are about to bring in."""
+    async def needed(self, but: str | None = None) -> set[str]:
+        """The versions of all rollouts under way, and those that retrainings under way are about to bring in.
+
+        Without what the retraining `but` was about to bring in.
+        """
         ...
 
     async def under_way(self, alias: str) -> str | None:

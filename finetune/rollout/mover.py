@@ -9,8 +9,9 @@ from typing import Protocol
 from finetune.errors import RolloutFailed
 from finetune.notify import Event, Notifier
 from finetune.rollout.book import Book, Rollout
-from finetune.rollout.contract import Drained, Live
+from finetune.rollout.contract import Discarded, Drained, Live
 from finetune.rollout.controller import Moved, Traffic, advance, moved_on
+from gateway.ledger.contract import LedgerFailed
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,10 @@ class Gateway(Traffic, Protocol):
 
     async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
         """Retire what earlier retrainings left, but for what is needed, and what a rollback of any alias needs."""
+        ...
+
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+        """Retire what did not come into traffic to stay, where nothing needs it."""
         ...
 
 
@@ -42,14 +47,15 @@ class Mover:
         return await moved_on(self.book, self.registry, rollout.id, now)
 
     async def see_to(self, moved: Sequence[Moved]) -> None:
-        """Tell of moves, and retire what earlier versions left where one went live."""
+        """Tell of moves; retire what earlier versions left where one went live, and the one that did not."""
         for each in moved:
             log.info("%s", each.told)
             await self._tell(each)
         for each in moved:
             try:
                 await self._cleared(each)
-            except RolloutFailed as error:  # the move is made; what stays loaded is retired with the next
+            except (RolloutFailed, LedgerFailed) as error:
+                # the move is made, and stands; the next drain retires what stays loaded
                 log.warning("what %s leaves behind stays loaded: %s", each.rollout.id, error)
 
     async def _tell(self, moved: Moved) -> None:
@@ -62,7 +68,11 @@ class Mover:
 
     async def _cleared(self, moved: Moved) -> None:
         """What a move leaves loaded for nothing is retired."""
+        rollout = moved.rollout
         if moved.move.state == "live":
-            old = Live(moved.rollout.baseline, None, {moved.rollout.baseline: 1.0})
-            drained = await self.registry.drain(old, moved.rollout.version, await self.book.needed())
+            old = Live(rollout.baseline, None, {rollout.baseline: 1.0})
+            drained = await self.registry.drain(old, rollout.version, await self.book.needed())
             log.info("%s", drained.told)
+        elif moved.move.ends:
+            needed = await self.book.needed(but=rollout.retraining_id)
+            log.info("%s", (await self.registry.discard(rollout.version, needed)).told)

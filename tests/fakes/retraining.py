@@ -106,7 +106,7 @@ class FakeRollouts:
         self.calls.note("open")
         return Opened(f"ro-{retraining}", version)
 
-    async def needed(self) -> set[str]:
+    async def needed(self, but: str | None = None) -> set[str]:
         return set()
 
     async def under_way(self, alias: str) -> str | None:

@@ -54,7 +54,8 @@ class Street:
         async with self.admin(0) as admin:
             registry = GatewayRegistry(admin)
             live = await registry.live("assistant")
-            await registry.register(version, self.adapter(version), {"parent": "base"})
+            lineage = {"parent": "base", "retraining": f"rt-{version}"}
+            await registry.register(version, self.adapter(version), lineage)
             await registry.stage(version)
         await book.open("assistant", version, Live(live.version, None, live.weights), rules, f"rt-{version}")
         return book

@@ -308,6 +308,13 @@ async def test_versions_of_rollouts_and_of_retrainings_under_way_are_needed(scen
     assert await scene.book().needed() == {"base", "v2"}
 
 
+async def test_what_a_retraining_that_ends_was_to_bring_in_is_needed_no_more(scene: Scene) -> None:
+    await scene.begun()
+    run = await claim(scene.database, Worker("w1"), {"alias": "helper"}, Silence())
+    await run.once("register", Registered, registered)
+    assert await scene.book().needed(but=run.id) == {"base", "v2"}
+
+
 async def test_a_rollout_begins_from_one_version_alone(scene: Scene) -> None:
     split = Live("base", None, {"base": 0.5, "v1": 0.5})
     with pytest.raises(RolloutFailed, match="from one version alone"):

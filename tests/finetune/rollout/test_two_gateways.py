@@ -14,6 +14,7 @@ from sqlalchemy import insert
 
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.controller import advance
+from finetune.rollout.machine import Move
 from finetune.rollout.plan import RolloutRules
 from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import Worker
@@ -111,6 +112,18 @@ async def test_a_flagged_version_is_rolled_back_once_and_on_both_gateways(
     assert found.states == ["staged 0", "canary 0.5", "rolled_back 0"]
     assert found.given == [{rollout.baseline: 0.5, rollout.version: 0.5}, {rollout.baseline: 1.0}]
     assert rollout.reasons[-1].startswith("flagged: ")
+    await answered_by(stood, rollout.baseline)
+
+
+async def test_a_version_that_was_rolled_back_leaves_the_engine(stood: Street, database: Database) -> None:
+    book = await stood.begun(database, RULES)
+    rollout = (await book.latest(1))[0]
+    assert rollout.version in stood.engine.adapters
+    await book.ask(rollout, Move("rolled_back", 0.0, "it is rude"), "ada")
+    with stood.worker(0):
+        async with asyncio.timeout(LONGEST_SECONDS):
+            while rollout.version in stood.engine.adapters:
+                await asyncio.sleep(0.05)
     await answered_by(stood, rollout.baseline)
 
 
