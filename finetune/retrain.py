@@ -4,13 +4,14 @@ Each step's result is kept in the ledger when it is done. A worker that is kille
 no other: the next one finds the results of those before it and goes on.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from finetune.code_version import code_version
 from finetune.devices import Devices, Own
-from finetune.errors import FlipUndone
+from finetune.errors import FlipUndone, RolloutFailed
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.lineage import Registrar
 from finetune.pairs.dataset import Dataset
@@ -22,6 +23,9 @@ from finetune.rollout.gate import Decision
 from finetune.rollout.judging import Case, judge
 from finetune.runs import Run
 from finetune.train.contract import Trained, Trainer
+from gateway.ledger.contract import LedgerFailed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
         told = {**lineage, "worker": run.worker.name}
         await run.once("flip", Flipped, lambda: tools.registry.flip(plan.alias, name, old, told))
     except FlipUndone as undone:  # passed, and did not stay: to try it again would be to overrule somebody
+        await withdrawn(run, name, str(undone), tools)
         return Outcome(run.id, promoted=False, reasons=(str(undone),), trained_on=dataset.pairs)
     await run.once("drain", Drained, lambda: drain(old, name, tools))
     return Outcome(run.id, promoted=True, reasons=(decision.told,), version=name, trained_on=dataset.pairs)
@@ -93,12 +98,35 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
 
 async def rolled_out(run: Run, name: str, old: Live, plan: Plan, tools: Tools, pairs: int) -> Outcome:
     """Let traffic decide: shadow, canary, all of it or none (finetune/rollout/controller.py)."""
-    begun = await run.once(
-        "roll out", Opened, lambda: tools.rollouts.open(plan.alias, name, old, plan.rollout, run.id)
-    )
+    try:
+        begun = await run.once(
+            "roll out", Opened, lambda: tools.rollouts.open(plan.alias, name, old, plan.rollout, run.id)
+        )
+    except RolloutFailed as refused:
+        await withdrawn(run, name, str(refused), tools)
+        raise
     return Outcome(
         run.id, promoted=False, reasons=(begun.told,), version=name, trained_on=pairs, rollout=begun.rollout
     )
+
+
+async def withdrawn(run: Run, name: str, why: str, tools: Tools) -> None:
+    """Unload a version that does not stay in traffic, or never came into it; whoever tries again stages it again.
+
+    The step is undone first: a worker killed in between must not leave it done for what is loaded no more.
+    """
+    await run.undo("stage", why)
+    await run.undo("stage", f"{why}; {await discarded(run, name, tools)}")
+
+
+async def discarded(run: Run, name: str, tools: Tools) -> str:
+    """What became of it, in words; what cannot be unloaded now changes nothing of how the run ends."""
+    try:
+        told = (await tools.registry.discard(name, await tools.rollouts.needed(but=run.id))).told
+    except (RolloutFailed, LedgerFailed) as error:
+        told = f"{name} stays loaded until the next drain: {error}"
+        log.warning("%s", told)
+    return told
 
 
 async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:

@@ -78,6 +78,10 @@ class Run:
         self.progress.ended(step, found.told)
         return found
 
+    async def undo(self, step: str, why: str) -> None:
+        """What a step did no longer holds: whoever goes on with the run does it again."""
+        await self._step(step, "undone", {"why": why}, told=why)
+
     async def renew(self) -> None:
         """Show a sign of life; raises LeaseLost when it comes too late."""
         await self._write(self._hold)

@@ -1,11 +1,12 @@
 """The journey of a retraining over a real ledger, with a worker that is stopped, killed or overtaken."""
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from finetune.errors import (
     FlipUndone,
     LeaseLost,
     NothingToResume,
+    RolloutFailed,
     RolloutUnderWay,
     RunUnderWay,
     TrainingFailed,
@@ -37,7 +39,7 @@ from finetune.worker import work
 from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
-from gateway.ledger.tables import RetrainingRow, TransitionRow
+from gateway.ledger.tables import RetrainingRow, RetrainingStepRow, TransitionRow
 from tests.fakes.exchanges import benign, candidate, exchange, harmful
 from tests.fakes.retraining import (
     Calls,
@@ -103,13 +105,23 @@ class Bench:
 
     def stop_at(self, step: str, error: BaseException) -> None:
         """Raise once when a step is called."""
+        self.stop_at_each({step: error})
+
+    def stop_at_each(self, errors: Mapping[str, BaseException]) -> None:
+        """Raise once when each of these steps is called."""
+        left = dict(errors)
 
         def before(name: str) -> None:
-            if name == step:
-                self.calls.before = lambda _name: None
-                raise error
+            if name in left:
+                raise left.pop(name)
 
         self.calls.before = before
+
+    async def told_of(self, step: str) -> tuple[str, str]:
+        """A step's state, and why it is undone."""
+        row = RetrainingStepRow
+        found = await self.all(row, row.step, row.state, row.evidence)
+        return next((state, evidence.get("why", "")) for name, state, evidence in found if name == step)
 
 
 @pytest.fixture
@@ -193,6 +205,61 @@ async def test_a_flip_that_was_undone_ends_the_run_and_is_not_tried_again(bench:
     assert await bench.all(RetrainingRow, RetrainingRow.state) == [("kept",)]
     with pytest.raises(NothingToResume):
         await bench.work(how="resume")
+
+
+UNDONE = FlipUndone("rolled back to base")
+REFUSED = RolloutFailed("one new version at a time")
+AWAY = RolloutFailed("versions could not be listed")
+
+
+async def test_a_version_whose_flip_was_undone_is_unloaded(bench: Bench) -> None:
+    bench.stop_at("flip", UNDONE)
+    await bench.work()
+    assert bench.calls.made == [*STEPS[:8], "discard"]
+    state, why = await bench.told_of("stage")
+    assert state == "undone"
+    assert re.fullmatch(r"rolled back to base; policy-\w+ is retired", why)
+
+
+async def test_what_cannot_be_unloaded_after_an_undone_flip_changes_no_outcome(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.stop_at_each({"flip": UNDONE, "discard": AWAY})
+    assert (await bench.work()).reasons == ("rolled back to base",)
+    assert "stays loaded until the next drain: versions could not be listed" in caplog.text
+    assert "stays loaded until the next drain: versions" in (await bench.told_of("stage"))[1]
+
+
+async def test_a_version_whose_rollout_is_refused_is_unloaded_and_staged_again_with_the_next_try(
+    bench: Bench,
+) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    bench.stop_at("open", REFUSED)
+    with pytest.raises(RolloutFailed, match="one new version at a time"):
+        await bench.work()
+    assert (await bench.work(how="resume")).rollout is not None
+    assert bench.calls.made == [*STEPS[:7], "open", "discard", "stage", "open"]
+    assert (await bench.told_of("stage"))[0] == "done"
+
+
+async def test_what_cannot_be_unloaded_after_a_refused_rollout_changes_no_outcome(bench: Bench) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    bench.stop_at_each({"open": REFUSED, "discard": AWAY})
+    with pytest.raises(RolloutFailed, match="one new version at a time"):
+        await bench.work()
+    row = RetrainingRow
+    assert await bench.all(row, row.state, row.reasons) == [
+        ("failed", ["RolloutFailed: one new version at a time"])
+    ]
+
+
+async def test_a_worker_stopped_while_it_unloads_leaves_a_run_that_stages_again(bench: Bench) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    bench.stop_at_each({"open": REFUSED, "discard": asyncio.CancelledError()})
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    assert (await bench.work("w2")).rollout is not None
+    assert bench.calls.made[-3:] == ["discard", "stage", "open"]
 
 
 class Restarting(Database):
