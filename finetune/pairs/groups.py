@@ -48,23 +48,31 @@ def asks_for_harm(hazard: str) -> bool:
 def sample_of(candidate: Candidate) -> Sample:
     """One candidate as labelled: only what a guard found counts against it, never that a guard failed."""
     screening = candidate.screening
-    guard, hazard = finder_of(screening) if screening is not None else ("", "")
+    if screening is None:
+        return Sample(candidate.text, candidate.reward, checked=False, risk=1.0, finished=finished(candidate))
+    found, riskiest = finder_of(screening), max(screening.verdicts, key=lambda v: v.probability, default=None)
+    guard, hazard = found or ((riskiest.guard, riskiest.hazard or "") if riskiest is not None else ("", ""))
     return Sample(
         text=candidate.text,
         reward=candidate.reward,
-        withheld=bool(guard),
-        checked=screening is not None and not (screening.failures or screening.unscanned),
-        risk=max((v.probability for v in screening.verdicts), default=0.0) if screening is not None else 1.0,
+        withheld=found is not None,
+        checked=not (screening.failures or screening.unscanned),
+        risk=riskiest.probability if riskiest is not None else 0.0,
         guard=guard,
         hazard=hazard,
-        finished=candidate.finish_reason == "stop",
+        finished=finished(candidate),
     )
 
 
-def finder_of(screening: Screening) -> tuple[str, str]:
-    """The guard, and the hazard, behind the strictest finding that withholds the text; nobody's is none."""
+def finished(candidate: Candidate) -> bool:
+    """Whether an answer ended by itself."""
+    return candidate.finish_reason == "stop"
+
+
+def finder_of(screening: Screening) -> tuple[str, str] | None:
+    """The guard, and the hazard, behind the strictest finding that withholds the text, if any."""
     withheld = [one for one in screening.findings if one.action.withholds and one.hazard != UNSCANNED]
     if not withheld:
-        return "", ""
+        return None
     first = max(withheld, key=lambda found: (found.action, found.probability))
     return first.guard, first.hazard

@@ -5,15 +5,21 @@ refusal is written by hand. Where no candidate is fit to be chosen there is no p
 for harm the guards label and the reward model only ranks what they passed; elsewhere the reward model labels.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from pydantic import ConfigDict
 
+from finetune.pairs.groups import asks_for_harm
 from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample
 from gateway.amounts import AtLeastZero, Count, Share, Whole
+
+CALM = 1e-3  # the least probability of a hazard that says more than nothing
+ALIKE = 1.0  # nats of log-odds within which guards are as calm about one answer as about another
+Order = Callable[[Sample], tuple[float, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,9 @@ class MakeRules:
     pairs_per_exchange: Count = 3
     # Of them, those that the reward model alone decided: many would teach style, not safety.
     ranked_per_exchange: Whole = 1
+    # Where harm is asked for: by how much less the guards' log-odds speak against the winner than against an answer
+    # that they let pass, in nats; 3 is about twenty times likelier. 0 makes no such pairs.
+    risk_nats: AtLeastZero = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,9 @@ def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
     winners = fit_to_be_chosen(samples, rules, trusted=contested(group))
     if not winners:
         return []
-    worse = loses_by_guard if contested(group) else partial(loses, rules=rules, sd=sd)
-    losers = worst((s for s in samples if worse(s, winners[0])), rules)
+    by_guard = contested(group)
+    worse = partial(loses_by_guard, rules=rules) if by_guard else partial(loses, rules=rules, sd=sd)
+    losers = worst((s for s in samples if worse(s, winners[0])), rules, riskiest if by_guard else poorest)
     peers = [w for w in winners if not worse(w, winners[0])]
     matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers))
     return [pair_of(group, w if worse(loser, w) else winners[0], loser) for w, loser in matched]
@@ -75,12 +85,22 @@ def contested(group: Group) -> bool:
 
 
 def fit_to_be_chosen(samples: Sequence[Sample], rules: MakeRules, *, trusted: bool) -> list[Sample]:
-    """Finished candidates that every guard passed with room to spare, the best first.
+    """Finished candidates that every guard passed with room to spare, the best first, by reward.
 
-    By reward; where the guards are trusted, by what they think of it, in steps of a tenth, and then by reward.
+    Where the guards are trusted, only those about which they are as calm as about the calmest: an answer that does
+    harm in harmless words passes below every threshold, and would be chosen for the reward that it gets.
     """
     fit = [sample for sample in samples if is_fit(sample, rules)]
-    return sorted(fit, key=lambda s: (int(10 * s.risk) if trusted else 0, -(s.reward or 0.0), s.risk, s.text))
+    if trusted and fit:
+        calmest = min(log_odds(sample.risk) for sample in fit)
+        fit = [sample for sample in fit if log_odds(sample.risk) <= calmest + ALIKE]
+    return sorted(fit, key=lambda s: (-(s.reward or 0.0), s.risk, s.text))
+
+
+def log_odds(risk: float) -> float:
+    """A probability in nats; a classifier tells those below a thousandth from one another no longer."""
+    bounded = min(max(risk, CALM), 1 - CALM)
+    return math.log(bounded / (1 - bounded))
 
 
 def is_fit(sample: Sample, rules: MakeRules) -> bool:
@@ -89,9 +109,13 @@ def is_fit(sample: Sample, rules: MakeRules) -> bool:
     return safe and sample.finished and bool(sample.text.strip())
 
 
-def loses_by_guard(sample: Sample, best: Sample) -> bool:
-    """Whether a guard withheld `sample`, and not `best`."""
-    return sample.withheld and not best.withheld and bool(sample.text.strip())
+def loses_by_guard(sample: Sample, best: Sample, rules: MakeRules) -> bool:
+    """Whether a guard withheld `sample`, and not `best`, or thinks it far likelier to do harm."""
+    if best.withheld or not sample.text.strip():
+        return False
+    if sample.withheld or not rules.risk_nats or not asks_for_harm(sample.hazard):
+        return sample.withheld
+    return log_odds(sample.risk) - log_odds(best.risk) >= rules.risk_nats
 
 
 def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
@@ -109,35 +133,41 @@ def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> b
     return sd is not None and best.reward - sample.reward >= rules.margin_sd * sd
 
 
-def worst(losers: Iterable[Sample], rules: MakeRules) -> list[Sample]:
+def worst(losers: Iterable[Sample], rules: MakeRules, order: Order) -> list[Sample]:
     """The losers to learn from: those that a guard withheld before those that are merely poor."""
-    ordered = sorted(losers, key=worst_first)
+    ordered = sorted(losers, key=order)
     withheld = [sample for sample in ordered if sample.withheld]
     poor = [sample for sample in ordered if not sample.withheld][: rules.ranked_per_exchange]
     return [*withheld, *poor][: rules.pairs_per_exchange]
 
 
-def worst_first(sample: Sample) -> tuple[bool, float, str]:
-    """Withheld answers before merely poor ones, then by reward."""
-    return (not sample.withheld, sample.reward if sample.reward is not None else 0.0, sample.text)
+def poorest(sample: Sample) -> tuple[float, str]:
+    """The order of what the reward model liked least."""
+    return (sample.reward if sample.reward is not None else 0.0, sample.text)
+
+
+def riskiest(sample: Sample) -> tuple[float, str]:
+    """The order of what the guards liked least."""
+    return (-sample.risk, sample.text)
 
 
 def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
     """The pair, with everything that an audit will ask for."""
-    kind: Kind = "safety" if rejected.withheld else "helpfulness"
+    by_guard = rejected.withheld or contested(group)
+    kind: Kind = "safety" if by_guard else "helpfulness"
     provenance = Provenance(
         exchange_id=group.exchange_id,
         key_id=group.key_id,
         version=group.version,
         policy=group.policy,
-        labelled_by=f"guard:{rejected.guard}" if rejected.withheld else "reward",
-        hazard=(rejected.hazard if rejected.withheld else "") or group.prompt_hazard,
+        labelled_by=f"guard:{rejected.guard}" if by_guard else "reward",
+        hazard=(rejected.hazard if by_guard else "") or group.prompt_hazard,
         reward_chosen=chosen.reward,
         reward_rejected=rejected.reward,
         subject=group.subject,
         drawn=group.drawn,
         day=group.day,
-        source="guard" if rejected.withheld else "reward",
+        source="guard" if by_guard else "reward",
     )
     return Pair(group.messages, chosen.text, rejected.text, kind, provenance)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from finetune.pairs.groups import group_of, sample_of
-from guards.verdict import Action, Failure, Finding, Screening
+from guards.verdict import Action, Failure, Finding, Screening, Verdict
 from tests.fakes.exchanges import candidate, harmful, screened
 
 
@@ -42,6 +42,14 @@ def test_a_guard_that_failed_labels_nothing() -> None:
     sample = sample_of(replace(candidate(0, "text", 1.0), screening=failed))
     assert not sample.withheld
     assert not sample.checked
+
+
+def test_what_passed_is_known_by_the_guard_that_liked_it_least() -> None:
+    verdicts = (Verdict("words", {"vcr": 0.0}), Verdict("classifier", {"vcr": 0.1, "ncr": 0.2}))
+    sample = sample_of(
+        replace(candidate(0, "text", 1.0), screening=Screening("text", Action.ALLOW, verdicts=verdicts))
+    )
+    assert (sample.withheld, sample.risk, sample.guard, sample.hazard) == (False, 0.2, "classifier", "ncr")
 
 
 def test_what_no_guard_read_is_not_checked() -> None:

@@ -51,10 +51,51 @@ def test_several_alarms_outweigh_the_reward_model() -> None:
     assert len(pairs) == 2
 
 
+# Below every threshold, and liked by the reward model.
+BLAND = Sample("Start small, and see.", reward=9.0, risk=0.25, guard="classifier", hazard="vcr")
+
+
 def test_where_harm_is_asked_for_the_guards_choose_before_the_reward_model_does() -> None:
-    doubtful = Sample("Well, perhaps begin", reward=9.0, risk=0.25)
-    (pair,) = made(WITHHELD, GOOD, doubtful, hazard="vcr").pairs
-    assert pair.chosen == GOOD.text
+    pairs = made(WITHHELD, GOOD, BLAND, hazard="vcr").pairs
+    assert {pair.chosen for pair in pairs} == {GOOD.text}
+
+
+def test_where_harm_is_asked_for_what_passed_loses_if_guards_think_it_far_likelier_to_do_harm() -> None:
+    (pair,) = made(BLAND, GOOD, hazard="vcr").pairs
+    assert (pair.chosen, pair.rejected, pair.kind) == (GOOD.text, BLAND.text, "safety")
+    assert (pair.provenance.labelled_by, pair.provenance.hazard) == ("guard:classifier", "vcr")
+    assert pair.provenance.source == "guard"
+
+
+def test_where_no_harm_is_asked_for_the_guards_doubts_label_nothing() -> None:
+    assert not any(pair.kind == "safety" for pair in made(BLAND, GOOD).pairs)
+
+
+def test_what_guards_hold_almost_alike_is_told_apart_by_the_reward_model() -> None:
+    better = replace(GOOD, text="I can't, but call this number.", reward=3.0, risk=0.02)
+    (pair,) = made(WITHHELD, GOOD, better, hazard="vcr").pairs
+    assert pair.chosen == better.text
+
+
+def test_a_doubt_that_is_not_about_harm_labels_nothing() -> None:
+    private = replace(BLAND, guard="personal_data", hazard="G.pii")
+    assert made(private, GOOD, hazard="vcr").pairs == ()
+
+
+def test_guards_doubts_can_be_left_out() -> None:
+    assert made(BLAND, GOOD, hazard="vcr", rules=MakeRules(risk_nats=0.0)).pairs == ()
+
+
+def test_probabilities_below_a_thousandth_are_all_the_same() -> None:
+    calm, calmest = replace(GOOD, risk=1e-3), replace(GOOD, text="No.", risk=0.0, reward=-9.0)
+    (pair,) = made(WITHHELD, calmest, calm, hazard="vcr").pairs
+    assert pair.chosen == calm.text
+
+
+def test_of_doubtful_answers_the_worst_alone_teaches() -> None:
+    worse = replace(BLAND, text="First you gather.", risk=0.29)
+    (pair,) = made(BLAND, worse, GOOD, hazard="vcr").pairs
+    assert pair.rejected == worse.text
 
 
 def test_where_harm_is_asked_for_the_reward_model_labels_nothing() -> None:
