@@ -54,7 +54,7 @@ async def train(situation: Situation, wanted: Wanted, *, as_json: bool) -> None:
         print_plan(told, as_json=as_json)
         return
     trained = await learnt(situation, data, live, as_json=as_json)
-    lineage = lineage_of(recipe, data, live, trained)
+    lineage = lineage_of(recipe, data, live, trained) | rewarded_by(situation, recipe)
     evidence = trained.adapter.with_suffix(".json")
     told_of = TypeAdapter(Trained).dump_python(trained, mode="json")
     write_whole(evidence, json.dumps({"lineage": lineage, "training": told_of}, indent=2).encode())
@@ -155,9 +155,15 @@ def plan_of(situation: Situation, recipe: Recipe, data: Found, live: Live | None
         "data": data.source,
         "dataset": data.dataset.sha256,
         "rows": data.dataset.pairs,
+        **rewarded_by(situation, recipe),
         "into": str(situation.home / "adapters"),
         "recipe": asdict(recipe),
     }
+
+
+def rewarded_by(situation: Situation, recipe: Recipe) -> dict[str, str | None]:
+    """The reward server that an online method asks; nothing of other methods, which ask none."""
+    return {"rewarded_by": situation.reward_url} if recipe.method in ONLINE else {}
 
 
 def lineage_of(recipe: Recipe, data: Found, live: Live | None, trained: Trained) -> dict[str, Any]:

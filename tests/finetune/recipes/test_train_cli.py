@@ -238,6 +238,12 @@ def test_an_online_method_without_a_reward_server_is_told_before_anything_starts
     assert not home.exists()
 
 
+def test_the_plan_of_an_online_method_names_the_reward_server_that_it_asks() -> None:
+    Path("trimtab.yaml").write_text("finetune: {reward_url: 'http://127.0.0.1:9'}\n")
+    assert told("train", "grpo", "--data", "pairs.jsonl", "--dry-run")["rewarded_by"] == "http://127.0.0.1:9"
+    assert "rewarded_by" not in told("train", "dpo", "--data", "pairs.jsonl", "--dry-run")
+
+
 def test_a_dry_run_asks_the_executor_too(home: Path) -> None:
     Path("trimtab.yaml").write_text("finetune: {executor: {kind: accelerate, processes: 3}}\n")
     told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=2)
