@@ -42,6 +42,7 @@ from finetune.rollout.book import Book
 from finetune.rollout.judging import refused
 from finetune.runs import this_worker
 from finetune.settings import Situation
+from finetune.train.contract import RATED
 from finetune.wiring import opened, reward_server, room_of, source_of
 from finetune.worker import work
 from gateway.ledger.database import Database
@@ -95,7 +96,7 @@ async def look(situation: Situation, database: Database) -> Preview:
     plan, told = situation.plan, situation.settings
     asked = room_of(situation, None, Silence()).by_exam(plan.exam)
     source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster_at(told.jobs_on_ray))
-    return await source.preview(plan.make, plan.filters, asked)
+    return await source.preview(plan.make, plan.filters, asked, thumbs=plan.recipe.method in RATED)
 
 
 def worth_training(found: Preview, fewest: int) -> int:
@@ -113,6 +114,7 @@ async def preview(situation: Situation, *, as_json: bool) -> None:
     told: dict[str, Any] = {
         "exchanges": found.exchanges,
         "pairs": len(found.kept.pairs),
+        "ratings": found.ratings,
         "new": len(found.fresh),
         "needed": need,
         "enough": len(found.kept.pairs) >= need,

@@ -22,7 +22,7 @@ from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered
 from finetune.rollout.gate import Decision
 from finetune.rollout.judging import Case, judge
 from finetune.runs import Run
-from finetune.train.contract import Trained, Trainer
+from finetune.train.contract import RATED, Trained, Trainer
 from gateway.ledger.contract import LedgerFailed
 
 log = logging.getLogger(__name__)
@@ -136,11 +136,12 @@ async def draw(old: Live, plan: Plan, tools: Tools) -> Drawn:
 
 
 async def freeze(plan: Plan, tools: Tools) -> Dataset:
-    """All pairs that may be trained on, frozen; nothing that an exam asks is among them.
+    """All pairs that may be trained on, frozen, and thumbs where the method takes them; no exam's prompt is among them.
 
     Pairs that are too few to train on stay new: they count towards the next retraining.
     """
-    dataset = await tools.pairs.freeze(plan.filters, tools.examiner.by_exam(plan.exam), plan.datasets)
+    asked, thumbs = tools.examiner.by_exam(plan.exam), plan.recipe.method in RATED
+    dataset = await tools.pairs.freeze(plan.filters, asked, plan.datasets, thumbs=thumbs)
     if dataset.pairs >= plan.fewest_pairs:
         await tools.pairs.spend(dataset)
     return dataset
@@ -203,6 +204,7 @@ def lineage_of(
         "parent": old.version,
         "dataset": dataset.sha256,
         "pairs": dataset.pairs,
+        "ratings": dataset.ratings,
         "adapter": trained.digest,
         "anchor": run.parameters.get("recipe", {}).get("anchor", "base"),  # `last` is the parent
         "recipe": run.parameters.get("recipe", {}),

@@ -28,7 +28,7 @@ async def show_all(situation: Situation, limit: int, *, as_json: bool) -> None:
         print_json({"datasets": found})
         return
     table = Table(title="Datasets", title_justify="left")
-    for column in ("dataset", "frozen", "pairs", "kinds", "state"):
+    for column in ("dataset", "frozen", "rows", "kinds", "state"):
         table.add_column(column)
     for row in found:
         kinds = ", ".join(f"{count} {kind}" for kind, count in row["counts"].get("kinds", {}).items())
@@ -80,10 +80,10 @@ async def freeze_thumbs(situation: Situation, *, as_json: bool) -> None:
         exams = room_of(situation, None, Silence()).by_exam(plan.exam)
         frozen = await source.freeze(plan.filters, exams, plan.datasets)
     if as_json:
-        print_json({"sha256": frozen.sha256, "rows": frozen.pairs, "dropped": frozen.dropped})
+        print_json({"sha256": frozen.sha256, "rows": frozen.rows, "dropped": frozen.dropped})
         return
     lost = ", ".join(f"{count} {name}" for name, count in frozen.dropped.items() if count)
-    told = f"{frozen.pairs} ratings, frozen as {frozen.sha256[:12]}" + (
+    told = f"{frozen.rows} ratings, frozen as {frozen.sha256[:12]}" + (
         f" (filters took: {lost})" if lost else ""
     )
     Console().print(told, highlight=False)

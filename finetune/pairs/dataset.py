@@ -22,23 +22,32 @@ class Dataset:
     pairs: int
     kinds: dict[str, int]
     dropped: dict[str, int]  # what the filters took, by reason
+    ratings: int = 0  # answers with one side alone, beside the pairs
+
+    @property
+    def rows(self) -> int:
+        """Lines of the file."""
+        return self.pairs + self.ratings
 
     @property
     def told(self) -> str:
         """One line for people."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
-        return f"{self.pairs} pairs ({kinds or 'none'}), frozen as {self.sha256[:12]}"
+        rated = f" and {self.ratings} ratings" if self.ratings else ""
+        return f"{self.pairs} pairs{rated} ({kinds or 'none'}), frozen as {self.sha256[:12]}"
 
 
 def freeze(pairs: Sequence[Pair], folder: Path, dropped: Mapping[str, int]) -> Dataset:
-    """Write pairs, ordered by id, to `folder/SHA256.jsonl`; writing the same pairs again changes nothing."""
+    """Write pairs and ratings, ordered by id, to `folder/SHA256.jsonl`; writing the same again changes nothing."""
     ordered = sorted(pairs, key=lambda pair: pair.id)
     data = "".join(line_of(pair) for pair in ordered).encode()
     digest = hashlib.sha256(data).hexdigest()
     path = folder / f"{digest}.jsonl"
     if not path.exists():
         write_whole(path, data)
-    return Dataset(path, digest, len(ordered), dict(Counter(pair.kind for pair in ordered)), dict(dropped))
+    whole = sum(pair.whole for pair in ordered)
+    kinds: dict[str, int] = dict(Counter(pair.kind for pair in ordered))
+    return Dataset(path, digest, whole, kinds, dict(dropped), ratings=len(ordered) - whole)
 
 
 def thaw(path: Path) -> list[Pair]:
@@ -56,7 +65,7 @@ def row_of(pair: Pair) -> dict[str, Any]:
     return {
         "id": pair.id,
         "prompt": [dict(message) for message in pair.messages],
-        **(both if pair.chosen and pair.rejected else rating),
+        **(both if pair.whole else rating),
         "kind": pair.kind,
         "provenance": asdict(pair.provenance),
     }

@@ -16,7 +16,7 @@ from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow, ErasureRo
 
 
 async def enter(
-    connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair], kind: str = "pairs"
+    connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair], kind: str | None = None
 ) -> None:
     """Write down what a dataset holds; the same dataset is entered once."""
     known = select(DatasetRow.sha256).where(DatasetRow.sha256 == dataset.sha256)
@@ -24,9 +24,9 @@ async def enter(
         return
     row = {
         "sha256": dataset.sha256,
-        "kind": kind,
+        "kind": kind or kind_of(dataset),
         "path": str(dataset.path),
-        "rows": dataset.pairs,
+        "rows": dataset.rows,
         "counts": counts_of(dataset, pairs),
         "created_at": datetime.now(UTC),
     }
@@ -34,6 +34,11 @@ async def enter(
     if pairs:
         held = [{"dataset": dataset.sha256, "pair": pair.id} for pair in pairs]
         await connection.execute(insert(DatasetPairRow), held)
+
+
+def kind_of(dataset: Dataset) -> str:
+    """What its rows are."""
+    return "pairs and ratings" if dataset.ratings else "pairs"
 
 
 def counts_of(dataset: Dataset, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def counts_of(dataset: Dataset, pairs: Sequence[Pair]) -> dict[str, Any]:
         "hazards": dict(Counter(pair.provenance.hazard or "none" for pair in pairs)),
         "labelled_by": dict(Counter(pair.provenance.labelled_by.split(":")[0] for pair in pairs)),
         "dropped": dict(dataset.dropped),
-        "labels": dict(Counter(label_of(pair) for pair in pairs if not (pair.chosen and pair.rejected))),
+        "labels": dict(Counter(label_of(pair) for pair in pairs if not pair.whole)),
     }
 
 

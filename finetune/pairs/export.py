@@ -27,6 +27,9 @@ SCHEMA = pa.schema(
 RATED = pa.schema(
     [SCHEMA.field("prompt"), ("completion", pa.list_(TURN)), ("label", pa.bool_()), *list(SCHEMA)[3:]]
 )
+BOTH = pa.schema(
+    [*list(SCHEMA)[:3], *list(RATED)[1:]]
+)  # each row has chosen and rejected, or completion and label
 CARD = """---
 task_categories: [text-generation]
 tags: [preference, {method}, trl, trimtab]
@@ -65,6 +68,14 @@ OF_RATINGS = {
     "what": "ratings, of users' thumbs",
     "columns": "| `prompt`, `completion`, `label` | conversations as TRL's KTO takes them; true is a good answer |",
 }
+OF_BOTH = {
+    "method": "kto",
+    "title": "Preference pairs and ratings",
+    "what": "rows: pairs, and ratings of users' thumbs",
+    "columns": "| `prompt`, `chosen`, `rejected` | of a pair; else null |\n"
+    "| `prompt`, `completion`, `label` | of a rating; else null |",
+}
+CARDS = {"pairs": OF_PAIRS, "ratings": OF_RATINGS, "pairs and ratings": OF_BOTH}
 
 
 def export(row: Mapping[str, Any], folder: Path) -> Path:
@@ -81,7 +92,8 @@ def export(row: Mapping[str, Any], folder: Path) -> Path:
 def table_of(pairs: Sequence[Pair]) -> Any:
     """The pairs in columns."""
     rows = [row_of(pair) for pair in pairs]
-    schema = RATED if rows and "label" in rows[0] else SCHEMA
+    shapes = {"label" in row for row in rows}
+    schema = BOTH if len(shapes) == 2 else RATED if True in shapes else SCHEMA
     told = [
         {name: row[name] for name in schema.names if name in row}
         | {"source": pair.provenance.source, "provenance": json.dumps(asdict(pair.provenance))}
@@ -94,7 +106,7 @@ def card_of(row: Mapping[str, Any]) -> str:
     """The card of a dataset, from its row in the ledger."""
     tables = "\n\n".join(counted(name, row["counts"][name]) for name in row["counts"] if row["counts"][name])
     return CARD.format(
-        **(OF_RATINGS if row["kind"] == "ratings" else OF_PAIRS),
+        **CARDS[row["kind"]],
         short=row["sha256"][:12],
         sha256=row["sha256"],
         rows=row["rows"],

@@ -86,6 +86,11 @@ class Pair:
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     @property
+    def whole(self) -> bool:
+        """Whether both sides are said; a rating has one alone."""
+        return bool(self.chosen and self.rejected)
+
+    @property
     def liked(self) -> bool:
         """Of a rating, which has one side alone, whether it is a good answer."""
         return not self.rejected

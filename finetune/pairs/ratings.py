@@ -107,16 +107,21 @@ class RatingSource:
 
     async def freeze(self, rules: FilterRules, exams: Exams, folder: Path) -> Dataset:
         """Filter the ratings that stand, freeze what is left, and enter the dataset in the ledger."""
+        filtered = await self.filtered(rules, exams)
+        async with self.database.write() as connection:
+            ratings = await kept(connection, filtered.pairs)
+        frozen = await asyncio.to_thread(freeze, ratings, folder, filtered.dropped)
+        async with self.database.write() as connection:
+            await datasets.enter(connection, frozen, ratings, "ratings")
+        return frozen
+
+    async def filtered(self, rules: FilterRules, exams: Exams) -> Filtered:
+        """The ratings that stand and are fit for training."""
         ratings = await self.standing(rules.quarantine_hours)
         async with self.database.read() as connection:
             newest = select(VersionRow.id).order_by(VersionRow.created_at.desc())
             versions = list(await connection.scalars(newest))
-        filtered = await asyncio.to_thread(filter_ratings, ratings, exams, rules, Known(versions))
-        frozen = await asyncio.to_thread(freeze, filtered.pairs, folder, filtered.dropped)
-        async with self.database.write() as connection:
-            await keep(connection, filtered.pairs)
-            await datasets.enter(connection, frozen, filtered.pairs, "ratings")
-        return frozen
+        return await asyncio.to_thread(filter_ratings, ratings, exams, rules, Known(versions))
 
     async def standing(self, quarantine_hours: float = 0.0) -> list[Pair]:
         """The ratings of whoever may be learnt from, the oldest exchange first; what was erased is gone."""
@@ -129,6 +134,16 @@ class RatingSource:
         async with self.database.read() as connection:
             gone = set(await connection.scalars(select(PairRow.id).where(PairRow.erased_at.is_not(None))))
         return [each for each in found if each.id not in gone]
+
+
+async def kept(connection: AsyncConnection, ratings: Sequence[Pair]) -> list[Pair]:
+    """Keep ratings in the ledger; those that are there and whole: nothing is frozen that an erasure overtook."""
+    await keep(connection, ratings)
+    ids, alive = [each.id for each in ratings], set[str]()
+    for start in range(0, len(ids), PAGE):
+        some = PairRow.id.in_(ids[start : start + PAGE])
+        alive.update(await connection.scalars(select(PairRow.id).where(some, PairRow.erased_at.is_(None))))
+    return [each for each in ratings if each.id in alive]
 
 
 async def rated(connection: AsyncConnection, window: int, until: datetime) -> list[int]:

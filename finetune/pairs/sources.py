@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.exams.contract import Rewards
 from finetune.pairs import datasets
+from finetune.pairs.beside import beside
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.pairs.desk import PAGE, Job, Page, Read, made, read_page
 from finetune.pairs.draw import wanting
@@ -27,6 +28,7 @@ from finetune.pairs.kept import keep, pair_from, withdrawn
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.on_ray import made_on_ray
 from finetune.pairs.pair import Group, Pair
+from finetune.pairs.ratings import RatingSource, kept
 from finetune.pairs.red_team import read_findings, with_rejected
 from finetune.pairs.score import late_rewards
 from finetune.pairs.spread import Spread, spread_in, spread_of
@@ -64,6 +66,7 @@ class Preview:
     skipped: dict[str, int]
     kept: Filtered
     fresh: tuple[Pair, ...]
+    ratings: int = 0  # of thumbs, beside the pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,18 @@ class PairSource:
         skipped += Counter(of_drawn.skipped)
         return Gathered(count, total + len(of_drawn.pairs) + len(told), new, dict(skipped), sd)
 
-    async def freeze(self, rules: FilterRules, exams: Exams, folder: Path) -> Dataset:
-        """Filter all kept pairs, freeze what is left, and enter the dataset in the ledger."""
+    async def freeze(
+        self, rules: FilterRules, exams: Exams, folder: Path, *, thumbs: bool = False
+    ) -> Dataset:
+        """Filter all kept pairs, and thumbs beside them where asked; freeze them, and enter them in the ledger."""
         filtered = await self.filtered(rules, exams)
-        frozen = await asyncio.to_thread(freeze, filtered.pairs, folder, filtered.dropped)
-        await self._write(partial(datasets.enter, dataset=frozen, pairs=filtered.pairs))
+        found: Sequence[Pair] = filtered.pairs
+        if thumbs:
+            filtered = await self._with_ratings(filtered, rules, exams)
+            ratings = [each for each in filtered.pairs if not each.whole]
+            found = (*found, *await self._write(partial(kept, ratings=ratings)))
+        frozen = await asyncio.to_thread(freeze, found, folder, filtered.dropped)
+        await self._write(partial(datasets.enter, dataset=frozen, pairs=found))
         return frozen
 
     async def fit(self, dataset: Dataset) -> bool:
@@ -150,7 +160,9 @@ class PairSource:
 
         return await self._read(found)
 
-    async def preview(self, make: MakeRules, filters: FilterRules, exams: Exams) -> Preview:
+    async def preview(
+        self, make: MakeRules, filters: FilterRules, exams: Exams, *, thumbs: bool = False
+    ) -> Preview:
         """What gathering and freezing would give, with nothing written."""
         seqs = await self._telling()
         sd = (await self._spread(seqs)).sd
@@ -159,10 +171,14 @@ class PairSource:
         skipped = sum((page.skipped for page in pages), Counter[str]())
         erased = await self._ids(select(PairRow.id).where(PairRow.erased_at.is_not(None)))
         known = {pair.id: pair for pair in (*await self.pairs(), *found) if pair.id not in erased}
-        kept = await asyncio.to_thread(filter_pairs, list(known.values()), exams, filters)
+        fit = await asyncio.to_thread(filter_pairs, list(known.values()), exams, filters)
         used = await self.used()
-        fresh = tuple(pair for pair in kept.pairs if pair.id not in used)
-        return Preview(len(seqs), dict(skipped), kept, fresh)
+        fresh = tuple(pair for pair in fit.pairs if pair.id not in used)
+        if not thumbs:
+            return Preview(len(seqs), dict(skipped), fit, fresh)
+        both = await self._with_ratings(fit, filters, exams)
+        ratings = len(both.pairs) - len(fit.pairs)
+        return Preview(len(seqs), dict(skipped), Filtered(fit.pairs, both.dropped), fresh, ratings)
 
     async def poor(self, rules: MakeRules, most: int) -> list[Group]:
         """Flagged exchanges that gave and give no pair, the latest `most`: what is worth asking again."""
@@ -179,8 +195,10 @@ class PairSource:
         return found[:most]
 
     async def paired(self) -> set[str]:
-        """The ids of exchanges that have given pairs."""
-        return await self._ids(select(PairRow.exchange_id).where(PairRow.exchange_id.is_not(None)))
+        """The ids of exchanges that have given pairs, those that were erased since among them; ratings are none."""
+        row = PairRow
+        whole = or_(row.erased_at.is_not(None), (row.chosen != "") & (row.rejected != ""))
+        return await self._ids(select(row.exchange_id).where(row.exchange_id.is_not(None), whole))
 
     async def used(self) -> set[str]:
         """The ids of pairs that some training has had."""
@@ -199,6 +217,12 @@ class PairSource:
         if self.cluster is None or len(pages) < 2:
             return made(job, pages, self.jobs)
         return made_on_ray(job, pages, self.jobs, self.cluster)
+
+    async def _with_ratings(self, pairs: Filtered, rules: FilterRules, exams: Exams) -> Filtered:
+        """Pairs that are fit for training, and beside them what thumbs say of other answers."""
+        source = RatingSource(self.database, self.window)
+        ratings = await while_away(partial(source.filtered, rules, exams), self.patience_seconds)
+        return await asyncio.to_thread(beside, pairs, ratings, rules)
 
     async def _page(self, seqs: Sequence[int]) -> list[Read]:
         return await while_away(partial(read_page, self.database, seqs), self.patience_seconds)

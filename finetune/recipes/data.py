@@ -44,16 +44,17 @@ async def found(situation: Situation, told: str, method: str) -> Found:
         return imported(path, method, situation.home / "datasets")
     async with ledger(situation) as database:
         if told == LATEST:
-            kinds = ("pairs", "ratings") if method == "kto" else ("pairs",)
             rows = [
-                row for row in await listed(database, 1000) if not row["erased_at"] and row["kind"] in kinds
+                row
+                for row in await listed(database, 1000)
+                if not row["erased_at"] and (row["kind"] == "pairs" or method == "kto")
             ]
             if not rows:
                 raise FinetuneFailed("the ledger has no dataset yet; `trimtab finetune run` freezes one")
             row = rows[0]
         else:
             row = await one(database, told)
-    if row["kind"] == "ratings" and method != "kto":
+    if row["kind"] != "pairs" and method != "kto":
         raise FinetuneFailed(
             f"dataset {row['sha256'][:12]} holds ratings, which method kto alone learns from"
         )
@@ -70,7 +71,9 @@ def frozen(row: dict[str, Any]) -> Dataset:
     except OSError as error:
         raise DatasetDamaged(f"dataset {name} cannot be read: {error}") from None
     counts = row["counts"]
-    return Dataset(path, row["sha256"], row["rows"], counts.get("kinds", {}), counts.get("dropped", {}))
+    rated = sum(counts.get("labels", {}).values())
+    kinds, dropped = counts.get("kinds", {}), counts.get("dropped", {})
+    return Dataset(path, row["sha256"], row["rows"] - rated, kinds, dropped, rated)
 
 
 def imported(path: Path, method: str, folder: Path) -> Found:

@@ -83,7 +83,8 @@ def learnt(lineage: Json) -> str:
     if "dataset" not in lineage or "pairs" not in lineage:
         return ""
     method = (lineage.get("recipe") or {}).get("method", "")
-    return f"{lineage['pairs']} rows by {method or 'an unknown method'}, dataset {lineage['dataset'][:12]}"
+    rows = lineage["pairs"] + lineage.get("ratings", 0)
+    return f"{rows} rows by {method or 'an unknown method'}, dataset {lineage['dataset'][:12]}"
 
 
 def anchored(anchor: str | None, parent: str | None) -> str:
@@ -98,14 +99,14 @@ def data(story: Story) -> Iterator[Chapter]:
     if found is None:
         return
     counts = found["counts"]
-    lead = f"{found['rows']} pairs, frozen {when(found['created_at'])} as {found['sha256'][:12]}."
+    lead = f"{found['rows']} {found['kind']}, frozen {when(found['created_at'])} as {found['sha256'][:12]}."
     if found["erased_at"]:
         lead += (
             f" Something in it was erased at {when(found['erased_at'])}: nothing is trained on it any more."
         )
     rows = [
         (name.replace("_", " "), what, str(count))
-        for name in ("kinds", "sources", "hazards", "dropped")
+        for name in ("kinds", "sources", "labels", "hazards", "dropped")
         for what, count in sorted(counts.get(name, {}).items(), key=lambda each: -each[1])
         if count
     ]

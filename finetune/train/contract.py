@@ -20,6 +20,7 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weights = Literal["lora", "full"]
 ONLINE = ("grpo", "rloo")
+RATED = ("kto",)  # methods that learn answers which are good or bad by themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,14 +66,12 @@ def losses_of(recipe: Recipe) -> dict[str, float]:
 
 
 def rows_of(dataset: Dataset) -> Rows:
-    """The dataset's rows in TRL's columns, those that it has: of pairs the first three."""
+    """The dataset's rows in TRL's columns, those that it has: of pairs the first three, null in ratings beside them."""
     lines = [json.loads(line) for line in dataset.path.read_bytes().splitlines()]
     if not lines:
         raise TrainingFailed(f"{dataset.path} holds no pairs")
-    rows = [
-        {column: line[column] for column in COLUMNS if column in line} | {"length": characters(line)}
-        for line in lines
-    ]
+    columns = [column for column in COLUMNS if any(column in line for line in lines)]
+    rows = [{column: line.get(column) for column in columns} | {"length": characters(line)} for line in lines]
     try:
         return Rows.from_list(rows)
     except (TypeError, ValueError) as error:

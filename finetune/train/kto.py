@@ -1,6 +1,7 @@
 """Kahneman-Tversky optimisation: answers that are good or bad by themselves, such as users' thumbs (arXiv 2402.01306).
 
-Each pair gives two: the chosen answer as a good one, the rejected as a bad one. A rating gives itself.
+Each pair gives two: the chosen answer as a good one, the rejected as a bad one. A rating gives itself. A retraining
+learns both from one dataset.
 """
 
 import math
@@ -21,7 +22,7 @@ MOST_WEIGHT = 10.0
 
 def unpaired(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row's answers, each with whether it is a good one."""
-    if "label" in row:
+    if row.get("label") is not None:
         yield {column: row[column] for column in ("prompt", "completion", "label")}
         return
     for side in ("chosen", "rejected"):

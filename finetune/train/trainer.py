@@ -152,7 +152,7 @@ def trainer_for(setup: Setup) -> Any:
 
 def probe_for(setup: Setup, trainer: Any) -> Probe | None:
     """A look at how far the policy goes from its reference, on the first answers that it is to learn."""
-    rows = (row for row in rows_of(setup.dataset) if row.get("label", True))
+    rows = (row for row in rows_of(setup.dataset) if row.get("label") is not False)
     answers = [(row["prompt"], (row.get("chosen") or row["completion"])[0]["content"]) for row in rows]
     return probe_of(trainer.model, trainer.processing_class, answers, setup.recipe.max_length)
 

@@ -39,7 +39,7 @@ class DatasetRow(Table):
     __tablename__ = "datasets"
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # pairs, ratings or prompts
+    kind: Mapped[str]  # pairs, ratings, or pairs and ratings
     path: Mapped[str]
     rows: Mapped[int]
     counts: Mapped[dict[str, Any]]  # by kind, source, language …, and what each filter took

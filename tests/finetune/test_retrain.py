@@ -34,6 +34,7 @@ from guards.verdict import Context, Screening, Segment
 from tests.fakes.exchanges import benign, candidate, exchange, harmful, screened
 from tests.fakes.retraining import Calls, FakeRegistry, FakeRollouts
 from tests.fakes.tiny_policy import make_tiny_policy
+from tests.finetune.pairs.test_ratings import thumb
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
 
@@ -173,6 +174,25 @@ async def test_the_dataset_that_a_version_names_holds_its_pairs(loop: Loop, tmp_
     pairs = thaw(tmp_path / "datasets" / f"{lineage['dataset']}.jsonl")
     assert len(pairs) == lineage["pairs"] >= 40
     assert {pair.kind for pair in pairs} == {"safety", "helpfulness"}
+
+
+async def test_by_kto_users_thumbs_are_learnt_beside_the_pairs_and_counted(
+    loop: Loop, tmp_path: Path
+) -> None:
+    towns = [
+        exchange(f"solo-{i}", f"Tell me of town {i}.", candidate(0, f"It has {i} gates.", 0.1))
+        for i in range(4)
+    ]
+    await Intake(loop.database).take(towns)
+    for number in range(4):
+        await thumb(loop.database, f"solo-{number}", 1.0 if number % 2 else -1.0)
+    loop.tools = replace(loop.tools, registrar=LedgerRegistrar(loop.database))
+    loop.plan = replace(loop.plan, recipe=replace(loop.plan.recipe, method="kto", beta=0.1))
+    outcome = await loop.run()
+    assert outcome.promoted, outcome.reasons
+    lineage = loop.registry.known[outcome.version or ""]
+    assert (lineage["pairs"] >= 40, lineage["ratings"]) == (True, 4)
+    assert all(condition["passed"] for condition in lineage["gate"])
 
 
 async def test_clients_that_write_in_other_shapes_stop_no_training(loop: Loop, tmp_path: Path) -> None:

@@ -77,11 +77,19 @@ def test_thumbs_are_frozen_by_a_command_and_learnt_by_kto_alone(home: Path) -> N
     assert "method kto alone" in asked("train", "dpo", "--data", frozen["sha256"], "--dry-run", code=2)
 
 
-def keep(home: Path, **changes: Any) -> str:
-    """A dataset in the ledger; its name."""
+def test_a_dataset_of_pairs_and_ratings_is_learnt_by_kto_alone(home: Path) -> None:
+    name = keep(home, rated=4)
+    assert told("train", "kto", "--dry-run")["rows"] == 16
+    assert "method kto alone" in asked("train", "dpo", "--data", name, "--dry-run", code=2)
+    assert "has no dataset yet" in asked("train", "dpo", "--dry-run", code=2)
+
+
+def keep(home: Path, rated: int = 0, **changes: Any) -> str:
+    """A dataset in the ledger, of whose rows some are ratings; its name."""
     source = Provenance("e", "k", "v0", "p", "guard:classifier", "vcr", 1.0, -1.0)
     asks = [({"role": "user", "content": row["prompt"]},) for row in ROWS]
-    pairs = [Pair(ask, "I am sorry.", "Sure.", "safety", source) for ask in asks]
+    said = ["" if number < rated else "Sure." for number in range(len(asks))]
+    pairs = [Pair(ask, "I am sorry.", worse, "safety", source) for ask, worse in zip(asks, said, strict=True)]
     dataset = freeze(pairs, home / "datasets", {})
 
     async def entered() -> None:
