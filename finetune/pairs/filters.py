@@ -72,7 +72,7 @@ class FilterRules:
         0  # versions back from the newest, whose answers are no longer the policy's own; 0 keeps all
     )
     quarantine_hours: AtLeastZero = (
-        0.0  # that a pair waits before it is trained on, so that floods show; 24 is wise
+        0.0  # that a pair waits, from its exchange on, before it is trained on; 24 where strangers write
     )
     quarantined_keys: tuple[str, ...] = ()  # whose pairs wait until somebody has looked
     closest_share: Share = (

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from finetune.pairs.red_team import read_findings, with_rejected
 from finetune.pairs.score import late_rewards
 from finetune.pairs.spread import Spread, spread_in, spread_of
 from finetune.pairs.telling import keep_late, tellable, telling, unscored
+from finetune.pairs.waiting import until, waiting, waits, young_among
 from finetune.patience import while_away
 from gateway.ledger.database import Database
 from gateway.ledger.tables import ExchangeRow, PairRow, VersionRow
@@ -137,20 +138,19 @@ class PairSource:
 
     async def filtered(self, rules: FilterRules, exams: Exams) -> Filtered:
         """All kept pairs that are fit for training, and old enough."""
-        until = datetime.now(UTC) - timedelta(hours=rules.quarantine_hours)
-        pairs = await self.pairs(until)
+        pairs = await self.pairs(until(rules.quarantine_hours))
         versions = await self._read(newest_versions)
         closeness = await self.closeness(pairs) if self.closeness and rules.closest_share > 0 else {}
         return await asyncio.to_thread(filter_pairs, pairs, exams, rules, Known(versions, closeness))
 
-    async def pairs(self, until: datetime | None = None) -> list[Pair]:
-        """All kept pairs of whoever may be learnt from, oldest first, made until then; what was erased is gone."""
+    async def pairs(self, moment: datetime | None = None) -> list[Pair]:
+        """All kept pairs of whoever may be learnt from, oldest first, none younger than a moment; no erased one."""
         row = PairRow
         query = select(row.prompt, row.chosen, row.rejected, row.provenance)
         query = query.where(row.erased_at.is_(None), row.id.not_in(withdrawn()))
         query = query.where(row.chosen != "", row.rejected != "")  # which ratings have not
-        if until is not None:
-            query = query.where(row.created_at <= until)
+        if moment is not None:
+            query = query.where(~waiting(moment))
 
         async def found(connection: AsyncConnection) -> list[Pair]:
             shy = await unwilling(connection)
@@ -168,9 +168,12 @@ class PairSource:
         sd = (await self._spread(seqs)).sd
         pages = await asyncio.to_thread(lambda: list(self._pages(seqs, make, sd)))
         found = [pair for page in pages for pair in page.pairs]
+        if (moment := until(filters.quarantine_hours)) is not None:
+            young = await self._read(partial(young_among, moment=moment))
+            found = [pair for pair in found if not waits(pair, young)]
         skipped = sum((page.skipped for page in pages), Counter[str]())
         erased = await self._ids(select(PairRow.id).where(PairRow.erased_at.is_not(None)))
-        known = {pair.id: pair for pair in (*await self.pairs(), *found) if pair.id not in erased}
+        known = {pair.id: pair for pair in (*await self.pairs(moment), *found) if pair.id not in erased}
         fit = await asyncio.to_thread(filter_pairs, list(known.values()), exams, filters)
         used = await self.used()
         fresh = tuple(pair for pair in fit.pairs if pair.id not in used)

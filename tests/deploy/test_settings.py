@@ -70,6 +70,11 @@ def test_a_reward_server_that_stops_is_given_the_time_it_may_need(told: str) -> 
     assert float(given.removesuffix("s")) > read_settings().drain_seconds
 
 
+@pytest.mark.parametrize("told", [("compose.yaml", "worker")], indirect=True)
+def test_in_production_nothing_is_learnt_on_the_day_that_it_was_said(told: str) -> None:
+    assert load_situation(config_of(told)).settings.filters.quarantine_hours == 24
+
+
 @on("worker")
 def test_the_worker_understands_what_it_is_told(told: str) -> None:
     situation = load_situation(config_of(told))
