@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
+from finetune.pairs.filters import POCKET_FILTERS, FilterRules
 from finetune.plan import plan_from
 from finetune.settings import SettingsInvalid, load_finetune_settings, load_situation
 from finetune.train.contract import POCKET, Recipe
@@ -126,6 +127,30 @@ def test_exams_that_the_file_does_not_name_keep_their_defaults(tmp_path: Path) -
 def test_another_base_model_is_not_asked_what_the_pocket_policy_was_taught(tmp_path: Path) -> None:
     told = load_finetune_settings(written(tmp_path, "finetune: {recipe: {base: some/model}}"))
     assert told.exam.exams == EXAMS
+
+
+def test_the_pocket_policy_learns_by_filters_of_its_own(tmp_path: Path) -> None:
+    assert load_finetune_settings().filters == POCKET_FILTERS
+    assert load_situation().plan.filters == POCKET_FILTERS
+    assert POCKET_FILTERS.refusals == 1.5
+
+
+def test_of_its_filters_those_that_are_given_are_changed(tmp_path: Path) -> None:
+    told = load_finetune_settings(written(tmp_path, "finetune: {filters: {quarantine_hours: 24}}"))
+    assert told.filters == replace(POCKET_FILTERS, quarantine_hours=24)
+    told = load_finetune_settings(written(tmp_path, "finetune: {filters: {refusals: 0}}"))
+    assert told.filters == FilterRules()
+
+
+def test_another_base_model_has_the_filters_of_large_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = written(tmp_path, "finetune: {recipe: {base: some/model}, filters: {key_share: 0.5}}")
+    assert load_finetune_settings(named).filters == FilterRules(key_share=0.5)
+    by_file = load_finetune_settings(written(tmp_path, ""), {"base": "some/model"})
+    assert by_file.filters == FilterRules()
+    monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__BASE", "some/model")
+    assert load_finetune_settings().filters == FilterRules()
 
 
 def test_an_exam_that_there_is_not_is_named(tmp_path: Path) -> None:
