@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
-from gateway.background import running
+from gateway.background import running, unbroken
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 from gateway.ledger.tables import KeyUsageRow
@@ -76,10 +76,13 @@ class Budgets:
 
     async def keep(self, database: Database) -> None:
         """Write down what was spent since, and read what all gateways have spent; raises LedgerFailed."""
+        await unbroken(self._write(database))  # what was committed and not noted would be counted again
+        self._known = await _read(database, self._clock())
+
+    async def _write(self, database: Database) -> None:
         if writing := dict(self._unwritten):
             await _add(database, writing)
             self._note(writing)
-        self._known = await _read(database, self._clock())
 
     def _note(self, written: Mapping[Account, int]) -> None:
         for account, tokens in written.items():

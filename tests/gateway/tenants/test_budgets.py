@@ -1,13 +1,17 @@
 """Budgets: enforced from memory, kept in the ledger, whole again when their period ends."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ledger.contract import LedgerFailed
+from gateway.ledger.database import Database
 from gateway.metrics import Metrics
 from gateway.tenants.budgets import Budgets, end_of, kept_budgets, period_of
 from gateway.tenants.keys import KeyStore
@@ -80,6 +84,39 @@ async def test_a_database_that_is_away_costs_no_count(store: KeyStore) -> None:
     again = Budgets()
     await again.keep(store.database)
     assert not spend(again, 60)
+
+
+class Answering(Database):
+    """A real database that has committed, and says so only when it is let go."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.committed, self.free = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        async with super().write() as connection:
+            yield connection
+        self.committed.set()
+        await self.free.wait()
+
+
+async def test_who_is_cancelled_as_a_count_is_committed_counts_it_once(store: KeyStore) -> None:
+    budgets = Budgets()
+    spend(budgets, 60)
+    database = Answering(str(store.database.url))
+    keeping = asyncio.create_task(budgets.keep(database))
+    await database.committed.wait()
+    keeping.cancel()
+    await asyncio.sleep(0)
+    database.free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    await database.close()
+    await budgets.keep(store.database)
+    again = Budgets()
+    await again.keep(store.database)
+    assert again.left("key", "day", 100) == budgets.left("key", "day", 100) == 40
 
 
 async def test_what_is_away_is_asked_again_and_counted_as_a_failure(store: KeyStore) -> None:
