@@ -9,7 +9,7 @@ FinetuneFailed              the base of all
 │   ├── StoryUnknown        nothing is known of a version of this name
 │   └── ConstitutionInvalid a constitution cannot be read, or holds something else
 ├── DrawFailed              candidates could not be drawn after the fact
-├── FindingsInvalid         a file of red-teaming's findings cannot be read
+├── FindingsInvalid         a file of red-teaming's findings cannot be read; where nothing has begun, Unready says so
 ├── TrainingFailed          training could not be done, or left nothing fit to keep
 ├── ExamFailed              its prompts, the policy or the reward server are not to be had
 ├── PolicyFailed            the policy model could not be asked

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from finetune.devices import Borrowing, Own
-from finetune.errors import TrainingFailed, Unready
+from finetune.errors import FindingsInvalid, TrainingFailed, Unready
 from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.exams.plug import Conversations
@@ -18,6 +18,7 @@ from finetune.executors.contract import Executor
 from finetune.pairs.draw import Drawer
 from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.pair import Pair
+from finetune.pairs.red_team import read_findings
 from finetune.pairs.sources import Closeness, PairSource
 from finetune.progress import Progress
 from finetune.retrain import Tools
@@ -54,6 +55,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
     if situation.reward_url is None:
         raise Unready("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     told, services = situation.settings, services_of(situation.gateway.guards.services)
+    await refuse_findings(told.red_team)
     screen = await screen_in_force(situation, database, services)
     trainer = trainer_of(situation, progress)
 
@@ -83,6 +85,14 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
+
+
+async def refuse_findings(path: Path | None) -> None:
+    """Raise Unready where a file of red-teaming is wrong: found out in the midst of a run, it would fail that."""
+    try:
+        await asyncio.to_thread(read_findings, path)
+    except FindingsInvalid as error:
+        raise Unready(str(error)) from error
 
 
 def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:

@@ -130,6 +130,18 @@ def test_a_name_that_there_is_not_ends_with_2(words: str) -> None:
     assert "nope" in asked(*words.split(), code=2)
 
 
+@pytest.mark.parametrize("words", [("run",), ("run", "--dry-run"), ("pairs",), ("revise",)], ids=" ".join)
+def test_a_wrong_file_of_red_teaming_ends_with_2_and_begins_nothing(
+    words: tuple[str, ...], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "found.jsonl").write_text('{"messages": []}\n')
+    monkeypatch.setenv("TRIMTAB_FINETUNE_RED_TEAM", "found.jsonl")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_ADMIN_KEY", "sk-admin")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_REWARD_URL", "http://127.0.0.1:9")
+    assert "finetune.red_team: found.jsonl, line 1: messages, rejected" in asked(*words, code=2)
+    assert "There was no retraining yet" in asked("status")
+
+
 def test_the_one_rule_of_exit_codes_is_told() -> None:
     assert "Exit codes, of every command" in asked("--help")
     assert "2: it cannot begin like this" in asked("run", "--help")
