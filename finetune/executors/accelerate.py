@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from finetune.executors.contract import Accelerate
-from finetune.executors.processes import Desk, run
+from finetune.executors.processes import Files, run
 from finetune.progress import Progress
 from finetune.train.contract import Job, Recipe, Trained
 
@@ -27,12 +27,12 @@ class AccelerateExecutor:
 
     async def learn(self, job: Job, progress: Progress) -> Trained:
         """Start them, listen, and stop them when cancelled; raises TrainingFailed."""
-        return await run(job, progress, lambda desk: self.command(job.recipe, desk))
+        return await run(job, progress, lambda files: self.command(job.recipe, files))
 
-    def command(self, recipe: Recipe, desk: Desk) -> list[str]:
+    def command(self, recipe: Recipe, files: Files) -> list[str]:
         """As one would type it; of processes without GPUs accelerate starts one alone, and torchrun several."""
         told = self.told
-        child = ["-m", "finetune.executors.child", str(desk.job), str(desk.talk)]
+        child = ["-m", "finetune.executors.child", str(files.job), str(files.talk)]
         if recipe.device == "cpu" and told.config is None:
             torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
             return [*torchrun, "--nproc_per_node", str(told.processes), *child]

@@ -16,12 +16,12 @@ from finetune.progress import Progress
 from finetune.train.contract import Job, Trained
 
 SWEEPS = 50  # for those that begin while others are killed, or die slowly
-MARK = "TRIMTAB_TRAINING"  # in the environment of all of a training's processes: its desk
+MARK = "TRIMTAB_TRAINING"  # in the environment of all of a training's processes: its files
 LISTEN_SECONDS, PATIENCE_SECONDS = 0.2, 40.0  # the second: to end by themselves once they are asked to
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Files:
     """The files of one training that runs elsewhere."""
 
     folder: Path
@@ -42,24 +42,24 @@ class Desk:
         return self.folder / "log"
 
 
-def desk_for(job: Job) -> Desk:
+def files_for(job: Job) -> Files:
     """A new one, beside the checkpoints, with the job in it."""
-    desk = Desk(job.folder.parent / "executors" / uuid.uuid4().hex[:12])
-    desk.folder.mkdir(parents=True)
-    desk.job.write_bytes(JOB.dump_json(job))
-    return desk
+    files = Files(job.folder.parent / "executors" / uuid.uuid4().hex[:12])
+    files.folder.mkdir(parents=True)
+    files.job.write_bytes(JOB.dump_json(job))
+    return files
 
 
-async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequence[str]]) -> Trained:
+async def run(job: Job, progress: Progress, command_for: Callable[[Files], Sequence[str]]) -> Trained:
     """Run a command until it ends, and give what it has trained; raises TrainingFailed. Cancelling ends it."""
-    desk = desk_for(job)
-    hearing = Hearing(desk.talk, progress)
-    with desk.log.open("wb") as log:
+    files = files_for(job)
+    hearing = Hearing(files.talk, progress)
+    with files.log.open("wb") as log:
         try:
             process = await asyncio.create_subprocess_exec(
                 "env",
-                f"{MARK}={desk.folder}",
-                *command_for(desk),
+                f"{MARK}={files.folder}",
+                *command_for(files),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -73,15 +73,15 @@ async def run(job: Job, progress: Progress, command_for: Callable[[Desk], Sequen
                     await asyncio.wait_for(asyncio.shield(process.wait()), LISTEN_SECONDS)
                 hearing.listen()
         finally:
-            await ended(process, desk)
+            await ended(process, files)
     found = hearing.result(
-        f"the training's processes ended with {process.returncode}; what they said is in {desk.log}"
+        f"the training's processes ended with {process.returncode}; what they said is in {files.log}"
     )
-    shutil.rmtree(desk.folder, ignore_errors=True)
+    shutil.rmtree(files.folder, ignore_errors=True)
     return found
 
 
-async def ended(process: asyncio.subprocess.Process, desk: Desk) -> None:
+async def ended(process: asyncio.subprocess.Process, files: Files) -> None:
     """Nothing of it runs any more: asked first, then killed.
 
     A launcher gives its workers sessions of their own, and where it was killed itself nobody else ends them.
@@ -92,18 +92,18 @@ async def ended(process: asyncio.subprocess.Process, desk: Desk) -> None:
             await asyncio.wait_for(asyncio.shield(process.wait()), PATIENCE_SECONDS)
     signalled(process.pid, signal.SIGKILL)
     for _ in range(SWEEPS):
-        for each in marked(desk):
+        for each in marked(files):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(each, signal.SIGKILL)
-        if not marked(desk):
+        if not marked(files):
             break
         await asyncio.sleep(LISTEN_SECONDS)
     await process.wait()
 
 
-def marked(desk: Desk) -> list[int]:
+def marked(files: Files) -> list[int]:
     """The processes of a training that run, by their environment; on Linux alone."""
-    mark, found = f"{MARK}={desk.folder}".encode(), []
+    mark, found = f"{MARK}={files.folder}".encode(), []
     for each in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):  # another's, or gone
             if mark in each.read_bytes().split(b"\0"):

@@ -16,7 +16,7 @@ from typing import Any
 from finetune.errors import TrainingFailed, reason
 from finetune.executors.contract import Ray
 from finetune.executors.jobs import Jobs
-from finetune.executors.processes import Desk, desk_for, run
+from finetune.executors.processes import Files, files_for, run
 from finetune.executors.talk import Hearing
 from finetune.progress import Progress
 from finetune.train.contract import Job, Recipe, Trained
@@ -46,23 +46,23 @@ class RayExecutor:
             return await self._submitted(job, progress)
         return await run(job, progress, self.command)
 
-    def command(self, desk: Desk) -> list[str]:
+    def command(self, files: Files) -> list[str]:
         """The driver."""
         told = json.dumps(asdict(self.told))
-        return [sys.executable, "-m", "finetune.executors.driver", str(desk.job), str(desk.talk), told]
+        return [sys.executable, "-m", "finetune.executors.driver", str(files.job), str(files.talk), told]
 
     async def _submitted(self, job: Job, progress: Progress) -> Trained:
         """The same as a job of the cluster, which joins it there."""
         from ray.job_submission import JobSubmissionClient  # noqa: PLC0415 - Ray takes seconds
 
-        desk = desk_for(job)
-        hearing = Hearing(desk.talk, progress)
+        files = files_for(job)
+        hearing = Hearing(files.talk, progress)
         there = RayExecutor(Ray(**(asdict(self.told) | {"address": "auto"})))
-        _, *arguments = there.command(desk)
+        _, *arguments = there.command(files)
         client = await asyncio.to_thread(connected, JobSubmissionClient, self.told.address)
         name, status = await Jobs(client).run(shlex.join(["python", *arguments]), hearing)
         found = hearing.result(f"Ray job {name} ended: {status}; `ray job logs {name}` tells more")
-        shutil.rmtree(desk.folder, ignore_errors=True)
+        shutil.rmtree(files.folder, ignore_errors=True)
         return found
 
 

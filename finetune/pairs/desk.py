@@ -47,7 +47,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PairJob:
     """What every process that makes pairs must know."""
 
     ledger: str = field(repr=False)  # a password may be in it
@@ -107,7 +107,7 @@ def pairs_in(read: Iterable[Read], rules: MakeRules, sd: float | None) -> Page:
 class Desk:
     """Makes the pairs of one page after another, over a connection of its own."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: PairJob) -> None:
         self._job = job
         self._runner = asyncio.Runner()
         self._database = Database(job.ledger)
@@ -127,7 +127,7 @@ class Desk:
 _desks: list[Desk] = []  # of this process, which is one of a pool
 
 
-def open_desk(job: Job) -> None:
+def open_desk(job: PairJob) -> None:
     """Begin a process of the pool."""
     _desks.append(Desk(job))
 
@@ -137,7 +137,7 @@ def at_desk(seqs: Sequence[int]) -> Page:
     return _desks[-1](seqs)
 
 
-def made(job: Job, pages: Sequence[Sequence[int]], jobs: int) -> Iterator[Page]:
+def made(job: PairJob, pages: Sequence[Sequence[int]], jobs: int) -> Iterator[Page]:
     """Each page's pairs, in the order of the pages."""
     if jobs == 1 or len(pages) < 2:
         desk = Desk(job)

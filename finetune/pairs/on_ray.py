@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from finetune.errors import FinetuneFailed, Unready, reason
-from finetune.pairs.desk import AHEAD, Desk, Job, Page
+from finetune.pairs.desk import AHEAD, Desk, Page, PairJob
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 from gateway.ledger.url import read_url
@@ -45,7 +45,7 @@ def cluster_at(address: str | None) -> str | None:
     return address
 
 
-def made_on_ray(job: Job, pages: Sequence[Sequence[int]], jobs: int, address: str) -> Iterator[Page]:
+def made_on_ray(job: PairJob, pages: Sequence[Sequence[int]], jobs: int, address: str) -> Iterator[Page]:
     """Each page's pairs, in the order of the pages; raises LedgerFailed, FinetuneFailed.
 
     As many at once as the cluster has CPUs; a few times `jobs` are under way, so that what is made does not pile up.
@@ -62,13 +62,13 @@ def made_on_ray(job: Job, pages: Sequence[Sequence[int]], jobs: int, address: st
             yield answer(ray, under_way.popleft())
 
 
-def page_of(job: Job, seqs: Sequence[int]) -> Page:
+def page_of(job: PairJob, seqs: Sequence[int]) -> Page:
     """A page, at the desk of this process of the cluster."""
     return desk_of(job)(seqs)
 
 
 @cache
-def desk_of(job: Job) -> Desk:
+def desk_of(job: PairJob) -> Desk:
     """The desk of this process, which lives as long as its driver; raises LedgerFailed."""
     database = Database(job.ledger)
     if database.missing:
@@ -78,7 +78,7 @@ def desk_of(job: Job) -> Desk:
     return Desk(job)
 
 
-def seen_from_anywhere(job: Job) -> Job:
+def seen_from_anywhere(job: PairJob) -> PairJob:
     """The same job, a file named by its whole path: tasks begin in folders of their own."""
     url = read_url(job.ledger)
     if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith("file:"):

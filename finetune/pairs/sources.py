@@ -21,7 +21,7 @@ from finetune.exams.contract import Rewards
 from finetune.pairs import datasets
 from finetune.pairs.beside import beside
 from finetune.pairs.dataset import Dataset, freeze, thaw
-from finetune.pairs.desk import PAGE, Job, Page, Read, made, read_page
+from finetune.pairs.desk import PAGE, Page, PairJob, Read, made, read_page
 from finetune.pairs.draw import wanting
 from finetune.pairs.filters import Exams, Filtered, FilterRules, Known, filter_pairs
 from finetune.pairs.kept import keep, pair_from, withdrawn
@@ -216,7 +216,7 @@ class PairSource:
     def _pages(self, seqs: Sequence[int], rules: MakeRules, sd: float | None) -> Iterator[Page]:
         """The pairs of each page, made where and by as many as asked for; waits, and belongs into a thread."""
         ledger = self.database.url.render_as_string(hide_password=False)
-        job, pages = Job(ledger, rules, sd, self.patience_seconds), pages_of(seqs)
+        job, pages = PairJob(ledger, rules, sd, self.patience_seconds), pages_of(seqs)
         if self.cluster is None or len(pages) < 2:
             return made(job, pages, self.jobs)
         return made_on_ray(job, pages, self.jobs, self.cluster)

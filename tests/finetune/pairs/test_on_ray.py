@@ -13,7 +13,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from finetune.errors import FinetuneFailed
-from finetune.pairs.desk import Desk, Job, made
+from finetune.pairs.desk import Desk, PairJob, made
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.pairs.on_ray import LOCAL, Address, made_on_ray, seen_from_anywhere
@@ -33,17 +33,17 @@ slow = pytest.mark.slow  # starts a Ray
 rayed = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="pip install 'trimtab[ray]'")
 
 
-def ledger_of(url: str, exchanges: list[Exchange]) -> Job:
+def ledger_of(url: str, exchanges: list[Exchange]) -> PairJob:
     async def filled() -> None:
         async with Database(url) as database:
             await Intake(database).take(exchanges)
 
     asyncio.run(filled())
-    return Job(url, RULES, sd=1.0)
+    return PairJob(url, RULES, sd=1.0)
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
+def job(tmp_path: Path) -> PairJob:
     return ledger_of(f"sqlite:///{tmp_path}/ledger.db", MANY)
 
 
@@ -80,7 +80,7 @@ PAGES = pages_of(range(1, len(MANY) + 1))
 @slow
 @rayed
 @pytest.mark.usefixtures("nothing_left")
-def test_every_page_comes_to_the_same(job: Job) -> None:
+def test_every_page_comes_to_the_same(job: PairJob) -> None:
     alone = list(made(job, PAGES, 1))
     assert list(made_on_ray(job, PAGES, 2, LOCAL)) == alone
     assert sum(len(page.pairs) for page in alone) == len(MANY)
@@ -106,7 +106,7 @@ def test_ledgers_and_datasets_come_to_the_same(tmp_path: Path) -> None:
 @slow
 @rayed
 @pytest.mark.usefixtures("nothing_left")
-def test_a_page_whose_process_is_lost_is_made_again(job: Job) -> None:
+def test_a_page_whose_process_is_lost_is_made_again(job: PairJob) -> None:
     alone = list(made(job, PAGES, 1))
     pages = made_on_ray(job, PAGES, 1, LOCAL)
     first = next(pages)
@@ -121,13 +121,13 @@ def test_a_page_whose_process_is_lost_is_made_again(job: Job) -> None:
 @rayed
 @pytest.mark.usefixtures("nothing_left")
 def test_a_ledger_that_a_machine_does_not_see_is_named(tmp_path: Path) -> None:
-    elsewhere = Job(f"sqlite:///{tmp_path}/elsewhere.db", RULES, None)
+    elsewhere = PairJob(f"sqlite:///{tmp_path}/elsewhere.db", RULES, None)
     with pytest.raises(LedgerFailed, match=r"elsewhere\.db is not there on every machine"):
         list(made_on_ray(elsewhere, PAGES, 1, LOCAL))
 
 
 @rayed
-def test_a_cluster_that_is_not_there_is_named(job: Job) -> None:
+def test_a_cluster_that_is_not_there_is_named(job: PairJob) -> None:
     with pytest.raises(FinetuneFailed, match=r"finetune\.jobs_on_ray: no Ray answers at 127"):
         list(made_on_ray(job, PAGES, 1, f"127.0.0.1:{free_port()}"))
 
@@ -154,7 +154,7 @@ def test_a_task_that_begins_in_another_folder_finds_the_file(
 
 
 def test_another_database_is_found_by_its_own_url() -> None:
-    elsewhere = Job("postgresql://me:word@db/ledger", RULES, None)
+    elsewhere = PairJob("postgresql://me:word@db/ledger", RULES, None)
     assert seen_from_anywhere(elsewhere) == elsewhere
     assert "word" not in repr(elsewhere)
 
@@ -166,6 +166,6 @@ def test_a_desk_waits_for_a_ledger_that_is_away(tmp_path: Path) -> None:
     folder.rename(away)
     back = Timer(0.7, away.rename, [folder])
     back.start()
-    with closing(Desk(Job(told.ledger, RULES, 1.0, patience_seconds=20))) as desk:
+    with closing(Desk(PairJob(told.ledger, RULES, 1.0, patience_seconds=20))) as desk:
         assert len(desk([1, 2]).pairs) == 2
     back.join()

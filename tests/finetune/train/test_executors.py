@@ -155,7 +155,7 @@ async def test_workers_with_sessions_of_their_own_do_not_outlive_their_launcher(
     launcher = f"import os, subprocess, sys; {starting}; os.kill(os.getpid(), 9)"
     job = job_of(dataset, RECIPE, "base", tmp_path / "adapters", None, None)
     with pytest.raises(TrainingFailed, match="ended with -9"):
-        await run(job, Silence(), lambda desk: [sys.executable, "-c", launcher, str(desk.folder)])
+        await run(job, Silence(), lambda files: [sys.executable, "-c", launcher, str(files.folder)])
     assert running(tmp_path) == []
 
 
