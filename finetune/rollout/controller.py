@@ -14,6 +14,7 @@ from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.machine import Move, decide
 from finetune.rollout.reading import Seen, read_on
+from gateway.admin.rollouts import TOOK_BACK
 
 log = logging.getLogger(__name__)
 MOST_MOVES = 8  # in one look: a rollout without steps goes all the way at once
@@ -107,8 +108,9 @@ async def made(book: Book, traffic: Traffic, rollout: Rollout, move: Move, seen:
         told = ", ".join(f"{version} {share:g}" for version, share in found.items())
         move = Move("stopped", rollout.share, f"somebody gave {rollout.alias} to {told}: their word stands")
     elif found != wanted:
+        back = {TOOK_BACK: [rollout.version]} if move.state == "rolled_back" else {}
         try:
-            await traffic.put(rollout.alias, wanted, move.why, evidence, found)
+            await traffic.put(rollout.alias, wanted, move.why, evidence | back, found)
         except FlipUndone as undone:
             move = Move("stopped", rollout.share, str(undone))
     await book.settle(rollout, move, evidence)

@@ -10,11 +10,10 @@ from typing import Any
 from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed, Unready
 from finetune.rollout.contract import Discarded, Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
+from gateway.admin.rollouts import TOOK_BACK, standing
 from gateway.artifacts.fetching import ARTIFACT
 from gateway.artifacts.store import ArtifactsFailed, ArtifactStore
 from gateway.errors import BadRequest
-
-TOOK_BACK = "took_back"  # in a move's evidence: what it took traffic from, since it did not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,21 +223,10 @@ def fence_of(evidence: Mapping[str, Any]) -> dict[str, str] | None:
 def before(moves: Iterable[Mapping[str, Any]], weights: Mapping[str, float]) -> list[str]:
     """The version that had all of an alias's traffic before those that have it now; moves come latest first.
 
-    What was taken back is not it: the gateway's own rollback leads past what was undone, and what did not answer is
-    no way back.
+    What was undone is passed over as the gateway's own rollback passes over it.
     """
-    to_skip = 0
-    for move in moves:
-        alone = list(move.get("before") or {})
-        if move.get("kind") == "rollback":
-            to_skip += 1
-        elif to_skip:  # undone since, a taking back too
-            to_skip -= 1
-        elif TOOK_BACK in (move.get("evidence") or {}):
-            to_skip += 1
-        elif len(alone) == 1 and alone[0] not in weights:
-            return alone
-    return []
+    alone = (list(move["before"]) for move in standing(moves))
+    return next((each for each in alone if len(each) == 1 and each[0] not in weights), [])
 
 
 def spare_versions(versions: list[Version], kept: set[str]) -> list[str]:

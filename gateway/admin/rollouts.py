@@ -1,7 +1,7 @@
 """Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by gateways."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from gateway.routing import Routes, Share
 
 Weights = dict[str, float]
 MOVES = ("rollout", "rollback")
+# In a move's evidence: what it took out of traffic again, since that was found bad.
+TOOK_BACK = "took_back"
 # Of an alias's moves, how many a rollback looks at.
 MEMORY = 1000
 
@@ -78,16 +80,29 @@ def refuse_if_moved(alias: str, found: Weights, expected: Weights | None) -> Non
 
 
 def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:
-    """Where an alias stood before its latest rollout that no rollback has undone; moves come latest first."""
+    """Where an alias stood before its latest rollout that nothing has undone; moves come latest first."""
+    return next((dict(move["before"]) for move in standing(moves)), {})
+
+
+def standing(moves: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The rollouts that nothing has undone; moves come latest first.
+
+    A rollback undoes the latest of them. What took back undoes every move since the alias had what it restored: the
+    steps of a canary are one rollout to whoever wants them gone.
+    """
     to_skip = 0
+    restored: Mapping[str, Any] | None = None
     for move in moves:
-        if move["kind"] == "rollback":
+        if restored is not None:
+            restored = None if move["before"] == restored else restored
+        elif move["kind"] == "rollback":
             to_skip += 1
+        elif TOOK_BACK in (move["evidence"] or {}):
+            restored = move["after"]
         elif to_skip:
             to_skip -= 1
         else:
-            return dict(move["before"])
-    return {}
+            yield move
 
 
 async def weights_in(connection: AsyncConnection) -> dict[str, Weights]:

@@ -19,6 +19,7 @@ from finetune.rollout.machine import Move
 from finetune.rollout.plan import RolloutRules
 from finetune.rollout.reading import PAIRING, kept_in, read_on
 from finetune.runs import Worker
+from gateway.admin.rollouts import TOOK_BACK
 from gateway.ledger.database import Database
 from gateway.ledger.rollout_tables import OutcomeRow, RolloutRow
 from gateway.ledger.tables import TransitionRow, VersionRow
@@ -40,6 +41,7 @@ class FakeTraffic:
     held: dict[str, float] = field(default_factory=lambda: {"base": 1.0})
     put_count: int = 0
     dies: str = ""
+    told: list[Mapping[str, Any]] = field(default_factory=list)  # the evidence of each move
 
     async def weights(self, alias: str) -> dict[str, float]:
         return dict(self.held)
@@ -59,6 +61,7 @@ class FakeTraffic:
         if dict(expected) != self.held:
             raise FlipUndone("somebody else was faster")
         self.held, self.put_count = dict(weights), self.put_count + 1
+        self.told.append(evidence)
         if self.dies == "after":
             raise Killed
 
@@ -156,6 +159,16 @@ async def test_a_worse_one_goes_back_to_where_it_came_from(scene: Scene) -> None
     assert await scene.look() == ["rolled_back"]
     assert scene.traffic.held == {"base": 1.0}
     assert "flagged: worse in 30" in (await scene.rollout()).reasons[-1]
+
+
+async def test_only_the_move_that_takes_back_says_so(scene: Scene) -> None:
+    await scene.begun(replace(RULES, shadow_share=0))
+    await scene.look()
+    await scene.happened(5)
+    await scene.look()
+    await scene.happened(30, flagged=True)
+    await scene.look()
+    assert [told.get(TOOK_BACK) for told in scene.traffic.told] == [None, None, ["v2"]]
 
 
 async def test_an_alarm_in_the_shadow_reaches_no_client(scene: Scene) -> None:

@@ -11,11 +11,18 @@ from typing import Any
 import pytest
 
 from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
+from finetune.rollout.book import Book
 from finetune.rollout.contract import Live
-from finetune.rollout.registry import TOOK_BACK, GatewayRegistry, before
+from finetune.rollout.machine import Move
+from finetune.rollout.mover import Mover
+from finetune.rollout.plan import RolloutRules
+from finetune.rollout.registry import GatewayRegistry, before
+from finetune.runs import Worker
 from gateway.admin.app import create_admin
 from gateway.admin.client import AdminClient, AdminRefused, AdminUnavailable, Rollout, Staged
 from gateway.admin.following import operated
+from gateway.admin.rollouts import TOOK_BACK
+from gateway.ledger.database import Database
 from gateway.settings import load_settings
 from gateway.tenants.keys import KeyStore
 from gateway.tools import open_tools
@@ -40,8 +47,8 @@ def adapter(folder: Path, name: str) -> Path:
 class Scene:
     """A gateway that can be asked, and the engine behind it."""
 
-    def __init__(self, engine: FakeEngine, url: str, key: str, folder: Path) -> None:
-        self.engine, self.folder = engine, folder
+    def __init__(self, engine: FakeEngine, url: str, key: str, folder: Path, ledger: str) -> None:
+        self.engine, self.folder, self.ledger = engine, folder, ledger
         self.admin = AdminClient(url, key)
         self.registry = GatewayRegistry(self.admin)
 
@@ -99,7 +106,7 @@ async def scene(served: tuple[FakeEngine, Any], tmp_path: Path) -> AsyncIterator
 
     with serving_opened(opening) as server:
         await asyncio.sleep(0.6)  # the keyring follows the ledger
-        found = Scene(engine, server.url, secrets[0], tmp_path)
+        found = Scene(engine, server.url, secrets[0], tmp_path, settings.ledger_url)
         yield found
         await found.admin.close()
 
@@ -336,6 +343,29 @@ async def test_what_a_rollback_needs_outlives_a_version_that_was_taken_back(scen
     assert set(scene.engine.adapters) == {"v1", "v2"}
 
 
+async def test_a_rollback_leads_past_a_version_that_fell_silent_once_live(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.taken_back("mute", "v1")
+    await scene.admin.roll_back("assistant", "v1 is rude too")
+    assert await scene.weights() == {"base": 1.0}
+
+
+async def test_a_rollback_leads_past_a_rollout_that_was_taken_back(scene: Scene) -> None:
+    await scene.up_to_flip("v1")
+    await scene.staged("bad", "v1")
+    async with Database(scene.ledger) as database:
+        book = Book(database, Worker("w1"))
+        await book.open("assistant", "bad", Live("v1", None, {"v1": 1.0}), RolloutRules(), "rt-2")
+        steps = [Move("canary", share, "by hand") for share in (0.01, 0.05, 0.25)]
+        for step in (*steps, Move("rolled_back", 0.0, "it is rude")):
+            await book.ask((await book.latest())[0], step, "ada")
+            await Mover(book, scene.registry).look()
+    assert await scene.weights() == {"v1": 1.0}
+    await scene.admin.roll_back("assistant", "v1 is rude too")
+    assert await scene.weights() == {"base": 1.0}
+    assert set(scene.engine.adapters) == {"v1"}
+
+
 def move(old: str, new: str, kind: str = "rollout", **evidence: Any) -> dict[str, Any]:
     return {"kind": kind, "before": {old: 1.0}, "after": {new: 1.0}, "evidence": evidence}
 
@@ -350,12 +380,20 @@ GIVEN = [move("v1", "v2"), move("v0", "v1")]  # the latest first
         (GIVEN, "v2", ["v1"]),
         ([TAKEN_BACK, *GIVEN], "v1", ["v0"]),
         ([move("v2", "v1", "rollback"), *GIVEN], "v1", ["v0"]),
-        ([move("v1", "v2", "rollback"), TAKEN_BACK, *GIVEN], "v2", ["v1"]),
+        ([move("v1", "v0", "rollback"), TAKEN_BACK, *GIVEN], "v0", []),
+        ([move("v1", "v2"), TAKEN_BACK, *GIVEN], "v2", ["v1"]),
         ([move("v2", "v1"), *GIVEN], "v1", ["v2"]),
     ],
-    ids=["given", "taken back", "rolled back", "rolled back to what was taken back", "led there by hand"],
+    ids=[
+        "given",
+        "taken back",
+        "rolled back",
+        "rolled back after it was taken back",
+        "given by hand what was taken back",
+        "led there by hand",
+    ],
 )
-def test_the_version_before_is_where_a_rollback_leads_that_undoes_no_taking_back(
+def test_the_version_before_is_where_a_rollback_leads(
     moves: list[dict[str, Any]], live: str, found: list[str]
 ) -> None:
     assert before(moves, {live: 1.0}) == found

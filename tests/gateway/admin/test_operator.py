@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from gateway.admin.client import AdminRefused
+from gateway.admin.rollouts import TOOK_BACK
 from tests.gateway.admin.conftest import in_time
 
 pytestmark = pytest.mark.slow  # seconds each: it trains, or starts what it asks
@@ -203,6 +204,16 @@ async def test_each_rollback_undoes_one_rollout_more(house, admin):
     assert (await admin.roll_back("other", "worse too")).after == {"base": 1.0}
     with pytest.raises(AdminRefused, match="no earlier weights"):
         await admin.roll_back("other", "enough")
+
+
+async def test_a_rollback_leads_past_what_was_taken_back(house, admin):
+    good, bad = await staged(house, admin), await staged(house, admin)
+    await admin.roll_out("third", {"base": 1.0}, "start")
+    await admin.roll_out("third", {good: 1.0}, "better")
+    for share in (0.01, 0.05, 0.25):
+        await admin.roll_out("third", {good: 1 - share, bad: share}, "canary")
+    await admin.roll_out("third", {good: 1.0}, "flagged", {TOOK_BACK: [bad]})
+    assert (await admin.roll_back("third", "worse")).after == {"base": 1.0}
 
 
 async def test_a_rollback_loads_again_what_was_retired(house, admin):
