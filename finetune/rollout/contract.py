@@ -137,7 +137,7 @@ class Registry(Protocol):
         ...
 
     async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
-        """Give it all of the alias's traffic; raises RolloutFailed.
+        """Give it all of the alias's traffic, staged again where it was unloaded since; raises RolloutFailed.
 
         FlipUndone, one of those, means that `old` has the traffic again, or that somebody else gave it away
         meanwhile: the run is over.

@@ -135,6 +135,7 @@ class GatewayRegistry:
             return made
         if await self._given_before(alias, version, evidence):
             raise FlipUndone(f"{alias} was given to {version} before, and taken back since")
+        await self._loaded_still(version)
         try:
             told, fence = (alias, wanted, cause, evidence), fence_of(evidence)
             rollout = await self.admin.roll_out(
@@ -145,6 +146,15 @@ class GatewayRegistry:
                 raise
             return made
         return Flipped(alias, rollout.before, rollout.after, rollout.seconds)
+
+    async def _loaded_still(self, version: str) -> None:
+        """Stage it again where it was unloaded since: nothing needs what a run that failed was to bring in.
+
+        Not where it is loaded: one that fell silent in traffic would not be staged, and never be taken back.
+        """
+        versions = await self.admin.versions()
+        if not any(each.id == version and each.state == "staged" for each in versions):
+            await self.admin.stage(version)
 
     async def _given_before(self, alias: str, version: str, evidence: Mapping[str, Any]) -> bool:
         """Whether the trail holds this very retraining's flip: what undid it must not be overruled."""

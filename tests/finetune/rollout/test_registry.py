@@ -410,6 +410,38 @@ async def test_a_gateway_that_is_away_is_told(scene: Scene) -> None:
             await GatewayRegistry(nobody).live("assistant")
 
 
+async def test_what_a_drain_unloaded_before_the_next_try_is_staged_again(scene: Scene) -> None:
+    await scene.staged("v1")
+    async with scene.through(Unmoved) as unmoved:
+        with pytest.raises(RolloutFailed, match="assistant was not given to v1: connection refused"):
+            await replace(scene.registry, admin=unmoved).flip("assistant", "v1", BASE, LINEAGE)
+    await scene.registry.drain(Live("theirs", None, {"theirs": 1.0}), "newer")
+    assert "v1" not in scene.engine.adapters
+    await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
+    assert await scene.weights() == {"v1": 1.0}
+    assert set(scene.engine.adapters) == {"v1"}
+
+
+async def test_what_cannot_be_staged_again_is_given_no_traffic(scene: Scene) -> None:
+    await scene.staged("v1")
+    await scene.registry.discard("v1")
+    scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
+    with pytest.raises(RolloutFailed, match="assistant was not given to v1: v1 was not staged"):
+        await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
+    assert await scene.weights() == {"base": 1.0}
+
+
+async def test_the_next_try_takes_back_what_could_not_be_taken_back_at_first(scene: Scene) -> None:
+    await scene.staged("mute")
+    scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
+    async with scene.through(OneWay) as one_way:
+        with pytest.raises(RolloutFailed, match="ROLLING BACK FAILED TOO"):
+            await replace(scene.registry, admin=one_way).flip("assistant", "mute", BASE, LINEAGE)
+    with pytest.raises(FlipUndone, match="rolled back to base"):
+        await scene.registry.flip("assistant", "mute", BASE, LINEAGE)
+    assert await scene.weights() == {"base": 1.0}
+
+
 class LostAnswer(AdminClient):
     """Does as asked, and its answer never arrives."""
 
@@ -419,6 +451,22 @@ class LostAnswer(AdminClient):
 
     async def stage(self, version: str) -> Staged:
         return Staged(version, 0.0, "stop")
+
+
+class Unmoved(AdminClient):
+    """The gateway is away once weights are to be moved."""
+
+    async def roll_out(self, *given: Any, **named: Any) -> Rollout:
+        raise AdminUnavailable("connection refused")
+
+
+class OneWay(AdminClient):
+    """The gateway is away once weights are to be moved back."""
+
+    async def roll_out(self, alias: str, weights: Any, *given: Any, **named: Any) -> Rollout:
+        if "base" in weights:
+            raise AdminUnavailable("connection refused")
+        return await super().roll_out(alias, weights, *given, **named)
 
 
 class Silent(AdminClient):
