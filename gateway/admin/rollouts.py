@@ -1,7 +1,7 @@
 """Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by gateways."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,25 +84,25 @@ def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:
     return next((dict(move["before"]) for move in standing(moves)), {})
 
 
-def standing(moves: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The rollouts that nothing has undone; moves come latest first.
+def standing(moves: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rollouts that nothing has undone, each by its first move; moves come latest first, and so do they.
 
-    A rollback undoes the latest of them. What took back undoes every move since the alias had what it restored: the
-    steps of a canary are one rollout to whoever wants them gone.
+    The steps of a canary are one rollout. Who rolls back or takes back undoes everything since the alias had what is
+    restored; where that is longer ago than the moves, everything in them.
     """
-    to_skip = 0
-    restored: Mapping[str, Any] | None = None
-    for move in moves:
-        if restored is not None:
-            restored = None if move["before"] == restored else restored
-        elif move["kind"] == "rollback":
-            to_skip += 1
-        elif TOOK_BACK in (move["evidence"] or {}):
-            restored = move["after"]
-        elif to_skip:
-            to_skip -= 1
-        else:
-            yield move
+    kept: list[Mapping[str, Any]] = []
+    for move in reversed(list(moves)):
+        if move["kind"] == "rollback" or TOOK_BACK in (move["evidence"] or {}):
+            while kept and kept.pop()["before"] != move["after"]:
+                pass
+        elif not kept or rollout_of(move) is None or rollout_of(move) != rollout_of(kept[-1]):
+            kept.append(move)
+    return kept[::-1]
+
+
+def rollout_of(move: Mapping[str, Any]) -> str | None:
+    """The loop's rollout that a move is a step of, if any."""
+    return (move["evidence"] or {}).get("rollout")
 
 
 async def weights_in(connection: AsyncConnection) -> dict[str, Weights]:

@@ -30,6 +30,7 @@ CANARY = [
     move(STEPS[1], STEPS[2]),
     taken_back(STEPS[2], V1),
 ]
+WENT_LIVE = [move(a, b, rollout="r1") for a, b in zip([V1, *STEPS], [*STEPS, V2], strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,9 @@ CANARY = [
         ([*FIRST, *FLIP], V0),
         ([*FIRST, *CANARY], V0),
         ([*FIRST, *FLIP, *CANARY], V0),
+        ([*FIRST, *WENT_LIVE], V1),
+        ([*FIRST, *WENT_LIVE, back(V2, V1)], V0),
+        ([*FIRST, *WENT_LIVE[:2]], V1),
         ([move({}, V0), *FIRST, *CANARY, back(V1, V0)], {}),
         ([move(V2, V0), *FIRST, *CANARY, back(V1, V0)], V2),
         ([*FIRST, *FLIP, move(V1, V2)], V1),
@@ -59,6 +63,9 @@ CANARY = [
         "a flip taken back",
         "a canary taken back",
         "both taken back",
+        "a canary that went live",
+        "a canary that went live, and was rolled back",
+        "a canary under way",
         "rolled back to the first after a canary was taken back",
         "rolled back after a canary was taken back",
         "given by hand what was taken back",
