@@ -41,8 +41,14 @@ def cap_share(
 
 
 def cap_hazards(pairs: list[Pair], share: float, floor: int) -> list[Pair]:
-    """No hazard is more than a share of the safety pairs; a lone hazard has nothing to be balanced with."""
+    """No hazard is more than a share of the safety pairs, once there is another to balance it with.
+
+    One of fewer pairs than the floor is none: two pairs of it would cut all others to the floor.
+    """
     safety = [pair for pair in pairs if pair.kind == "safety"]
+    counts = Counter(pair.provenance.hazard for pair in safety).values()
+    if sum(count >= floor for count in counts) < 2:
+        return pairs
     kept = {id(pair) for pair in cap_share(safety, lambda pair: pair.provenance.hazard, share, floor)}
     return [pair for pair in pairs if pair.kind != "safety" or id(pair) in kept]
 
