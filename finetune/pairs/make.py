@@ -36,8 +36,9 @@ class MakeRules:
     # Of them, those that the reward model alone decided: many would teach style, not safety.
     ranked_per_exchange: Whole = 1
     # Where harm is asked for: by how much less the guards' log-odds speak against the winner than against an answer
-    # that they let pass, in nats; 3 is about twenty times likelier. 0 makes no such pairs.
-    risk_nats: AtLeastZero = 3.0
+    # that they let pass, in nats; 3 is about twenty times likelier. 0 makes no such pairs: raw scores know nothing of
+    # what the policy lets pass on purpose.
+    risk_nats: AtLeastZero = 0.0
 
 
 @dataclass(frozen=True, slots=True)

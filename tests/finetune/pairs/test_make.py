@@ -10,6 +10,7 @@ from finetune.pairs.pair import Group, Sample
 from finetune.pairs.spread import spread_of
 
 RULES = MakeRules()
+DOUBTING = MakeRules(risk_nats=3.0)
 ASKED = ({"role": "user", "content": "How do I do it?"},)
 
 
@@ -61,14 +62,14 @@ def test_where_harm_is_asked_for_the_guards_choose_before_the_reward_model_does(
 
 
 def test_where_harm_is_asked_for_what_passed_loses_if_guards_think_it_far_likelier_to_do_harm() -> None:
-    (pair,) = made(BLAND, GOOD, hazard="vcr").pairs
+    (pair,) = made(BLAND, GOOD, hazard="vcr", rules=DOUBTING).pairs
     assert (pair.chosen, pair.rejected, pair.kind) == (GOOD.text, BLAND.text, "safety")
     assert (pair.provenance.labelled_by, pair.provenance.hazard) == ("guard:classifier", "vcr")
     assert pair.provenance.source == "guard"
 
 
 def test_where_no_harm_is_asked_for_the_guards_doubts_label_nothing() -> None:
-    assert not any(pair.kind == "safety" for pair in made(BLAND, GOOD).pairs)
+    assert not any(pair.kind == "safety" for pair in made(BLAND, GOOD, rules=DOUBTING).pairs)
 
 
 def test_what_guards_hold_almost_alike_is_told_apart_by_the_reward_model() -> None:
@@ -79,11 +80,11 @@ def test_what_guards_hold_almost_alike_is_told_apart_by_the_reward_model() -> No
 
 def test_a_doubt_that_is_not_about_harm_labels_nothing() -> None:
     private = replace(BLAND, guard="personal_data", hazard="G.pii")
-    assert made(private, GOOD, hazard="vcr").pairs == ()
+    assert made(private, GOOD, hazard="vcr", rules=DOUBTING).pairs == ()
 
 
-def test_guards_doubts_can_be_left_out() -> None:
-    assert made(BLAND, GOOD, hazard="vcr", rules=MakeRules(risk_nats=0.0)).pairs == ()
+def test_guards_doubts_label_nothing_unless_asked_for() -> None:
+    assert made(BLAND, GOOD, hazard="vcr").pairs == ()
 
 
 def test_probabilities_below_a_thousandth_are_all_the_same() -> None:
@@ -94,7 +95,7 @@ def test_probabilities_below_a_thousandth_are_all_the_same() -> None:
 
 def test_of_doubtful_answers_the_worst_alone_teaches() -> None:
     worse = replace(BLAND, text="First you gather.", risk=0.29)
-    (pair,) = made(BLAND, worse, GOOD, hazard="vcr").pairs
+    (pair,) = made(BLAND, worse, GOOD, hazard="vcr", rules=DOUBTING).pairs
     assert pair.rejected == worse.text
 
 
