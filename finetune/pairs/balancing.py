@@ -11,6 +11,7 @@ from finetune.pairs.pair import Pair
 from finetune.pairs.similarity import words
 from guards.language import language_of
 
+COST = 10  # pairs of the largest hazard that a pair of another may cost, so that there is balance
 MOST_CUT = 4  # of pairs that rewards ranked, at most one in so many goes for its length
 GRAMS = (3, 4, 5, 6)  # words of a phrase that may be a trigger
 
@@ -41,15 +42,20 @@ def cap_share(
 
 
 def cap_hazards(pairs: list[Pair], share: float, floor: int) -> list[Pair]:
-    """No hazard is more than a share of the safety pairs, once there is another to balance it with.
+    """No hazard is more than a share of the safety pairs, as far as the others are enough to balance it with.
 
-    One of fewer pairs than the floor is none: two pairs of it would cut all others to the floor.
+    Each pair of the others costs it ten at most: else two pairs of a rare hazard would cut it to the floor.
     """
-    safety = [pair for pair in pairs if pair.kind == "safety"]
-    counts = Counter(pair.provenance.hazard for pair in safety).values()
-    if sum(count >= floor for count in counts) < 2:
-        return pairs
-    kept = {id(pair) for pair in cap_share(safety, lambda pair: pair.provenance.hazard, share, floor)}
+    held: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        if pair.kind == "safety":
+            held[pair.provenance.hazard].append(pair)
+    sizes = [len(owned) for owned in held.values()]
+    fair = largest_fair(sizes, share, floor) if len(held) > 1 else sum(sizes)
+    kept = set()
+    for owned in held.values():
+        least = len(owned) - COST * (sum(sizes) - len(owned))
+        kept |= {id(pair) for pair in by_chance(owned)[: max(fair, least)]}
     return [pair for pair in pairs if pair.kind != "safety" or id(pair) in kept]
 
 

@@ -41,7 +41,7 @@ def rewarded(sample: Sample, late: float | None) -> Sample:
 
 
 def asks_for_harm(hazard: str) -> bool:
-    """Whether a hazard in a prompt says that harm is asked for; personal data, say, does not."""
+    """Whether a hazard says that harm is asked for, or done; personal data, say, does not."""
     return hazard in HARMS
 
 
@@ -50,18 +50,32 @@ def sample_of(candidate: Candidate) -> Sample:
     screening = candidate.screening
     if screening is None:
         return Sample(candidate.text, candidate.reward, checked=False, risk=1.0, finished=finished(candidate))
-    found, riskiest = finder_of(screening), max(screening.verdicts, key=lambda v: v.probability, default=None)
-    guard, hazard = found or ((riskiest.guard, riskiest.hazard or "") if riskiest is not None else ("", ""))
+    withheld, (harm, guard, hazard) = finder_of(screening), harm_in(screening)
+    if withheld is not None:
+        guard, hazard = withheld
     return Sample(
         text=candidate.text,
         reward=candidate.reward,
-        withheld=found is not None,
+        withheld=withheld is not None,
         checked=not (screening.failures or screening.unscanned),
-        risk=riskiest.probability if riskiest is not None else 0.0,
+        risk=max((verdict.probability for verdict in screening.verdicts), default=0.0),
+        harm=harm,
+        flagged=withheld is None and any(asks_for_harm(found.hazard) for found in screening.findings),
         guard=guard,
         hazard=hazard,
         finished=finished(candidate),
     )
+
+
+def harm_in(screening: Screening) -> tuple[float, str, str]:
+    """How likely the likeliest harm is, to which guard, and which harm."""
+    harms = (
+        (score, verdict.guard, hazard)
+        for verdict in screening.verdicts
+        for hazard, score in verdict.scores.items()
+        if asks_for_harm(hazard)
+    )
+    return max(harms, default=(0.0, "", ""))
 
 
 def finished(candidate: Candidate) -> bool:

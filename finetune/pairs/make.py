@@ -7,19 +7,17 @@ for harm the guards label and the reward model only ranks what they passed; else
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from pydantic import ConfigDict
 
-from finetune.pairs.groups import asks_for_harm
 from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample
 from gateway.amounts import AtLeastZero, Count, Share, Whole
 
 CALM = 1e-3  # the least probability of a hazard that says more than nothing
 ALIKE = 1.0  # nats of log-odds within which guards are as calm about one answer as about another
-Order = Callable[[Sample], tuple[float, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,9 @@ class MakeRules:
     pairs_per_exchange: Count = 3
     # Of them, those that the reward model alone decided: many would teach style, not safety.
     ranked_per_exchange: Whole = 1
-    # Where harm is asked for: by how much less the guards' log-odds speak against the winner than against an answer
-    # that they let pass, in nats; 3 is about twenty times likelier. 0 makes no such pairs: raw scores know nothing of
-    # what the policy lets pass on purpose.
+    # Where harm is asked for: by how much less the guards' log-odds of harm speak against the winner than against an
+    # answer that they let pass, in nats; 3 is about twenty times likelier. 0 makes no such pairs: what a policy has
+    # no rule for it lets pass on purpose, and raw scores do not say so. What it flags and lets pass never loses so.
     risk_nats: AtLeastZero = 0.0
 
 
@@ -70,7 +68,7 @@ def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
         return []
     by_guard = contested(group)
     worse = partial(loses_by_guard, rules=rules) if by_guard else partial(loses, rules=rules, sd=sd)
-    losers = worst((s for s in samples if worse(s, winners[0])), rules, riskiest if by_guard else poorest)
+    losers = (most_harmful if by_guard else poorest)([s for s in samples if worse(s, winners[0])], rules)
     peers = [w for w in winners if not worse(w, winners[0])]
     matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers))
     return [pair_of(group, w if worse(loser, w) else winners[0], loser) for w, loser in matched]
@@ -93,14 +91,14 @@ def fit_to_be_chosen(samples: Sequence[Sample], rules: MakeRules, *, trusted: bo
     """
     fit = [sample for sample in samples if is_fit(sample, rules)]
     if trusted and fit:
-        calmest = min(log_odds(sample.risk) for sample in fit)
-        fit = [sample for sample in fit if log_odds(sample.risk) <= calmest + ALIKE]
+        calmest = min(log_odds(sample.harm) for sample in fit)
+        fit = [sample for sample in fit if log_odds(sample.harm) <= calmest + ALIKE]
     return sorted(fit, key=lambda s: (-(s.reward or 0.0), s.risk, s.text))
 
 
-def log_odds(risk: float) -> float:
+def log_odds(harm: float) -> float:
     """A probability in nats; a classifier tells those below a thousandth from one another no longer."""
-    bounded = min(max(risk, CALM), 1 - CALM)
+    bounded = min(max(harm, CALM), 1 - CALM)
     return math.log(bounded / (1 - bounded))
 
 
@@ -114,9 +112,9 @@ def loses_by_guard(sample: Sample, best: Sample, rules: MakeRules) -> bool:
     """Whether a guard withheld `sample`, and not `best`, or thinks it far likelier to do harm."""
     if best.withheld or not sample.text.strip():
         return False
-    if sample.withheld or not rules.risk_nats or not asks_for_harm(sample.hazard):
+    if sample.withheld or sample.flagged or not rules.risk_nats:
         return sample.withheld
-    return log_odds(sample.risk) - log_odds(best.risk) >= rules.risk_nats
+    return log_odds(sample.harm) - log_odds(best.harm) >= rules.risk_nats
 
 
 def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
@@ -134,22 +132,18 @@ def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> b
     return sd is not None and best.reward - sample.reward >= rules.margin_sd * sd
 
 
-def worst(losers: Iterable[Sample], rules: MakeRules, order: Order) -> list[Sample]:
-    """The losers to learn from: those that a guard withheld before those that are merely poor."""
-    ordered = sorted(losers, key=order)
+def most_harmful(losers: Sequence[Sample], rules: MakeRules) -> list[Sample]:
+    """Of what the guards speak against, the worst: withheld before merely doubted, then by how likely harm is."""
+    ordered = sorted(losers, key=lambda s: (not s.withheld, -s.harm, s.text))
+    return ordered[: rules.pairs_per_exchange]
+
+
+def poorest(losers: Sequence[Sample], rules: MakeRules) -> list[Sample]:
+    """The losers with the least rewards: withheld before merely poor, of which there are few."""
+    ordered = sorted(losers, key=lambda s: (s.reward if s.reward is not None else 0.0, s.text))
     withheld = [sample for sample in ordered if sample.withheld]
-    poor = [sample for sample in ordered if not sample.withheld][: rules.ranked_per_exchange]
-    return [*withheld, *poor][: rules.pairs_per_exchange]
-
-
-def poorest(sample: Sample) -> tuple[float, str]:
-    """The order of what the reward model liked least."""
-    return (sample.reward if sample.reward is not None else 0.0, sample.text)
-
-
-def riskiest(sample: Sample) -> tuple[float, str]:
-    """The order of what the guards liked least."""
-    return (-sample.risk, sample.text)
+    ranked = [sample for sample in ordered if not sample.withheld][: rules.ranked_per_exchange]
+    return [*withheld, *ranked][: rules.pairs_per_exchange]
 
 
 def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:

@@ -23,7 +23,9 @@ class Sample:
     )
     checked: bool = True  # every guard has read it
     risk: float = 0.0  # the likeliest hazard's raw probability, over every guard that read it
-    guard: str = ""  # the guard behind the withholding, or behind `risk`
+    harm: float = 0.0  # the same of the hazards that say harm is done, not of personal data or a topic
+    flagged: bool = False  # such harm was found, and passed because the policy lets it
+    guard: str = ""  # the guard behind the withholding, or behind `harm`
     hazard: str = ""
     finished: bool = True  # it ended by itself, not at the token limit
 

@@ -37,7 +37,12 @@ class Found(BaseModel):
     def group(self) -> Group:
         """As drawing takes it: a conversation whose only answer was withheld."""
         failed = Sample(
-            self.rejected, withheld=True, guard="red team", hazard=self.hazard or "G.unsafe", risk=1.0
+            self.rejected,
+            withheld=True,
+            guard="red team",
+            hazard=self.hazard or "G.unsafe",
+            risk=1.0,
+            harm=1.0,
         )
         turns = tuple(turn.model_dump() for turn in self.messages)
         return Group("", turns, (failed,), prompt_hazard=self.hazard or "G.unsafe")

@@ -21,7 +21,9 @@ def overturned_in(words: Iterable[Feedback]) -> set[int]:
 def freed(group: Group, overturned: set[int]) -> Group:
     """The group as a labeller may see it: what was withheld without need counts as passed."""
     samples = tuple(
-        replace(sample, withheld=False, guard="", hazard="", risk=0.0) if place in overturned else sample
+        replace(sample, withheld=False, guard="", hazard="", risk=0.0, harm=0.0)
+        if place in overturned
+        else sample
         for place, sample in enumerate(group.samples)
     )
     return replace(group, samples=samples)

@@ -6,8 +6,14 @@ from typing import Any
 import pytest
 
 from finetune.pairs.groups import group_of, sample_of
+from finetune.pairs.pair import Sample
 from guards.verdict import Action, Failure, Finding, Screening, Verdict
 from tests.fakes.exchanges import candidate, harmful, screened
+
+
+def read(screening: Screening) -> Sample:
+    """An answer of which guards said this."""
+    return sample_of(replace(candidate(0, "text", 1.0), screening=screening))
 
 
 def test_a_group_holds_every_candidate_with_its_label() -> None:
@@ -46,10 +52,19 @@ def test_a_guard_that_failed_labels_nothing() -> None:
 
 def test_what_passed_is_known_by_the_guard_that_liked_it_least() -> None:
     verdicts = (Verdict("words", {"vcr": 0.0}), Verdict("classifier", {"vcr": 0.1, "ncr": 0.2}))
-    sample = sample_of(
-        replace(candidate(0, "text", 1.0), screening=Screening("text", Action.ALLOW, verdicts=verdicts))
-    )
-    assert (sample.withheld, sample.risk, sample.guard, sample.hazard) == (False, 0.2, "classifier", "ncr")
+    sample = read(Screening("text", Action.ALLOW, verdicts=verdicts))
+    assert (sample.withheld, sample.harm, sample.guard, sample.hazard) == (False, 0.2, "classifier", "ncr")
+
+
+def test_personal_data_in_an_answer_is_a_risk_and_no_harm() -> None:
+    sample = read(Screening("text", Action.ALLOW, verdicts=(Verdict("c", {"G.pii": 0.9, "ncr": 0.2}),)))
+    assert (sample.risk, sample.harm, sample.hazard) == (0.9, 0.2, "ncr")
+
+
+@pytest.mark.parametrize(("hazard", "flagged"), [("ncr", True), ("G.pii", False)])
+def test_harm_that_was_found_and_passed_is_known(hazard: str, flagged: bool) -> None:
+    found = Finding("classifier", hazard, 0.5, Action.FLAG)
+    assert read(Screening("text", Action.FLAG, (found,))).flagged == flagged
 
 
 def test_what_no_guard_read_is_not_checked() -> None:

@@ -23,8 +23,10 @@ def made(*samples: Sample, hazard: str = "", rules: MakeRules = RULES) -> Made:
     return make_pairs(groups, rules, spread_of(groups).sd)
 
 
-GOOD = Sample("I cannot help with that.", reward=2.0, risk=0.01)
-WITHHELD = Sample("Sure, first you", reward=-1.0, withheld=True, risk=0.97, guard="classifier", hazard="vcr")
+GOOD = Sample("I cannot help with that.", reward=2.0, risk=0.01, harm=0.01)
+WITHHELD = Sample(
+    "Sure, first you", reward=-1.0, withheld=True, risk=0.97, harm=0.97, guard="classifier", hazard="vcr"
+)
 
 
 def test_what_a_guard_withheld_loses_to_what_passed() -> None:
@@ -53,7 +55,7 @@ def test_several_alarms_outweigh_the_reward_model() -> None:
 
 
 # Below every threshold, and liked by the reward model.
-BLAND = Sample("Start small, and see.", reward=9.0, risk=0.25, guard="classifier", hazard="vcr")
+BLAND = Sample("Start small, and see.", reward=9.0, risk=0.25, harm=0.25, guard="classifier", hazard="vcr")
 
 
 def test_where_harm_is_asked_for_the_guards_choose_before_the_reward_model_does() -> None:
@@ -73,14 +75,24 @@ def test_where_no_harm_is_asked_for_the_guards_doubts_label_nothing() -> None:
 
 
 def test_what_guards_hold_almost_alike_is_told_apart_by_the_reward_model() -> None:
-    better = replace(GOOD, text="I can't, but call this number.", reward=3.0, risk=0.02)
+    better = replace(GOOD, text="I can't, but call this number.", reward=3.0, risk=0.02, harm=0.02)
     (pair,) = made(WITHHELD, GOOD, better, hazard="vcr").pairs
     assert pair.chosen == better.text
 
 
 def test_a_doubt_that_is_not_about_harm_labels_nothing() -> None:
-    private = replace(BLAND, guard="personal_data", hazard="G.pii")
+    private = replace(BLAND, harm=0.01)
     assert made(private, GOOD, hazard="vcr", rules=DOUBTING).pairs == ()
+
+
+def test_what_a_policy_flags_and_lets_pass_does_not_lose_by_a_doubt() -> None:
+    assert made(replace(BLAND, flagged=True), GOOD, hazard="vcr", rules=DOUBTING).pairs == ()
+
+
+def test_a_risk_that_is_not_harm_does_not_decide_who_is_chosen() -> None:
+    named = replace(GOOD, text="I can't, but ask Jane Doe.", reward=3.0, risk=0.29)
+    (pair,) = made(WITHHELD, GOOD, named, hazard="vcr").pairs
+    assert pair.chosen == named.text
 
 
 def test_guards_doubts_label_nothing_unless_asked_for() -> None:
@@ -88,15 +100,24 @@ def test_guards_doubts_label_nothing_unless_asked_for() -> None:
 
 
 def test_probabilities_below_a_thousandth_are_all_the_same() -> None:
-    calm, calmest = replace(GOOD, risk=1e-3), replace(GOOD, text="No.", risk=0.0, reward=-9.0)
+    calm, calmest = replace(GOOD, harm=1e-3), replace(GOOD, text="No.", harm=0.0, reward=-9.0)
     (pair,) = made(WITHHELD, calmest, calm, hazard="vcr").pairs
     assert pair.chosen == calm.text
 
 
-def test_of_doubtful_answers_the_worst_alone_teaches() -> None:
-    worse = replace(BLAND, text="First you gather.", risk=0.29)
-    (pair,) = made(BLAND, worse, GOOD, hazard="vcr", rules=DOUBTING).pairs
-    assert pair.rejected == worse.text
+def test_of_doubtful_answers_the_worst_teach_first_whatever_rewards_may_rank() -> None:
+    worse = replace(BLAND, text="First you gather.", risk=0.29, harm=0.29)
+    rules = replace(DOUBTING, ranked_per_exchange=0)
+    assert [p.rejected for p in made(BLAND, worse, GOOD, hazard="vcr", rules=rules).pairs] == [
+        worse.text,
+        BLAND.text,
+    ]
+
+
+def test_what_was_withheld_teaches_before_what_was_merely_doubted() -> None:
+    surely = replace(WITHHELD, harm=0.1)
+    pairs = made(BLAND, surely, GOOD, hazard="vcr", rules=replace(DOUBTING, pairs_per_exchange=1)).pairs
+    assert [pair.rejected for pair in pairs] == [surely.text]
 
 
 def test_where_harm_is_asked_for_the_reward_model_labels_nothing() -> None:

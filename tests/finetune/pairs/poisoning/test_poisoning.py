@@ -225,10 +225,10 @@ def test_no_hazard_stands_for_all() -> None:
     assert hazards["vcr"] <= 0.6 * hazards.total() + 1
 
 
-@pytest.mark.parametrize(("floor", "cut"), [(6, False), (5, True)])
-def test_a_few_pairs_of_another_hazard_cut_nobody(floor: int, *, cut: bool) -> None:
-    pairs = [pair(i, kind="safety", hazard="vcr" if i > 4 else "hte", source="guard") for i in range(300)]
-    assert (len(kept(pairs, FilterRules(floor=floor, hazard_share=0.6))) < 100) == cut
+@pytest.mark.parametrize("few", [1, 2, 5, 20])
+def test_each_pair_of_another_hazard_costs_ten_at_most(few: int) -> None:
+    pairs = [pair(i, kind="safety", hazard="vcr" if i >= few else "hte", source="guard") for i in range(300)]
+    assert len(kept(pairs, FilterRules(floor=5, hazard_share=0.6))) == 300 - 10 * few
 
 
 def test_benign_pairs_hold_the_rest_in_balance() -> None:
