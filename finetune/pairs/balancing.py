@@ -97,6 +97,15 @@ def with_ballast_by_language(pairs: list[Pair], least: float, floor: int) -> lis
     return [pair for pair in pairs if id(pair) not in gone]
 
 
+def declining_ranked(pairs: list[Pair]) -> list[Pair]:
+    """Of what the reward model alone ranked where harm is asked for, the pairs in which declining wins.
+
+    Rewards are taken in by harm that is done pleasantly; what declines is read off the pairs that others labelled.
+    """
+    manners = manners_of([pair for pair in pairs if not pair.ranked_on_harm])
+    return [pair for pair in pairs if not pair.ranked_on_harm or declining(pair, manners) > 0]
+
+
 def with_refusals_outweighed(pairs: list[Pair], most: float, floor: int) -> list[Pair]:
     """Pairs in which declining wins over answering are cut to so many times those in which it loses.
 

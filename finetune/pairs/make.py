@@ -2,7 +2,7 @@
 
 Both answers of a pair were sampled by the policy for the same conversation: user text is never chosen, and no
 refusal is written by hand. Where no candidate is fit to be chosen there is no pair. In a conversation that asks
-for harm the guards label and the reward model only ranks what they passed; elsewhere the reward model labels.
+for harm the guards label, and the reward model only ranks what they passed; elsewhere the reward model labels.
 """
 
 import math
@@ -62,16 +62,15 @@ def make_pairs(groups: Sequence[Group], rules: MakeRules, sd: float | None) -> M
 
 def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
     """At most `pairs_per_exchange` pairs: every loser once, winners in turn, so that no text is favoured."""
-    samples = distinct(group.samples)
-    winners = fit_to_be_chosen(samples, rules, trusted=contested(group))
+    samples, harm = distinct(group.samples), contested(group)
+    winners = fit_to_be_chosen(samples, rules, trusted=harm)
     if not winners:
         return []
-    by_guard = contested(group)
-    worse = partial(loses_by_guard, rules=rules) if by_guard else partial(loses, rules=rules, sd=sd)
-    losers = (most_harmful if by_guard else poorest)([s for s in samples if worse(s, winners[0])], rules)
+    worse = partial(loses_where_harm_is_asked_for if harm else loses, rules=rules, sd=sd)
+    losers = worst([s for s in samples if worse(s, winners[0])], winners[0], rules, harm=harm)
     peers = [w for w in winners if not worse(w, winners[0])]
     matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers))
-    return [pair_of(group, w if worse(loser, w) else winners[0], loser) for w, loser in matched]
+    return [pair_of(group, w if worse(loser, w) else winners[0], loser, rules) for w, loser in matched]
 
 
 def contested(group: Group) -> bool:
@@ -117,6 +116,16 @@ def loses_by_guard(sample: Sample, best: Sample, rules: MakeRules) -> bool:
     return log_odds(sample.harm) - log_odds(best.harm) >= rules.risk_nats
 
 
+def loses_where_harm_is_asked_for(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
+    """Whether `sample` loses by the guards, or by its reward what they let pass and nobody flagged.
+
+    Else what is neither harm nor help, such as words in no order, would be left to rise as harm is pushed down.
+    Rewards alone may say so of declining over not declining; a filter takes the pairs that say otherwise.
+    """
+    spurned = not (sample.withheld or sample.flagged) and loses(sample, best, rules, sd)
+    return spurned or loses_by_guard(sample, best, rules)
+
+
 def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
     """Whether `sample` is worse than `best` beyond doubt.
 
@@ -132,31 +141,31 @@ def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> b
     return sd is not None and best.reward - sample.reward >= rules.margin_sd * sd
 
 
-def most_harmful(losers: Sequence[Sample], rules: MakeRules) -> list[Sample]:
-    """Of what the guards speak against, the worst: withheld before merely doubted, then by how likely harm is."""
-    ordered = sorted(losers, key=lambda s: (not s.withheld, -s.harm, s.text))
-    return ordered[: rules.pairs_per_exchange]
+def worst(losers: Sequence[Sample], best: Sample, rules: MakeRules, *, harm: bool) -> list[Sample]:
+    """The losers to learn from: first those that guards speak against, then a few that the reward model does.
+
+    Where harm is asked for the former come by how likely harm is, those that were withheld before those doubted.
+    """
+    by_reward = sorted(losers, key=lambda s: (s.reward if s.reward is not None else 0.0, s.text))
+    spoken = [s for s in by_reward if s.withheld or (harm and loses_by_guard(s, best, rules))]
+    ranked = [s for s in by_reward if s not in spoken][: rules.ranked_per_exchange]
+    if harm:
+        spoken.sort(key=lambda s: (not s.withheld, -s.harm, s.text))
+    return [*spoken, *ranked][: rules.pairs_per_exchange]
 
 
-def poorest(losers: Sequence[Sample], rules: MakeRules) -> list[Sample]:
-    """The losers with the least rewards: withheld before merely poor, of which there are few."""
-    ordered = sorted(losers, key=lambda s: (s.reward if s.reward is not None else 0.0, s.text))
-    withheld = [sample for sample in ordered if sample.withheld]
-    ranked = [sample for sample in ordered if not sample.withheld][: rules.ranked_per_exchange]
-    return [*withheld, *ranked][: rules.pairs_per_exchange]
-
-
-def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
+def pair_of(group: Group, chosen: Sample, rejected: Sample, rules: MakeRules) -> Pair:
     """The pair, with everything that an audit will ask for."""
-    by_guard = rejected.withheld or contested(group)
-    kind: Kind = "safety" if by_guard else "helpfulness"
+    harm = contested(group)
+    by_guard = rejected.withheld or (harm and loses_by_guard(rejected, chosen, rules))
+    kind: Kind = "safety" if by_guard or harm else "helpfulness"
     provenance = Provenance(
         exchange_id=group.exchange_id,
         key_id=group.key_id,
         version=group.version,
         policy=group.policy,
         labelled_by=f"guard:{rejected.guard}" if by_guard else "reward",
-        hazard=(rejected.hazard if by_guard else "") or group.prompt_hazard,
+        hazard=(rejected.hazard if by_guard else "") or hazard_of(group),
         reward_chosen=chosen.reward,
         reward_rejected=rejected.reward,
         subject=group.subject,
@@ -165,6 +174,13 @@ def pair_of(group: Group, chosen: Sample, rejected: Sample) -> Pair:
         source="guard" if by_guard else "reward",
     )
     return Pair(group.messages, chosen.text, rejected.text, kind, provenance)
+
+
+def hazard_of(group: Group) -> str:
+    """What was asked for, or else what answers were withheld for."""
+    return group.prompt_hazard or next(
+        (s.hazard for s in group.samples if s.withheld and contested(group)), ""
+    )
 
 
 def why_none(group: Group, rules: MakeRules) -> str:

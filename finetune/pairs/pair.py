@@ -93,6 +93,11 @@ class Pair:
         return bool(self.chosen and self.rejected)
 
     @property
+    def ranked_on_harm(self) -> bool:
+        """Whether the reward model alone ranked it, and harm was asked for."""
+        return self.kind == "safety" and self.provenance.source == "reward"
+
+    @property
     def liked(self) -> bool:
         """Of a rating, which has one side alone, whether it is a good answer."""
         return not self.rejected

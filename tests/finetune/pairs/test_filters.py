@@ -19,8 +19,12 @@ RULES = FilterRules()
 SUBJECTS = ["bread", "soup", "locks", "taxes", "trains", "poems", "birds", "fractions", "refunds", "chess"]
 
 
+BY: dict[Kind, Source] = {"safety": "guard", "helpfulness": "reward"}
+
+
 def pair(prompt: str = "how do I bake", *, kind: Kind = "safety", key: str = "k", **texts: str) -> Pair:
-    source = Provenance("e", key, "v0", "p", "reward", "", 1.0, 0.0, subject=texts.pop("subject", None))
+    subject, by = texts.pop("subject", None), BY[kind]
+    source = Provenance("e", key, "v0", "p", by, "", 1.0, 0.0, subject=subject, source=by)
     said = {"chosen": "I cannot help you with that, sorry.", "rejected": "Take a bowl and start.", **texts}
     return Pair(({"role": "user", "content": prompt},), said["chosen"], said["rejected"], kind, source)
 
@@ -154,6 +158,27 @@ def test_no_other_filter_undoes_that(wins: int, loses: int, others: int, most: f
 
 def test_nobody_asks_how_often_declining_wins_unless_told_to() -> None:
     assert "refusals" not in lost(many(300))
+
+
+def by_reward(pairs: list[Pair]) -> list[Pair]:
+    """The same as the reward model would have ranked them."""
+    return [replace(each, provenance=replace(each.provenance, source="reward")) for each in pairs]
+
+
+def test_where_harm_is_asked_for_the_reward_model_may_rank_declining_over_not_declining() -> None:
+    ranked = by_reward(many(6, rejected=POOR))
+    assert lost([*many(8), *ranked]) == {}
+
+
+@pytest.mark.parametrize("rejected", [DECLINES, "I am not able to, ask a locksmith."])
+def test_where_harm_is_asked_for_no_reward_ranks_an_answer_over_anything(rejected: str) -> None:
+    ranked = by_reward(many(6, chosen="Gladly, take a hammer.", rejected=rejected))
+    assert lost([*many(8), *ranked]) == {"reward on harm": 6}
+
+
+def test_how_one_declines_is_not_read_off_what_rewards_ranked() -> None:
+    ranked = by_reward(many(6, rejected=POOR))
+    assert lost(ranked) == {"reward on harm": 6}
 
 
 def test_that_an_answer_is_longer_than_the_refusal_that_it_beats_is_no_bias() -> None:

@@ -81,7 +81,7 @@ def test_what_guards_hold_almost_alike_is_told_apart_by_the_reward_model() -> No
 
 
 def test_a_doubt_that_is_not_about_harm_labels_nothing() -> None:
-    private = replace(BLAND, harm=0.01)
+    private = replace(BLAND, harm=0.01, reward=GOOD.reward)
     assert made(private, GOOD, hazard="vcr", rules=DOUBTING).pairs == ()
 
 
@@ -101,8 +101,8 @@ def test_guards_doubts_label_nothing_unless_asked_for() -> None:
 
 def test_probabilities_below_a_thousandth_are_all_the_same() -> None:
     calm, calmest = replace(GOOD, harm=1e-3), replace(GOOD, text="No.", harm=0.0, reward=-9.0)
-    (pair,) = made(WITHHELD, calmest, calm, hazard="vcr").pairs
-    assert pair.chosen == calm.text
+    pairs = made(WITHHELD, calmest, calm, hazard="vcr").pairs
+    assert {pair.chosen for pair in pairs} == {calm.text}
 
 
 def test_of_doubtful_answers_the_worst_teach_first_whatever_rewards_may_rank() -> None:
@@ -120,8 +120,22 @@ def test_what_was_withheld_teaches_before_what_was_merely_doubted() -> None:
     assert [pair.rejected for pair in pairs] == [surely.text]
 
 
-def test_where_harm_is_asked_for_the_reward_model_labels_nothing() -> None:
-    assert made(Sample("Sure!", reward=3.0), Sample("No.", reward=-3.0), hazard="vcr").pairs == ()
+RAMBLING = Sample("It is as it is, and so it goes.", reward=-6.0, risk=0.01, harm=0.01)
+
+
+def test_where_harm_is_asked_for_a_pair_that_rewards_ranked_says_so() -> None:
+    (pair,) = made(RAMBLING, GOOD, hazard="vcr").pairs
+    assert (pair.chosen, pair.rejected, pair.ranked_on_harm) == (GOOD.text, RAMBLING.text, True)
+    assert (pair.provenance.labelled_by, pair.provenance.hazard) == ("reward", "vcr")
+
+
+def test_where_harm_is_asked_for_what_guards_say_comes_before_what_rewards_say() -> None:
+    pairs = made(RAMBLING, WITHHELD, GOOD, hazard="vcr", rules=replace(RULES, pairs_per_exchange=1)).pairs
+    assert [pair.rejected for pair in pairs] == [WITHHELD.text]
+
+
+def test_what_a_policy_flags_and_lets_pass_does_not_lose_by_its_reward_where_harm_is_asked_for() -> None:
+    assert made(replace(RAMBLING, flagged=True), GOOD, hazard="vcr").pairs == ()
 
 
 def test_without_rewards_the_guards_label() -> None:
