@@ -35,7 +35,7 @@ from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.datasets import sweep
 from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.sources import PairSource, Preview
-from finetune.printing import print_json
+from finetune.printing import presentable, print_json
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
 from finetune.rollout.book import Book
@@ -52,7 +52,8 @@ log = logging.getLogger(__name__)
 
 def explain_rules(situation: Situation) -> None:
     """Every rule and bar in force, and where the base model is looked for."""
-    print_json({**situation.plan.document(), "base": situation.base, "base_is": source_of(situation.base)})
+    rules = presentable(situation.plan.document())  # an exam's judge may be asked with a password
+    print_json({**rules, "base": situation.base, "base_is": source_of(situation.base)})
 
 
 async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outcome:

@@ -84,6 +84,14 @@ def test_a_dry_run_for_people_says_what_is_enough_and_no_noughts() -> None:
     assert "False" not in told
 
 
+def test_explain_shows_no_password_of_an_exams_judge() -> None:
+    Path("trimtab.yaml").write_text(
+        "finetune: {exam: {exams: {wins: {judge: 'http://ada:secret@judge:8083'}}}}"
+    )
+    told = json.loads(asked("run", "--explain"))
+    assert told["exam"]["exams"]["wins"]["judge"] == "http://judge:8083"
+
+
 def test_explain_shows_every_rule_and_bar() -> None:
     told = json.loads(asked("run", "--explain"))
     assert {"make", "filters", "recipe", "exam", "bars", "fewest_pairs"} <= told.keys()
