@@ -97,7 +97,8 @@ async def look(situation: Situation, database: Database) -> Preview:
     plan, told = situation.plan, situation.settings
     await refuse_findings(told.red_team)
     asked = room_of(situation, None, Silence()).by_exam(plan.exam)
-    source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster_at(told.jobs_on_ray))
+    cluster = cluster_at(told.jobs_on_ray)
+    source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster, red_team=told.red_team)
     return await source.preview(plan.make, plan.filters, asked, thumbs=plan.recipe.method in RATED)
 
 
