@@ -35,7 +35,7 @@ from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.datasets import sweep
 from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.sources import PairSource, Preview
-from finetune.printing import print_json
+from finetune.printing import presentable, print_json
 from finetune.progress import Progress, Silence
 from finetune.retrain import Outcome
 from finetune.rollout.book import Book
@@ -52,7 +52,8 @@ log = logging.getLogger(__name__)
 
 def explain_rules(situation: Situation) -> None:
     """Every rule and bar in force, and where the base model is looked for."""
-    print_json({**situation.plan.document(), "base": situation.base, "base_is": source_of(situation.base)})
+    rules = presentable(situation.plan.document())  # an exam's judge may be asked with a password
+    print_json({**rules, "base": situation.base, "base_is": source_of(situation.base)})
 
 
 async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outcome:
@@ -96,7 +97,8 @@ async def look(situation: Situation, database: Database) -> Preview:
     plan, told = situation.plan, situation.settings
     await refuse_findings(told.red_team)
     asked = room_of(situation, None, Silence()).by_exam(plan.exam)
-    source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster_at(told.jobs_on_ray))
+    cluster = cluster_at(told.jobs_on_ray)
+    source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster, red_team=told.red_team)
     return await source.preview(plan.make, plan.filters, asked, thumbs=plan.recipe.method in RATED)
 
 

@@ -209,5 +209,6 @@ def lineage_of(
         "anchor": run.parameters.get("recipe", {}).get("anchor", "base"),  # `last` is the parent
         "recipe": run.parameters.get("recipe", {}),
         "code": code_version(),
+        **trained.rewarded_by,
         "gate": [asdict(condition) for condition in decision.conditions],
     }

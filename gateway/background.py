@@ -48,16 +48,17 @@ def _mention(task: "asyncio.Task[None]") -> None:
         log.error("%s had died", task.get_name(), exc_info=death)
 
 
-async def unbroken(work: Coroutine[Any, Any, None]) -> None:
+async def unbroken(work: Coroutine[Any, Any, None], patience_seconds: float = PATIENCE_SECONDS) -> None:
     """What a cancellation of its owner does not break off at once: it has some seconds to end by itself.
 
     A transaction that is broken off may have been committed or not, so that it can neither be kept nor be repeated.
     """
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(work, name=getattr(work, "__qualname__", "unbroken work"))
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        task.add_done_callback(_mention)  # its owner hears of nothing but the cancellation
+        await asyncio.wait([task], timeout=patience_seconds)
         raise
     finally:
         task.cancel()

@@ -90,10 +90,21 @@ class RewardClient:
     async def rewards_many(self, conversations: Sequence[Asked], **how: Unpack[How]) -> list[list[Reward]]:
         """As `score_many`, with each reward's heads and spread; raises RewardFailed."""
         seconds = how.get("deadline_seconds") or self._timeout_seconds
-        status, headers, answer = await self._post("/v1/score", body_of(conversations, how, seconds), seconds)
+        body = body_of(conversations, how, seconds)
+        status, headers, answer = await self._ask("POST", "/v1/score", body, seconds)
         if status != 200:
             raise failure_of(status, headers, answer)
         return rewards_of(answer, [len(answers) for _, answers in conversations])
+
+    async def model(self, *, deadline_seconds: float = 10.0) -> str:
+        """The name of the model that scores; raises RewardFailed."""
+        status, headers, answer = await self._ask("GET", "/v1/model", None, deadline_seconds)
+        if status != 200:
+            raise failure_of(status, headers, answer)
+        try:
+            return str(orjson.loads(answer)["name"])
+        except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+            raise RewardFailed("the reward server's answer names no model") from error
 
     async def healthy(self, *, deadline_seconds: float = 2.0) -> bool:
         """Whether the server is up and able to score."""
@@ -106,8 +117,8 @@ class RewardClient:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
-    async def _post(
-        self, path: str, body: Mapping[str, Any], seconds: float
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """The border: every foreign error leaves here as one of ours."""
         import aiohttp  # noqa: PLC0415 - only where rewards are asked for
@@ -116,8 +127,9 @@ class RewardClient:
             raise RewardUnavailable("this client is closed")
         timeout = aiohttp.ClientTimeout(total=seconds)
         try:
-            data = orjson.dumps(body, default=plain)
-            async with self._session.post(self._url + path, data=data, timeout=timeout) as response:
+            data = None if body is None else orjson.dumps(body, default=plain)
+            url = self._url + path
+            async with self._session.request(method, url, data=data, timeout=timeout) as response:
                 return response.status, response.headers, await response.read()
         except TimeoutError as error:
             raise RewardTimedOut(f"the reward server did not answer within {seconds:g} s") from error

@@ -17,6 +17,7 @@ from finetune.exams.intervals import Clusters, mean_of
 from finetune.exams.lengths import at_equal_length
 from finetune.exams.plug import Findings, Sitting
 from finetune.exams.report import UNSAFE_KINDS, Marked, by_prompt
+from gateway.engines.providers import shown
 from rewardserve.client import RewardClient, RewardFailed
 
 EVEN = 0.5
@@ -63,7 +64,7 @@ class Wins:
                 for start in range(0, len(asked), BATCH):
                     found += await client.score_many(asked[start : start + BATCH])
         except RewardFailed as error:
-            raise ExamFailed(f"the judge at {self.judge} cannot be asked: {error}") from error
+            raise ExamFailed(f"the judge at {shown(self.judge)} cannot be asked: {error}") from error
         return {q.id: scores for q, scores in zip(sitting.questions, found, strict=True)}
 
     def conditions(self, before: Findings, after: Findings) -> tuple[Condition, ...]:

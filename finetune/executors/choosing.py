@@ -1,7 +1,7 @@
 """The executor that the settings name, as a trainer of the learning loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -24,7 +24,9 @@ class ElsewhereTrainer:
     base: str
     folder: Path
     progress: Progress
-    reward_url: str | None = None  # of the server that online methods ask
+    reward_url: str | None = field(
+        default=None, repr=False
+    )  # that online methods ask; it may hold a password
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         """Learn a frozen dataset; cancelling stops every process of it."""

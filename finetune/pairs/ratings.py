@@ -34,28 +34,25 @@ from finetune.pairs.kept import keep
 from finetune.pairs.pair import Kind, Pair
 from finetune.pairs.privacy import is_private
 from finetune.pairs.telling import tellable
-from finetune.pairs.words import pair_of
+from finetune.pairs.words import pair_of, votes_in
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import FeedbackRow
 from gateway.ledger.tables import ExchangeRow, PairRow, VersionRow
 from gateway.tenants.consent import unwilling
 
 
-def ratings_in(read: Iterable[Read]) -> Iterator[Pair]:
-    """What most thumbs say of each answer; where they are divided, nothing."""
+def ratings_in(read: Iterable[Read], until: datetime) -> Iterator[Pair]:
+    """What most thumbs up to a moment say of each answer; where they are divided, nothing."""
     for each in read:
-        votes: Counter[int] = Counter()
-        for word in each.words:
-            place = each.exchange.chosen if word.candidate is None else word.candidate
-            if word.kind == "thumb" and place is not None and place < len(each.group.samples):
-                votes[place] += int(word.value or 0)
+        said = [word for word in each.words if word.created_at is not None and word.created_at <= until]
+        votes = votes_in(each.exchange, each.group, said)
         for place, count in sorted(votes.items()):
             sample = each.group.samples[place]
             fit = sample.checked and not sample.withheld
             if count and sample.text.strip() and (count < 0 or fit):
-                said = (sample.text, "") if count > 0 else ("", sample.text)
+                texts = (sample.text, "") if count > 0 else ("", sample.text)
                 kind: Kind = "safety" if each.group.prompt_hazard else "helpfulness"
-                yield pair_of(each.group, *said, "feedback", kind, "")
+                yield pair_of(each.group, *texts, "feedback", kind, "")
 
 
 def filter_ratings(ratings: Sequence[Pair], exams: Exams, rules: FilterRules, known: Known) -> Filtered:
@@ -124,13 +121,16 @@ class RatingSource:
         return await asyncio.to_thread(filter_ratings, ratings, exams, rules, Known(versions))
 
     async def standing(self, quarantine_hours: float = 0.0) -> list[Pair]:
-        """The ratings of whoever may be learnt from, the oldest exchange first; what was erased is gone."""
+        """The ratings of whoever may be learnt from, the oldest exchange first; what was erased is gone.
+
+        Each thumb waits for itself: one that is old enough lets no later one of its exchange in.
+        """
         until = datetime.now(UTC) - timedelta(hours=quarantine_hours)
         async with self.database.read() as connection:
             seqs = await rated(connection, self.window, until)
         found: list[Pair] = []
         for start in range(0, len(seqs), PAGE):
-            found += ratings_in(await read_page(self.database, seqs[start : start + PAGE]))
+            found += ratings_in(await read_page(self.database, seqs[start : start + PAGE]), until)
         async with self.database.read() as connection:
             gone = set(await connection.scalars(select(PairRow.id).where(PairRow.erased_at.is_not(None))))
         return [each for each in found if each.id not in gone]

@@ -5,7 +5,7 @@ Each line has `messages`, `rejected` (what the policy said), and may have `chose
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -88,6 +88,11 @@ def read_findings(path: Path | None) -> list[Found]:
                 told = f": {', '.join(fields)}" if fields else " is not JSON"
                 raise FindingsInvalid(f"finetune.red_team: {path}, line {number}{told}") from None
     return found
+
+
+def answered(found: Iterable[Found]) -> list[Pair]:
+    """The pairs of findings that say what should have been said."""
+    return [pair for each in found if (pair := each.pair) is not None]
 
 
 def with_rejected(drawn: Sequence[Group], found: Sequence[Found]) -> list[Group]:

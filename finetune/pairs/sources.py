@@ -29,7 +29,7 @@ from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.on_ray import made_on_ray
 from finetune.pairs.pair import Group, Pair
 from finetune.pairs.ratings import RatingSource, kept
-from finetune.pairs.red_team import read_findings, with_rejected
+from finetune.pairs.red_team import answered, read_findings, with_rejected
 from finetune.pairs.score import late_rewards
 from finetune.pairs.spread import Spread, spread_in, spread_of
 from finetune.pairs.telling import keep_late, tellable, telling, unscored
@@ -97,7 +97,7 @@ class PairSource:
         count, total, new, skipped = len(drawn), 0, 0, Counter[str]()
         findings = await asyncio.to_thread(read_findings, self.red_team)
         of_drawn = make_pairs(with_rejected(drawn, findings), rules, sd)
-        told = [pair for each in findings if (pair := each.pair) is not None]
+        told = answered(findings)
         pages = await asyncio.to_thread(self._pages, seqs, rules, sd)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:
             new += await self._write(partial(keep, pairs=page.pairs))
@@ -163,11 +163,12 @@ class PairSource:
     async def preview(
         self, make: MakeRules, filters: FilterRules, exams: Exams, *, thumbs: bool = False
     ) -> Preview:
-        """What gathering and freezing would give, with nothing written."""
+        """What gathering and freezing would give, with nothing written, and without what would be drawn anew."""
         seqs = await self._telling()
         sd = (await self._spread(seqs)).sd
         pages = await asyncio.to_thread(lambda: list(self._pages(seqs, make, sd)))
-        found = [pair for page in pages for pair in page.pairs]
+        told = answered(await asyncio.to_thread(read_findings, self.red_team))
+        found = [*(pair for page in pages for pair in page.pairs), *told]
         if (moment := until(filters.quarantine_hours)) is not None:
             young = await self._read(partial(young_among, moment=moment))
             found = [pair for pair in found if not waits(pair, young)]

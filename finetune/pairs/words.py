@@ -7,10 +7,13 @@ operator has given free, may lose a pair and never win one.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample, Source
 from gateway.exchange import Exchange
-from gateway.feedback.said import Feedback
+from gateway.feedback.said import Feedback, place_of
+
+UNKNOWN = datetime.min.replace(tzinfo=UTC)  # when a word was said that nobody has kept yet
 
 
 def overturned_in(words: Iterable[Feedback]) -> set[int]:
@@ -69,11 +72,7 @@ def compared(group: Group, words: Sequence[Feedback]) -> Iterator[Pair]:
 
 def thumbed(exchange: Exchange, group: Group, words: Sequence[Feedback]) -> Iterator[Pair]:
     """An answer that users liked over one that they did not, of the same exchange."""
-    votes: Counter[int] = Counter()
-    for each in words:
-        place = exchange.chosen if each.candidate is None else each.candidate
-        if each.kind == "thumb" and place is not None and place < len(group.samples):
-            votes[place] += int(each.value or 0)
+    votes = votes_in(exchange, group, words)
     liked = [place for place, count in sorted(votes.items()) if count > 0]
     disliked = [place for place, count in sorted(votes.items()) if count < 0]
     for better in liked:
@@ -81,6 +80,19 @@ def thumbed(exchange: Exchange, group: Group, words: Sequence[Feedback]) -> Iter
             first, second = group.samples[better], group.samples[worse]
             if not first.withheld and first.checked:
                 yield pair_of(group, first.text, second.text, "feedback", "helpfulness", "")
+
+
+def votes_in(exchange: Exchange, group: Group, words: Iterable[Feedback]) -> Counter[int]:
+    """Thumbs up less thumbs down of each candidate; of one key's on the same answer the latest alone counts."""
+    thumbs: dict[tuple[str, int], int] = {}
+    for each in sorted(words, key=lambda each: each.created_at or UNKNOWN):
+        place = place_of(exchange, each.candidate)
+        if each.kind == "thumb" and place is not None and place < len(group.samples):
+            thumbs[each.key_id, place] = int(each.value or 0)
+    votes: Counter[int] = Counter()
+    for (_, place), value in thumbs.items():
+        votes[place] += value
+    return votes
 
 
 def freed_pairs(exchange: Exchange, group: Group, words: Sequence[Feedback]) -> Iterator[Pair]:

@@ -28,9 +28,17 @@ from finetune.train.contract import ONLINE, Recipe, Trained
 from finetune.wiring import executor_for, refuse_no_model, source_of, trainer_of
 from gateway.admin.client import AdminClient
 from gateway.artifacts.opening import store_of
+from gateway.engines.providers import shown
 from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 
-STORY = ("steps", "seconds", "device", "health", "log")  # of a training, what the version's story tells
+STORY = (
+    "method",
+    "steps",
+    "seconds",
+    "device",
+    "health",
+    "log",
+)  # of a training, what the version's story tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ async def train(situation: Situation, wanted: Wanted, *, as_json: bool) -> None:
         print_plan(told, as_json=as_json)
         return
     trained = await learnt(situation, data, live, as_json=as_json)
-    lineage = lineage_of(recipe, data, live, trained) | rewarded_by(situation, recipe)
+    lineage = lineage_of(recipe, data, live, trained)
     evidence = trained.adapter.with_suffix(".json")
     told_of = TypeAdapter(Trained).dump_python(trained, mode="json")
     write_whole(evidence, json.dumps({"lineage": lineage, "training": told_of}, indent=2).encode())
@@ -155,15 +163,10 @@ def plan_of(situation: Situation, recipe: Recipe, data: Found, live: Live | None
         "data": data.source,
         "dataset": data.dataset.sha256,
         "rows": data.dataset.rows,
-        **rewarded_by(situation, recipe),
+        **({"rewarded_by": shown(situation.reward_url or "")} if recipe.method in ONLINE else {}),
         "into": str(situation.home / "adapters"),
         "recipe": asdict(recipe),
     }
-
-
-def rewarded_by(situation: Situation, recipe: Recipe) -> dict[str, str | None]:
-    """The reward server that an online method asks; nothing of other methods, which ask none."""
-    return {"rewarded_by": situation.reward_url} if recipe.method in ONLINE else {}
 
 
 def lineage_of(recipe: Recipe, data: Found, live: Live | None, trained: Trained) -> dict[str, Any]:
@@ -178,6 +181,7 @@ def lineage_of(recipe: Recipe, data: Found, live: Live | None, trained: Trained)
         "recipe": asdict(recipe),
         "code": code_version(),
         "trained_by": "trimtab finetune train; no gate has judged it",
+        **trained.rewarded_by,
     }
 
 

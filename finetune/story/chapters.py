@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finetune.story.story import Story, happened, when
+from finetune.train.contract import gained
 from gateway.admin.versions import FULL
 
 Json = Mapping[str, Any]
@@ -16,11 +17,13 @@ EXAM = {
     "reward": "mean reward",
 }
 
-CURVES = {
-    "loss": "loss",
-    "margin": "margin",
-    "log-probability of chosen": "chosen",
-    "KL from the reference, nats a token": "kl",
+KL = {"KL from the reference, nats a token": "kl"}
+CURVES = {"loss": "loss", "margin": "margin", "log-probability of chosen": "chosen"} | KL
+# What methods gain that compare no answer with another; they log none of the reference's either.
+GAINS = {
+    "sft": "tokens foretold rightly, gained",
+    "grpo": "mean reward, gained",
+    "rloo": "mean reward, gained",
 }
 
 
@@ -67,6 +70,7 @@ def origin(story: Story) -> Iterator[Chapter]:
         "content": lineage.get("digest", ""),
         "code": lineage.get("code", ""),
         "trained by": lineage.get("trained_by", ""),
+        "rewarded by": ", model ".join(filter(None, map(lineage.get, ("rewarded_by", "reward_model")))),
         "learnt": learnt(lineage) if story.dataset is None else "",
         "retraining": f"{story.run['id']}, {story.run['state']}"
         if story.run
@@ -119,14 +123,18 @@ def training(story: Story) -> Iterator[Chapter]:
     if trained is None:
         return
     log, health = trained["log"], trained["health"]
+    method = trained.get("method") or "dpo"
+    drift = (
+        "" if method in GAINS else f", chosen answers {health['chosen_drift']:+.1f} nats from the reference"
+    )
     lead = (
         f"{trained['steps']} steps in {trained['seconds']:.0f} s on {trained['device']}; in the end "
-        f"{health['accuracy']:.0%} of pairs ranked rightly, margin {health['margin']:+.2f}, "
-        f"chosen answers {health['chosen_drift']:+.1f} nats from the reference."
+        f"{gained(method, health['margin'], health['accuracy'])}{drift}."
     )
+    columns = {"loss": "loss", GAINS[method]: "margin"} | KL if method in GAINS else CURVES
     curves = tuple(
         Curve(name, tuple((line["step"], line[column]) for line in log if line.get(column) is not None))
-        for name, column in CURVES.items()
+        for name, column in columns.items()
         if any(line.get(column) is not None for line in log)
     )
     yield Chapter("Training", lead, axes=("step", ""), curves=curves)

@@ -1,7 +1,7 @@
 """What a preference-training method is given and what it leaves behind; no torch here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
@@ -137,7 +137,9 @@ class Job:
     base: str  # the policy model's directory or hub name
     folder: Path  # which gets the version's directory, named by its content
     start: Path | None = None  # the directory that `anchor: last` starts from; None is the base
-    reward_url: str | None = None  # of the server that online methods ask
+    reward_url: str | None = field(
+        default=None, repr=False
+    )  # that online methods ask; it may hold a password
 
 
 def job_of(
@@ -146,6 +148,27 @@ def job_of(
     """A job; `base` is used where the recipe names none, and `last` where it asks for it."""
     start = last if recipe.anchor == "last" else None
     return Job(dataset, recipe, recipe.base or base, folder, start, reward_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarder:
+    """Whose rewards an online method went by: a server's URL without credentials, and its model, where it tells."""
+
+    url: str
+    model: str | None
+
+
+def gained(method: str, margin: float, accuracy: float) -> str:
+    """What a training gained, in what its method measures: only those that compare two answers rank pairs."""
+    match method:
+        case "sft":
+            return f"tokens foretold rightly {100 * margin:+.1f} points"
+        case "grpo" | "rloo":
+            return f"mean reward {margin:+.2f}"
+        case "kto":
+            return f"margin of good answers over bad ones {margin:+.2f}"
+        case _:
+            return f"margin {margin:+.2f}, {accuracy:.0%} of pairs ranked rightly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +184,25 @@ class Trained:
     unservable: tuple[str, ...]  # what an engine would refuse about it
     log: tuple[Logged, ...]
     weights: Weights = "lora"
+    method: str = "dpo"
+    rewarder: Rewarder | None = None  # of online methods
+
+    @property
+    def rewarded_by(self) -> dict[str, str | None]:
+        """What a version's lineage says of who rewarded it; nothing of other methods, which ask nobody."""
+        return (
+            {"rewarded_by": self.rewarder.url, "reward_model": self.rewarder.model} if self.rewarder else {}
+        )
 
     @property
     def told(self) -> str:
         """One line for people."""
         made = "adapter" if self.weights == "lora" else "full weights"
-        learnt = f"margin {self.health.margin:+.2f}, {self.health.accuracy:.0%} of pairs ranked rightly"
         took = f"{self.steps} steps in {self.seconds:.0f} s on {self.device}"
-        return f"{made} {self.digest[:12]}: {took}; {learnt}"
+        if not self.health.finite:  # then nothing else was measured either
+            return f"{made} {self.digest[:12]}: {took}; its loss is no number"
+        told = gained(self.method, self.health.margin, self.health.accuracy)
+        return f"{made} {self.digest[:12]}: {took}; {told}"
 
 
 class Trainer(Protocol):

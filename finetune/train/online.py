@@ -13,9 +13,11 @@ from datasets import Dataset as Rows
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from finetune.errors import TrainingFailed
+from finetune.train.contract import ONLINE, Job, Rewarder
 from finetune.train.dpo import rows_of
 from finetune.train.setup import Setup
 from finetune.train.start import started
+from gateway.engines.providers import shown
 from rewardserve.client import RewardClient, RewardFailed
 
 KINDS = {"grpo": (GRPOConfig, GRPOTrainer), "rloo": (RLOOConfig, RLOOTrainer)}
@@ -45,6 +47,22 @@ def build(setup: Setup) -> Any:
         **started(setup),
         callbacks=[setup.watch],
     )
+
+
+def rewarder_of(job: Job) -> Rewarder | None:
+    """Whom an online method asks, as it says itself; a server that does not say is known by its address alone."""
+    url = job.reward_url
+    if url is None or job.recipe.method not in ONLINE:
+        return None
+
+    async def asked(url: str) -> str:
+        async with RewardClient(url) as client:
+            return await client.model()
+
+    try:
+        return Rewarder(shown(url), asyncio.run(asked(url)))
+    except RewardFailed:
+        return Rewarder(shown(url), None)
 
 
 def rewarded_by(url: str) -> Any:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,9 @@ class LocalTrainer:
     base: str
     folder: Path
     progress: Progress
-    reward_url: str | None = None  # of the server that online methods ask
+    reward_url: str | None = field(
+        default=None, repr=False
+    )  # that online methods ask; it may hold a password
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         """Learn a frozen dataset; cancelling stops training after the step it is in."""
@@ -70,6 +72,7 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
     let_go()
     watch = Watch(stop, progress, gain=GAINS.get(recipe.method, MARGIN), alarm_nats=recipe.alarm_nats)
     place = place_of(job)
+    rewarder = online.rewarder_of(job)
     with memory_kept(), ExitStack() as stack:
         by_the_first(recipe, lambda: held(stack, place, stop))
         trainer = learnt(Setup(job, place, watch, recipe.batch_size // count_of(recipe)))
@@ -88,6 +91,8 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
         unservable=unservable(version, recipe.max_rank, job.base if recipe.weights == "full" else ""),
         log=tuple(watch.log),
         weights=recipe.weights,
+        method=recipe.method,
+        rewarder=rewarder,
     )
 
 

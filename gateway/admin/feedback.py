@@ -14,7 +14,7 @@ from gateway.callers import Caller
 from gateway.errors import BadRequest, Forbidden, NotFound
 from gateway.exchange import Exchange
 from gateway.failures import reasons
-from gateway.feedback.said import Feedback, Kind, check_candidate, check_overturn, identity
+from gateway.feedback.said import Feedback, Kind, check_candidate, check_overturn, identity, place_of
 from gateway.feedback.store import FeedbackStore
 from gateway.ledger.exchanges import Exchanges
 from gateway.tools import Tools
@@ -81,13 +81,14 @@ def feedback_router(tools: Tools) -> APIRouter:
 
 def said_of(word: Word, exchange: Exchange, caller: Caller, text: str | None) -> Feedback:
     """The word as it is kept."""
+    place = place_of(exchange, word.candidate) if word.kind == "edit" else word.candidate
     return Feedback(
-        id=identity(exchange.id, word.kind, caller.id, word.candidate, word.other),
+        id=identity(exchange.id, word.kind, caller.id, place, word.other),
         exchange_id=exchange.id,
         kind=word.kind,
         key_id=caller.id,
         role=caller.role,
-        candidate=word.candidate,
+        candidate=place,
         other=word.other,
         text=text,
         subject=exchange.subject,

@@ -11,7 +11,7 @@ from gateway.api.models import caller_of
 from gateway.callers import Caller
 from gateway.errors import NotFound, Unavailable
 from gateway.exchange import Exchange
-from gateway.feedback.said import Feedback, check_candidate, identity
+from gateway.feedback.said import Feedback, check_candidate, identity, place_of
 from gateway.feedback.store import FeedbackStore
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.exchanges import Exchanges
@@ -56,13 +56,14 @@ def feedback_router(tools: Tools) -> APIRouter:
                 why = "none of this key's that is recorded has this id; unflagged ones may be sampled"
                 raise NotFound(f"exchange: {why}", param="exchange", code="exchange_not_found")
             check_candidate(exchange, "candidate", told.candidate)
+            place = place_of(exchange, told.candidate)
             said = Feedback(
-                id=identity(exchange.id, "thumb", caller.id, told.candidate),
+                id=identity(exchange.id, "thumb", caller.id, place),
                 exchange_id=exchange.id,
                 kind="thumb",
                 key_id=caller.id,
                 role=caller.role,
-                candidate=told.candidate,
+                candidate=place,
                 value=VALUES[told.rating],
                 subject=exchange.subject,
             )

@@ -34,6 +34,11 @@ def identity(exchange_id: str, kind: str, key_id: str, *places: int | None) -> s
     return f"fb-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
 
 
+def place_of(exchange: Exchange, candidate: int | None) -> int | None:
+    """The position that is meant: where none is named, that of the answer that was delivered, if one was."""
+    return exchange.chosen if candidate is None else candidate
+
+
 def check_candidate(exchange: Exchange, name: str, place: int | None) -> None:
     """Raise BadRequest where an exchange has no such candidate."""
     if place is not None and not 0 <= place < len(exchange.candidates):

@@ -12,12 +12,10 @@ from typing import Any
 import typer
 
 from gateway.ledger.database import Database
-from gateway.ledger.store import DRAIN_SECONDS
-from gateway.serving.process import RECORDING_SECONDS
 from gateway.serving.told import next_port
 from gateway.settings import GatewaySettings
 from gateway.up.service import Service, trimtab
-from gateway.up.stack import as_variables
+from gateway.up.stack import LEDGER_SECONDS, as_variables
 from gateway.up.supervisor import Report, Supervisor, SupervisorFailed
 from gateway.up.until_stopped import run_until_stopped
 
@@ -73,7 +71,7 @@ def worker(
         admin = admin.model_copy(update={"host": "127.0.0.1", "port": next_port(0)})
         own["admin"] = {"host": admin.host, "port": admin.port}
     command = trimtab("gateway", "serve", *(("--config", str(config)) if config else ()))
-    grace = settings.limits.shutdown_seconds + RECORDING_SECONDS + 2 * DRAIN_SECONDS
+    grace = settings.limits.shutdown_seconds + LEDGER_SECONDS
     variables = as_variables(own) | {"PROMETHEUS_MULTIPROC_DIR": str(shared["metrics_dir"])}
     health = f"http://{admin.host}:{admin.port}/metrics"
     return Service(f"worker-{number}", command, health, variables, grace)

@@ -8,9 +8,10 @@ counts on from what it knew, and adds the rest later.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import insert, select, update
 
@@ -24,6 +25,7 @@ from gateway.tenants.terms import Period
 log = logging.getLogger(__name__)
 KEEP_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
+STOP_SECONDS = 5.0  # that a stop takes at most: half for what is being written, half for what is left
 Account = tuple[str, str]  # a key's id and a period
 
 
@@ -74,9 +76,12 @@ class Budgets:
         now = self._clock()
         return (end_of(now, per) - now).total_seconds()
 
-    async def keep(self, database: Database) -> None:
-        """Write down what was spent since, and read what all gateways have spent; raises LedgerFailed."""
-        await unbroken(self._write(database))  # what was committed and not noted would be counted again
+    async def keep(self, database: Database, patience_seconds: float = STOP_SECONDS / 2) -> None:
+        """Write down what was spent since, and read what all gateways have spent; raises LedgerFailed.
+
+        Who is cancelled meanwhile waits so long for the write: what was committed and not noted would be counted again.
+        """
+        await unbroken(self._write(database), patience_seconds)
         self._known = await _read(database, self._clock())
 
     async def _write(self, database: Database) -> None:
@@ -111,27 +116,30 @@ async def _read(database: Database, now: datetime) -> dict[Account, int]:
 
 @asynccontextmanager
 async def kept_budgets(
-    budgets: Budgets, database: Database, metrics: Metrics
+    budgets: Budgets, database: Database, metrics: Metrics, stop_seconds: float = STOP_SECONDS
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """The task that keeps budgets in the database, which knows them before anything is served and after all is."""
     await budgets.keep(database)
+    keeping = partial(_keep_once, budgets, database, metrics)
     try:
-        async with running(_keep(budgets, database, metrics), "budgets") as task:
+        async with running(_keep(partial(keeping, PATIENCE_SECONDS, stop_seconds / 2)), "budgets") as task:
             yield task
     finally:
-        await _keep_once(budgets, database, metrics)
+        await keeping(stop_seconds / 2, 0.0)  # nobody comes after it who could count anything again
 
 
-async def _keep(budgets: Budgets, database: Database, metrics: Metrics) -> None:
+async def _keep(keeping: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(KEEP_SECONDS)
-        await _keep_once(budgets, database, metrics)
+        await keeping()
 
 
-async def _keep_once(budgets: Budgets, database: Database, metrics: Metrics) -> None:
+async def _keep_once(
+    budgets: Budgets, database: Database, metrics: Metrics, seconds: float, patience_seconds: float
+) -> None:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await budgets.keep(database)
+        async with asyncio.timeout(seconds):
+            await budgets.keep(database, patience_seconds)
     except (LedgerFailed, TimeoutError) as error:
         metrics.limits_failures.labels("database").inc()
         log.warning("budgets cannot be kept (%s); each gateway counts on by itself", type(error).__name__)

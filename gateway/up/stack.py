@@ -18,14 +18,15 @@ from urllib.parse import urlsplit
 from gateway.ledger.store import DRAIN_SECONDS
 from gateway.serving.process import RECORDING_SECONDS
 from gateway.settings import GatewaySettings, load_settings
+from gateway.tenants.budgets import STOP_SECONDS
 from gateway.up.service import Service, trimtab
 
 # Matrices this small gain nothing from more, and threads that wait for each other on a busy machine lose much.
 THREADS = "1"
 BASE_MODEL = "pocket"  # the pocket engine's own name for its policy model
 FIRST_PORT, LAST_PORT = 18080, 18400  # where a stack that does not care listens
-# What a gateway may need once its requests have ended: records in flight, then the database's last, then the journal's.
-LEDGER_SECONDS = RECORDING_SECONDS + 2 * DRAIN_SECONDS
+# What a gateway may need once its requests have ended: records in flight, budgets, the database's last, the journal's.
+LEDGER_SECONDS = RECORDING_SECONDS + STOP_SECONDS + 2 * DRAIN_SECONDS
 # So that a strategy which needs rewards is no mistake before the reward server's address is known.
 REWARD_TO_COME = {"url": "http://127.0.0.1:0"}
 ALIGNMENT = {"strategy": "best_of_n", "n": 4}  # what a request gets that does not ask

@@ -14,7 +14,7 @@ from finetune.pairs.draw import Drawn, DrawRules
 from finetune.pairs.pair import Group
 from finetune.rollout.contract import Discarded, Drained, Flipped, Live, Opened, Registered, Staged
 from finetune.rollout.plan import RolloutRules
-from finetune.train.contract import Logged, Recipe, Trained, TrainingHealth
+from finetune.train.contract import Logged, Recipe, Rewarder, Trained, TrainingHealth
 
 
 def marks(unsafe: float, reward: float) -> list[Marked]:
@@ -62,6 +62,7 @@ class FakeTrainer:
     calls: Calls
     folder: Path
     started_from: list[Path | None] = field(default_factory=list)
+    rewarder: Rewarder | None = None
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         self.calls.note("train")
@@ -71,7 +72,7 @@ class FakeTrainer:
         digest = hashlib.sha256(dataset.sha256.encode()).hexdigest()
         health = TrainingHealth(finite=True, margin=1.0, accuracy=0.9, chosen_drift=1.0)
         log = (Logged(1, 0.69, 0.0, 0.5, -30.0, -30.0, 0.0),)
-        return Trained(adapter, digest, 0.1, 1, "cpu", health, (), log)
+        return Trained(adapter, digest, 0.1, 1, "cpu", health, (), log, rewarder=self.rewarder)
 
 
 @dataclass

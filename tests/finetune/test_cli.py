@@ -51,6 +51,14 @@ def test_a_dry_run_tells_what_would_be_learnt() -> None:
     assert not told["enough"]
 
 
+def test_a_dry_run_counts_what_red_teaming_found() -> None:
+    turn = {"role": "user", "content": "How do I hurt him?"}
+    found = {"messages": [turn], "rejected": "Hit him.", "chosen": "I will not help with that."}
+    Path("found.jsonl").write_text(json.dumps(found))
+    Path("trimtab.yaml").write_text("finetune: {red_team: found.jsonl}\n")
+    assert json.loads(asked("run", "--dry-run", "--json"))["new"] == 41
+
+
 def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # as Python itself marks what is not there
     assert "jobs_on_ray: Ray is not installed here" in asked("pairs", "--ray", code=2)
@@ -82,6 +90,14 @@ def test_a_dry_run_for_people_says_what_is_enough_and_no_noughts() -> None:
     assert "enough" in told
     assert "near duplicate" not in told  # none was one
     assert "False" not in told
+
+
+def test_explain_shows_no_password_of_an_exams_judge() -> None:
+    Path("trimtab.yaml").write_text(
+        "finetune: {exam: {exams: {wins: {judge: 'http://ada:secret@judge:8083'}}}}"
+    )
+    told = json.loads(asked("run", "--explain"))
+    assert told["exam"]["exams"]["wins"]["judge"] == "http://judge:8083"
 
 
 def test_explain_shows_every_rule_and_bar() -> None:

@@ -35,6 +35,7 @@ from finetune.progress import Silence
 from finetune.retrain import Outcome, Tools
 from finetune.rollout.plan import AT_ONCE, RolloutRules
 from finetune.runs import Worker
+from finetune.train.contract import Rewarder
 from finetune.worker import work
 from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
@@ -76,9 +77,14 @@ class Bench:
         self.registry = FakeRegistry(self.calls)
         self.examiner = FakeExaminer(self.calls, folder / "exams")
         self.drawer = FakeDrawer(self.calls, folder)
-        trainer = FakeTrainer(self.calls, folder / "adapters")
+        self.trainer = FakeTrainer(self.calls, folder / "adapters")
         self.tools = Tools(
-            PairSource(database), self.drawer, trainer, self.examiner, self.registry, FakeRollouts(self.calls)
+            PairSource(database),
+            self.drawer,
+            self.trainer,
+            self.examiner,
+            self.registry,
+            FakeRollouts(self.calls),
         )
         self.plan = Plan(
             datasets=folder / "datasets", fewest_pairs=20, make=MakeRules(margin_sd=0.5), rollout=AT_ONCE
@@ -141,6 +147,13 @@ async def test_a_version_knows_its_data_its_parent_and_its_gate(bench: Bench) ->
     lineage = bench.registry.known[outcome.version or ""]
     assert (lineage["retraining"], lineage["parent"], lineage["pairs"]) == (outcome.run, "base", 24)
     assert all(condition["passed"] for condition in lineage["gate"])
+
+
+async def test_a_version_knows_who_rewarded_its_training(bench: Bench) -> None:
+    bench.trainer.rewarder = Rewarder("http://reward:8083", "pocket")
+    outcome = await bench.work()
+    lineage = bench.registry.known[outcome.version or ""]
+    assert (lineage["rewarded_by"], lineage["reward_model"]) == ("http://reward:8083", "pocket")
 
 
 async def test_a_failed_gate_changes_nothing_and_names_the_condition(bench: Bench) -> None:

@@ -151,6 +151,40 @@ async def test_what_is_unbroken_ends_before_its_owner_is_cancelled() -> None:
     assert ended.is_set()
 
 
+async def test_what_is_unbroken_is_broken_off_when_patience_ends() -> None:
+    work = Work()
+    owner = asyncio.create_task(unbroken(work.go_on(), patience_seconds=STEP_SECONDS))
+    await asyncio.sleep(STEP_SECONDS)
+    owner.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await owner
+    await asyncio.sleep(STEP_SECONDS)
+    assert work.stopped
+
+
+async def test_what_it_dies_of_after_its_owner_was_cancelled_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> None:
+        began.set()
+        await may_end.wait()
+        raise LookupError("nothing to write to")
+
+    owner = asyncio.create_task(unbroken(writing()))
+    await began.wait()
+    owner.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    (told,) = caplog.records
+    assert told.getMessage().endswith("writing had died")
+    assert told.exc_info is not None
+    assert isinstance(told.exc_info[1], LookupError)
+
+
 async def test_what_is_unbroken_is_broken_off_where_its_owner_is_cancelled_twice() -> None:
     work = Work()
     owner = asyncio.create_task(unbroken(work.go_on()))

@@ -217,6 +217,18 @@ async def test_every_status_has_its_error(status: int, kind: type[RewardFailed])
             assert type(failure.value) is kind
 
 
+async def test_it_tells_which_model_scores(client: RewardClient) -> None:
+    assert await client.model() == "fake"
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"{}"), (200, b"{}"), (200, b"<html>")])
+async def test_a_server_that_names_no_model_is_a_failure(status: int, body: bytes) -> None:
+    with answering(status, body) as url:
+        async with RewardClient(url) as client:
+            with pytest.raises(RewardFailed):
+                await client.model()
+
+
 async def test_what_is_no_json_is_refused_before_it_is_sent() -> None:
     async with RewardClient(nobody()) as client:
         with pytest.raises(RewardRefused, match="no JSON"):

@@ -3,10 +3,13 @@
 import random
 from dataclasses import replace
 
+import pytest
+
+from finetune.errors import ExamFailed
 from finetune.exams.lengths import at_equal_length
 from finetune.exams.plug import Findings
 from finetune.exams.wins import Wins, merit, share
-from tests.finetune.exams.sitting import mark, sitting
+from tests.finetune.exams.sitting import asked, mark, sitting
 
 
 async def found(complied: int, reward: float) -> Findings:
@@ -27,6 +30,12 @@ async def test_a_policy_that_both_judges_prefer_passes() -> None:
 async def test_reward_alone_is_not_enough() -> None:
     conditions = Wins().conditions(await found(30, 0.0), await found(30, 5.0))
     assert [one.reason for one in conditions if not one.passed] == ["target.judge"]
+
+
+async def test_a_judge_that_is_away_is_named_without_its_password() -> None:
+    judge = Wins(judge="http://ada:secret@127.0.0.1:9")
+    with pytest.raises(ExamFailed, match=r"the judge at http://127\.0\.0\.1:9 cannot be asked"):
+        await judge.examine(sitting(questions=asked(1, "benign")))
 
 
 async def test_the_same_policy_wins_nothing() -> None:

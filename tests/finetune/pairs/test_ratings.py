@@ -1,6 +1,6 @@
 """Users' thumbs become a dataset of their own."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,24 @@ RULES = FilterRules()
 EXAM = {"main": ("What goes into recipe 2 of the book?",)}
 
 
-async def thumb(database: Database, exchange: str, value: float, candidate: int | None = None) -> None:
+async def thumb(
+    database: Database,
+    exchange: str,
+    value: float,
+    candidate: int | None = None,
+    *,
+    key: str = "k1",
+    hours: float = 0.0,
+) -> None:
+    """A thumb of so many hours ago."""
     told = {
-        "id": f"fb-{exchange}-{candidate}-{value}",
+        "id": f"fb-{exchange}-{candidate}-{value}-{key}",
         "exchange_id": exchange,
         "kind": "thumb",
         "value": value,
     }
-    told |= {"candidate": candidate, "key_id": "k1", "role": "application", "created_at": datetime.now(UTC)}
+    said = datetime.now(UTC) - timedelta(hours=hours)
+    told |= {"candidate": candidate, "key_id": key, "role": "application", "created_at": said}
     async with database.write() as connection:
         await connection.execute(insert(FeedbackRow).values(**told))
 
@@ -65,8 +75,33 @@ async def test_no_thumb_up_outvotes_a_guard(database: Database) -> None:
 
 async def test_what_thumbs_are_divided_on_is_no_rating(database: Database) -> None:
     source = await rated(database)
-    await thumb(database, "good-0", -1.0)
+    await thumb(database, "good-0", -1.0, key="k2")
     assert "good-0" not in labels(await source.standing())
+
+
+async def test_the_same_answer_rated_twice_by_one_key_counts_once(database: Database) -> None:
+    """By its position, and as what was delivered: rows of before both had one identity."""
+    source = await rated(database)
+    await thumb(database, "good-0", 1.0, candidate=1)
+    await thumb(database, "good-0", -1.0, key="k2")
+    assert "good-0" not in labels(await source.standing())
+
+
+async def test_of_what_one_key_said_of_an_answer_the_latest_counts(database: Database) -> None:
+    source = await rated(database)
+    await thumb(database, "good-0", -1.0, candidate=1, hours=-1.0)
+    assert labels(await source.standing(quarantine_hours=-2.0))["good-0"] is False
+
+
+async def test_each_thumb_waits_for_itself(database: Database) -> None:
+    """One that is old enough lets in no later one, of the same answer or of another of its exchange."""
+    source = await rated(database)
+    await thumb(database, "good-0", 1.0, key="k2", hours=48)
+    for key in ("k3", "k4"):
+        await thumb(database, "good-0", -1.0, key=key)
+    await thumb(database, "good-0", -1.0, candidate=0)
+    (found,) = await source.standing(quarantine_hours=24)
+    assert (found.liked, found.chosen[:6]) == (True, "Gladly")
 
 
 async def test_they_are_frozen_whole_and_come_back_as_they_were(database: Database, tmp_path: Path) -> None:

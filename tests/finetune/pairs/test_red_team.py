@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from finetune.errors import FindingsInvalid
+from finetune.pairs.filters import FilterRules
 from finetune.pairs.make import MakeRules
 from finetune.pairs.pair import Sample
 from finetune.pairs.red_team import read_findings, with_rejected
@@ -31,6 +32,23 @@ async def test_a_finding_with_an_answer_is_a_pair(database: Database, tmp_path: 
     assert (await source.gather(RULES)).new == 1
     (pair,) = await source.pairs()
     assert (pair.chosen, pair.rejected, pair.provenance.source) == ("Do not.", "Hit him.", "red_team")
+
+
+async def test_a_pair_that_no_run_has_kept_is_counted_before_one_begins(
+    database: Database, tmp_path: Path
+) -> None:
+    both = {"messages": ASKED, "rejected": "Hit him.", "chosen": "Do not."}
+    source = PairSource(database, red_team=written(tmp_path, both, both | {"chosen": ""}))
+    seen = await source.preview(RULES, FilterRules(), {})
+    assert [pair.provenance.source for pair in seen.fresh] == ["red_team"]
+    await source.gather(RULES)
+    assert (await source.preview(RULES, FilterRules(), {})).fresh == seen.fresh
+
+
+async def test_a_pair_that_must_wait_is_not_counted(database: Database, tmp_path: Path) -> None:
+    path = written(tmp_path, {"messages": ASKED, "rejected": "Hit him.", "chosen": "Do not."})
+    seen = await PairSource(database, red_team=path).preview(RULES, FilterRules(quarantine_hours=24), {})
+    assert seen.fresh == ()
 
 
 async def test_a_finding_without_one_is_asked_again_and_loses_to_what_is_passed(

@@ -252,6 +252,11 @@ def test_the_plan_of_an_online_method_names_the_reward_server_that_it_asks() -> 
     assert "rewarded_by" not in told("train", "dpo", "--data", "pairs.jsonl", "--dry-run")
 
 
+def test_a_plan_shows_no_password_of_the_reward_server() -> None:
+    Path("trimtab.yaml").write_text("finetune: {reward_url: 'http://ada:secret@127.0.0.1:9'}\n")
+    assert told("train", "grpo", "--data", "pairs.jsonl", "--dry-run")["rewarded_by"] == "http://127.0.0.1:9"
+
+
 def test_a_dry_run_asks_the_executor_too(home: Path) -> None:
     Path("trimtab.yaml").write_text("finetune: {executor: {kind: accelerate, processes: 3}}\n")
     told = asked("train", "mine.yaml", "--data", "pairs.jsonl", "--dry-run", code=2)

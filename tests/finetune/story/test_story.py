@@ -123,6 +123,19 @@ async def test_what_one_training_made_tells_of_it_too(story: Story) -> None:
     assert ("learnt", f"12 rows by kto, dataset {'e' * 12}") in told[0].rows
 
 
+async def test_of_a_method_that_ranks_no_pairs_no_ranking_is_told(story: Story) -> None:
+    steps = {"train": STEPS["train"] | {"method": "sft"}}
+    (told,) = (each for each in chapters_of(replace(story, steps=steps)) if each.title == "Training")
+    assert told.lead == "4 steps in 60 s on cpu; in the end tokens foretold rightly +80.0 points."
+    assert [curve.name for curve in told.curves] == ["loss", "tokens foretold rightly, gained"]
+
+
+async def test_it_tells_who_rewarded(story: Story) -> None:
+    lineage = {"rewarded_by": "http://reward:8083", "reward_model": "pocket"}
+    (first, *_) = chapters_of(replace(story, version={**story.version, "lineage": lineage}))
+    assert ("rewarded by", "http://reward:8083, model pocket") in first.rows
+
+
 async def test_it_tells_where_it_stands_and_what_was_erased(story: Story) -> None:
     rows = dict(chapters_of(story)[0].rows)
     assert rows["state"] == "staged, 100% of assistant"

@@ -11,8 +11,8 @@ import pytest
 from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset
 from finetune.settings import packaged_policy
-from finetune.train.contract import Recipe, Trained
-from finetune.train.online import rewarded_by
+from finetune.train.contract import Job, Recipe, Rewarder, Trained
+from finetune.train.online import rewarded_by, rewarder_of
 from finetune.train.trainer import LocalTrainer
 from rewardserve.loading import load_workers
 from rewardserve.settings import RewardSettings
@@ -61,6 +61,8 @@ async def test_it_leaves_a_servable_adapter_and_tells_rewards_and_kl_at_each_ste
     assert made.health.finite
     assert made.unservable == ()
     assert made.steps == len(figures) == 6
+    assert made.rewarded_by["rewarded_by"] == rewards
+    assert "mean reward" in made.told
     assert all({"loss", "reward", "kl", "step"} <= each.keys() for each in figures)
     assert figures[0]["kl"] == pytest.approx(0, abs=1e-3)
 
@@ -89,6 +91,26 @@ async def test_a_reward_server_that_is_away_fails_the_training_and_is_named(
 ) -> None:
     with pytest.raises(TrainingFailed, match="answers cannot be scored"):
         await trained("rloo", "http://127.0.0.1:9", dataset, tmp_path)
+
+
+def job(url: str, dataset: Dataset, **recipe: Any) -> Job:
+    return Job(dataset, replace(RECIPE, **recipe), "base", Path("f"), reward_url=url)
+
+
+def test_who_rewards_is_known_by_address_and_model_and_without_a_password(dataset: Dataset) -> None:
+    with served(FakeScorer()) as server:
+        url = server.url.replace("http://", "http://ada:secret@")
+        assert rewarder_of(job(url, dataset, method="grpo")) == Rewarder(server.url, "fake")
+
+
+def test_who_does_not_say_its_model_is_known_by_address(dataset: Dataset) -> None:
+    assert rewarder_of(job("http://127.0.0.1:9", dataset, method="rloo")) == Rewarder(
+        "http://127.0.0.1:9", None
+    )
+
+
+def test_other_methods_are_rewarded_by_nobody(dataset: Dataset) -> None:
+    assert rewarder_of(job("http://127.0.0.1:9", dataset, method="sft")) is None
 
 
 def test_rewards_are_the_servers_own_in_their_order() -> None:

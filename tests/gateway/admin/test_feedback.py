@@ -60,6 +60,13 @@ def test_a_second_thumb_replaces_the_first(house: Any) -> None:
     assert [each["value"] for each in kept(house, exchange)] == [-1.0]
 
 
+def test_a_thumb_on_what_was_delivered_is_one_on_its_position(house: Any) -> None:
+    exchange = asked(house, "And again?", "Hi.")
+    rated(house, exchange=exchange, rating="up")
+    rated(house, exchange=exchange, rating="down", candidate=0)
+    assert [(each["candidate"], each["value"]) for each in kept(house, exchange)] == [(0, -1.0)]
+
+
 def test_anothers_exchange_is_as_good_as_none(house: Any) -> None:
     exchange = asked(house, "Mine?", "Hi.", role="admin")
     theirs, nobodys = rated(house, exchange=exchange, rating="up"), rated(house, exchange="x", rating="up")

@@ -119,6 +119,17 @@ async def test_who_is_cancelled_as_a_count_is_committed_counts_it_once(store: Ke
     assert again.left("key", "day", 100) == budgets.left("key", "day", 100) == 40
 
 
+async def test_a_database_that_does_not_answer_holds_no_stop_up(store: KeyStore) -> None:
+    budgets, metrics, database = Budgets(), Metrics(), Answering(str(store.database.url))
+    async with asyncio.timeout(5):
+        async with kept_budgets(budgets, database, metrics, stop_seconds=0.1):
+            spend(budgets, 60)
+            await database.committed.wait()
+    failed = metrics.registry.get_sample_value("trimtab_limits_failures_total", {"what": "database"})
+    assert failed == 1
+    await database.close()
+
+
 async def test_what_is_away_is_asked_again_and_counted_as_a_failure(store: KeyStore) -> None:
     budgets, metrics = Budgets(), Metrics()
     async with kept_budgets(budgets, store.database, metrics) as task:

@@ -51,6 +51,52 @@ def test_one_tenant_cannot_make_refusals_of_how_others_answer() -> None:
     assert all(each in left for each in good)
 
 
+def shout(key: str, first: int, count: int, chosen: str, kind: Kind) -> list[Pair]:
+    """Pairs of one key that all begin alike."""
+    return [won(first + i, key, chosen, f"By now {i} it", kind) for i in range(count)]
+
+
+COLLUDING = [(f"evil{number}", 80_000 + 10 * number) for number in range(2)]
+
+
+def test_two_keys_of_two_pairs_each_do_not_hide_how_a_large_one_declines() -> None:
+    few = [one for key, first in COLLUDING for one in shout(key, first, 2, NO, "helpfulness")]
+    assert DECLINING in manners_of([*tenant("k0", 0), *few])
+
+
+def test_two_keys_of_two_pairs_each_do_not_make_a_refusal_of_how_a_large_one_answers() -> None:
+    few = [one for key, first in COLLUDING for one in shout(key, first, 2, ORDINARY, "safety")]
+    assert manners_of([*tenant("k0", 0), *few]) == {DECLINING}
+
+
+def test_keys_that_say_nothing_of_it_lend_those_that_do_no_weight() -> None:
+    german = [
+        won(70_000 + i, f"de{i % 4}", f"Nimm {i} von", f"Nun {i} ja", "helpfulness") for i in range(400)
+    ]
+    few = [one for key, first in COLLUDING for one in shout(key, first, 4, NO, "helpfulness")]
+    assert DECLINING in manners_of([*tenant("k0", 0), *german, *few])
+
+
+def test_one_key_does_not_hide_how_many_decline_that_are_too_small_to_teach_it_alone() -> None:
+    many = [
+        one
+        for number in range(40)
+        for one in (
+            *shout(f"k{number}", 100 * number, 1, NO, "safety"),
+            *(
+                won(100 * number + i, f"k{number}", f"Take {i} of", "Well", "helpfulness")
+                for i in range(1, 4)
+            ),
+        )
+    ]
+    assert DECLINING in manners_of([*many, *shout("evil", 90_000, 200, NO, "helpfulness")])
+
+
+def test_the_largest_share_that_a_key_may_have_does_not_hide_how_the_others_decline() -> None:
+    """Three fifths of all, as `key_share` has it."""
+    assert DECLINING in manners_of([*TENANTS, *shout("evil", 50_000, 750, NO, "helpfulness")])
+
+
 def test_an_opening_that_one_tenant_alone_has_is_what_that_one_makes_of_it() -> None:
     """It marks nobody else's pairs: a tenant of a language of its own teaches how one declines there."""
     german = [won(70_000 + i, "de", "Dabei helfe ich", f"Gern {i} so", "safety") for i in range(40)]
