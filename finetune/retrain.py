@@ -97,11 +97,17 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
 
 
 async def rolled_out(run: Run, name: str, old: Live, plan: Plan, tools: Tools, pairs: int) -> Outcome:
-    """Let traffic decide: shadow, canary, all of it or none (finetune/rollout/controller.py)."""
+    """Let traffic decide: shadow, canary, all of it or none (finetune/rollout/controller.py).
+
+    Where a try before this one failed here, a drain for another alias may have unloaded the version since.
+    """
+
+    async def opened() -> Opened:
+        await tools.registry.ensure_staged(name)
+        return await tools.rollouts.open(plan.alias, name, old, plan.rollout, run.id)
+
     try:
-        begun = await run.once(
-            "roll out", Opened, lambda: tools.rollouts.open(plan.alias, name, old, plan.rollout, run.id)
-        )
+        begun = await run.once("roll out", Opened, opened)
     except RolloutFailed as refused:
         await withdrawn(run, name, str(refused), tools)
         raise

@@ -78,20 +78,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What became of the version that was live before."""
-
-    version: str
-    note: str
-
-    @property
-    def told(self) -> str:
-        """One line for people."""
-        return self.note
-
-
-@dataclass(frozen=True, slots=True)
-class Discarded:
-    """What became of a version that did not stay in traffic, or never came into it."""
+    """What became of a version that has left traffic, or did not come into it to stay."""
 
     version: str
     note: str
@@ -136,6 +123,10 @@ class Registry(Protocol):
         """Load it on every engine and have it answer; raises RolloutFailed."""
         ...
 
+    async def ensure_staged(self, version: str) -> None:
+        """Stage it again where it was unloaded since, by a drain for another alias; raises RolloutFailed."""
+        ...
+
     async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
         """Give it all of the alias's traffic, staged again where it was unloaded since; raises RolloutFailed.
 
@@ -151,9 +142,10 @@ class Registry(Protocol):
         """
         ...
 
-    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Drained:
         """Retire what did not come into traffic to stay, where nothing needs it, as a drain would.
 
-        Raises RolloutFailed where that cannot be done now; the next drain does it.
+        Raises RolloutFailed where that cannot be done now; the next drain does it. Requests that are still in flight
+        on it keep it loaded until they end, and are no failure.
         """
         ...

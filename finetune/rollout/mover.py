@@ -9,7 +9,7 @@ from typing import Protocol
 from finetune.errors import RolloutFailed
 from finetune.notify import Event, Notifier
 from finetune.rollout.book import Book, Rollout
-from finetune.rollout.contract import Discarded, Drained, Live
+from finetune.rollout.contract import Drained, Live
 from finetune.rollout.controller import Moved, Traffic, advance, moved_on
 from gateway.ledger.contract import LedgerFailed
 
@@ -23,7 +23,7 @@ class Gateway(Traffic, Protocol):
         """Retire what earlier retrainings left, but for what is needed, and what a rollback of any alias needs."""
         ...
 
-    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Drained:
         """Retire what did not come into traffic to stay, where nothing needs it."""
         ...
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed, Unready
-from finetune.rollout.contract import Discarded, Drained, Flipped, Live, Registered, Staged
+from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
 from gateway.admin.rollouts import TOOK_BACK, standing
 from gateway.artifacts.fetching import ARTIFACT
@@ -54,6 +54,16 @@ class GatewayRegistry:
             staged = await self.admin.stage(version)
         return Staged(version, staged.seconds, {"probe": staged.probe})
 
+    async def ensure_staged(self, version: str) -> None:
+        """Stage it again where it was unloaded since: nothing needs what a run that failed was to bring in.
+
+        Not where it is loaded: one that fell silent in traffic would not be staged, and never be taken back.
+        """
+        async with translated("versions could not be listed"):
+            versions = await self.admin.versions()
+        if not any(each.id == version and each.state == "staged" for each in versions):
+            await self.stage(version)
+
     async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
         """Give it all of the alias's traffic, have it answer once more, and take it back if it does not.
 
@@ -98,16 +108,20 @@ class GatewayRegistry:
     async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
         """Retire what earlier retrainings left, but for what is needed, and what a rollback of any alias needs."""
         spare = await self._spare({*old.weights, new, *needed})
-        notes = [await self._retired(version) for version in spare]
-        return Drained(old.version, f"{old.version} stays loaded for a rollback{''.join(notes)}")
+        notes = [f"{old.version} stays loaded for a rollback"]
+        for version in spare:
+            try:
+                notes.append(await self._retired(version))
+            except AdminFailed as error:
+                notes.append(f"{version} was not retired: {error}")
+        return Drained(old.version, "; ".join(notes))
 
-    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Drained:
         """Retire what did not come into traffic to stay, where nothing needs it; raises RolloutFailed."""
         if version not in await self._spare(set(needed)):
-            return Discarded(version, f"{version} is needed elsewhere, or unloaded already")
+            return Drained(version, f"{version} is needed elsewhere, or unloaded already")
         async with translated(f"{version} was not retired"):
-            await self.admin.retire(version)
-        return Discarded(version, f"{version} is retired")
+            return Drained(version, await self._retired(version))
 
     async def _spare(self, needed: set[str]) -> list[str]:
         """What is loaded for nothing: no alias leads to it, and none has it as the version before."""
@@ -135,7 +149,7 @@ class GatewayRegistry:
             return made
         if await self._given_before(alias, version, evidence):
             raise FlipUndone(f"{alias} was given to {version} before, and taken back since")
-        await self._loaded_still(version)
+        await self.ensure_staged(version)
         try:
             told, fence = (alias, wanted, cause, evidence), fence_of(evidence)
             rollout = await self.admin.roll_out(
@@ -146,15 +160,6 @@ class GatewayRegistry:
                 raise
             return made
         return Flipped(alias, rollout.before, rollout.after, rollout.seconds)
-
-    async def _loaded_still(self, version: str) -> None:
-        """Stage it again where it was unloaded since: nothing needs what a run that failed was to bring in.
-
-        Not where it is loaded: one that fell silent in traffic would not be staged, and never be taken back.
-        """
-        versions = await self.admin.versions()
-        if not any(each.id == version and each.state == "staged" for each in versions):
-            await self.admin.stage(version)
 
     async def _given_before(self, alias: str, version: str, evidence: Mapping[str, Any]) -> bool:
         """Whether the trail holds this very retraining's flip: what undid it must not be overruled."""
@@ -187,11 +192,17 @@ class GatewayRegistry:
         return FlipUndone(f"{told}; rolled back to {', '.join(flipped.before)}")
 
     async def _retired(self, version: str) -> str:
+        """Retire it; how, in words.
+
+        One whose requests in flight outlast the call is retired all the same: the gateway unloads it once they end.
+        """
         try:
             await self.admin.retire(version)
-        except AdminFailed as error:
-            return f"; {version} was not retired: {error}"
-        return f"; {version} is retired"
+        except AdminRefused as refused:
+            if refused.code != "in_flight":
+                raise
+            return f"{version} is retired, and unloaded once its requests in flight have ended"
+        return f"{version} is retired"
 
     async def _has(self, alias: str, weights: Mapping[str, float]) -> bool:
         """Whether these weights are known to be in force."""

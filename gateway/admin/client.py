@@ -190,7 +190,7 @@ class AdminClient:
         return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told, PATIENT_SECONDS))
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:
-        """Undo the alias's latest rollout that was not undone yet."""
+        """Undo the alias's latest rollout that was not undone yet; refused, `moved`, when it is moved meanwhile."""
         told = {"alias": alias, "cause": cause}
         return self._read(Rollout, await self._ask("POST", "/admin/rollback", told, PATIENT_SECONDS))
 

@@ -108,13 +108,17 @@ class Operator:
         return Rollout(alias, before, after, time.perf_counter() - started)
 
     async def roll_back(self, alias: str, cause: str) -> Rollout:
-        """Undo the latest rollout that was not undone yet; what was retired since is loaded again first."""
-        earlier = await self.rollouts.earlier(alias)
+        """Undo the latest rollout that was not undone yet; what was retired since is loaded again first.
+
+        Raises Conflict where somebody moves the alias meanwhile, by a rollback too: what would be undone is not what
+        this one was asked to undo.
+        """
+        way = await self.rollouts.way_back(alias)
         staged = staged_in(await self.versions.all())
-        for version in earlier:
+        for version in way.there:
             if version not in staged:
                 await self.stage(version)
-        return await self.roll_out(alias, earlier, cause, {}, kind="rollback")
+        return await self.roll_out(alias, way.there, cause, {}, kind="rollback", how=How(expected=way.here))
 
     async def retire(self, version_id: str, timeout_seconds: float) -> dict[str, Any]:
         """Let no request begin on it, wait for those in flight, then unload; refused while routed."""

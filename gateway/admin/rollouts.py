@@ -1,7 +1,7 @@
 """Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by gateways."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.fence import Fence, refuse_if_lost
-from gateway.admin.trail import Change, note, trail
+from gateway.admin.trail import Change, note, trail_in
 from gateway.admin.versions import Version, staged_in, versions_in
 from gateway.errors import BadRequest, Conflict
 from gateway.ledger.database import Database
@@ -22,6 +22,14 @@ MOVES = ("rollout", "rollback")
 TOOK_BACK = "took_back"
 # Of an alias's moves, how many a rollback looks at.
 MEMORY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What a rollback replaces, and by what."""
+
+    here: Weights
+    there: Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +70,32 @@ class Rollouts:
                 await note(connection, replace(change, before=change.before or before, after=after), actor)
         return before
 
-    async def earlier(self, alias: str) -> Weights:
-        """The weights that a rollback restores; raises Conflict when there are none."""
-        weights = undone(await trail(self.database, MOVES, alias, MEMORY))
-        if not weights:
+    async def way_back(self, alias: str) -> WayBack:
+        """Where a rollback leads, and from where; raises Conflict when it leads nowhere else.
+
+        Both are of one moment, so that a rollback can be held against what was in force when it was decided.
+        """
+        async with self.database.read() as connection:
+            here = (await weights_in(connection)).get(alias, {})
+            there = undone(await trail_in(connection, MOVES, alias, MEMORY))
+        if not there:
             raise Conflict(f"{alias} has no earlier weights to go back to", param="alias")
-        return weights
+        if there == here:
+            told = f"{alias} leads to {in_words(here)} already, where a rollback would bring it"
+            raise Conflict(f"{told}: name the weights that you want", param="alias")
+        return WayBack(here, there)
 
 
 def refuse_if_moved(alias: str, found: Weights, expected: Weights | None) -> None:
     """Raise Conflict when somebody else has changed an alias's weights meanwhile."""
     if expected is not None and found != expected:
-        told = ", ".join(f"{version} {share:g}" for version, share in found.items()) or "nothing"
-        raise Conflict(
-            f"{alias} leads to {told}: somebody changed it meanwhile", param="expected", code="moved"
-        )
+        here = f"{alias} leads to {in_words(found)}"
+        raise Conflict(f"{here}: somebody changed it meanwhile", param="expected", code="moved")
+
+
+def in_words(weights: Weights) -> str:
+    """Weights as people read them."""
+    return ", ".join(f"{version} {share:g}" for version, share in weights.items()) or "nothing"
 
 
 def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:
@@ -87,17 +106,30 @@ def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:
 def standing(moves: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The rollouts that nothing has undone, each by its first move; moves come latest first, and so do they.
 
-    The steps of a canary are one rollout. Who rolls back or takes back undoes everything since the alias had what is
+    The steps of a canary are one rollout, with what somebody did in between: it goes on only from weights of its own.
+    Where it brings the alias back to where it began it has taken itself back, and where it does not say so, as in
+    ledgers of before `took_back`, too. Who else rolls back or takes back undoes everything since the alias had what is
     restored; where that is longer ago than the moves, everything in them.
     """
     kept: list[Mapping[str, Any]] = []
     for move in reversed(list(moves)):
-        if move["kind"] == "rollback" or TOOK_BACK in (move["evidence"] or {}):
+        first = first_step(kept, rollout_of(move))
+        if first is not None and move["after"] == kept[first]["before"]:
+            del kept[first:]
+        elif move["kind"] == "rollback" or TOOK_BACK in (move["evidence"] or {}):
             while kept and kept.pop()["before"] != move["after"]:
                 pass
-        elif not kept or rollout_of(move) is None or rollout_of(move) != rollout_of(kept[-1]):
+        elif first is not None:
+            del kept[first + 1 :]
+        else:
             kept.append(move)
     return kept[::-1]
+
+
+def first_step(kept: Sequence[Mapping[str, Any]], rollout: str | None) -> int | None:
+    """Where among the moves that are kept a rollout of the loop's began, if it is one and among them."""
+    own = (place for place, move in enumerate(kept) if rollout is not None and rollout_of(move) == rollout)
+    return next(own, None)
 
 
 def rollout_of(move: Mapping[str, Any]) -> str | None:

@@ -35,9 +35,16 @@ async def trail(
     database: Database, kinds: Sequence[str], subject: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """The latest changes of some kinds, the latest first."""
+    async with database.read() as connection:
+        return await trail_in(connection, kinds, subject, limit)
+
+
+async def trail_in(
+    connection: AsyncConnection, kinds: Sequence[str], subject: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """The latest changes of some kinds, the latest first, within a transaction."""
     query = select(*TransitionRow.__table__.columns).where(TransitionRow.kind.in_(kinds))
     if subject is not None:
         query = query.where(TransitionRow.subject == subject)
-    async with database.read() as connection:
-        rows = await connection.execute(query.order_by(TransitionRow.id.desc()).limit(limit))
-        return [dict(row) for row in rows.mappings()]
+    rows = await connection.execute(query.order_by(TransitionRow.id.desc()).limit(limit))
+    return [dict(row) for row in rows.mappings()]

@@ -12,7 +12,7 @@ from finetune.exams.report import Marked, report_of
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.draw import Drawn, DrawRules
 from finetune.pairs.pair import Group
-from finetune.rollout.contract import Discarded, Drained, Flipped, Live, Opened, Registered, Staged
+from finetune.rollout.contract import Drained, Flipped, Live, Opened, Registered, Staged
 from finetune.rollout.plan import RolloutRules
 from finetune.train.contract import Logged, Recipe, Rewarder, Trained, TrainingHealth
 
@@ -122,6 +122,7 @@ class FakeRegistry:
     weights: dict[str, float] = field(default_factory=lambda: {"base": 1.0})
     known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     adapters: dict[str, Path] = field(default_factory=dict)  # of versions that are no bare base model
+    loaded: set[str] = field(default_factory=set)
 
     async def live(self, alias: str) -> Live:
         self.calls.note("live")
@@ -135,7 +136,12 @@ class FakeRegistry:
 
     async def stage(self, version: str) -> Staged:
         self.calls.note("stage")
+        self.loaded.add(version)
         return Staged(version, 0.1, {"engines": ["one"]})
+
+    async def ensure_staged(self, version: str) -> None:
+        if version not in self.loaded:
+            await self.stage(version)
 
     async def flip(self, alias: str, version: str, old: Live, evidence: Mapping[str, Any]) -> Flipped:
         self.calls.note("flip")
@@ -146,6 +152,7 @@ class FakeRegistry:
         self.calls.note("drain")
         return Drained(old.version, "the base model stays")
 
-    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Drained:
         self.calls.note("discard")
-        return Discarded(version, f"{version} is retired")
+        self.loaded.discard(version)
+        return Drained(version, f"{version} is retired")

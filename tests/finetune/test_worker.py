@@ -37,7 +37,7 @@ from finetune.rollout.plan import AT_ONCE, RolloutRules
 from finetune.runs import Worker
 from finetune.train.contract import Rewarder
 from finetune.worker import work
-from gateway.ledger.contract import LedgerUnavailable
+from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from gateway.ledger.tables import RetrainingRow, RetrainingStepRow, TransitionRow
@@ -273,6 +273,27 @@ async def test_a_worker_stopped_while_it_unloads_leaves_a_run_that_stages_again(
         await bench.work()
     assert (await bench.work("w2")).rollout is not None
     assert bench.calls.made[-3:] == ["discard", "stage", "open"]
+
+
+async def test_what_a_drain_unloaded_before_the_next_try_is_staged_again_for_its_rollout(
+    bench: Bench,
+) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    bench.stop_at("open", LedgerFailed("the ledger's database refused: disk full"))
+    with pytest.raises(LedgerFailed):
+        await bench.work()
+    bench.registry.loaded.clear()
+    assert (await bench.work(how="resume")).rollout is not None
+    assert bench.calls.made == [*STEPS[:7], "open", "stage", "open"]
+
+
+async def test_what_is_still_loaded_is_not_staged_again_for_its_rollout(bench: Bench) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    bench.stop_at("open", LedgerFailed("the ledger's database refused: disk full"))
+    with pytest.raises(LedgerFailed):
+        await bench.work()
+    assert (await bench.work(how="resume")).rollout is not None
+    assert bench.calls.made == [*STEPS[:7], "open", "open"]
 
 
 class Restarting(Database):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from finetune.errors import RolloutFailed
 from finetune.notify import Notifier, Webhook
 from finetune.rollout.book import Book
-from finetune.rollout.contract import Discarded, Drained, Live
+from finetune.rollout.contract import Drained, Live
 from finetune.rollout.machine import Move
 from finetune.rollout.mover import Mover
 from finetune.rollout.plan import RolloutRules
@@ -40,12 +40,12 @@ class FakeGateway(FakeTraffic):
         self.drained.append(new)
         return Drained(old.version, "it stays")
 
-    async def discard(self, version: str, needed: Collection[str] = ()) -> Discarded:
+    async def discard(self, version: str, needed: Collection[str] = ()) -> Drained:
         if self.away:
             raise RolloutFailed("versions could not be listed")
         if version not in needed:
             self.discarded.append(version)
-        return Discarded(version, "it is retired")
+        return Drained(version, "it is retired")
 
 
 class Away(Database):

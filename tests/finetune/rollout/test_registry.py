@@ -321,6 +321,42 @@ async def test_a_rollback_to_what_was_discarded_loads_it_first(scene: Scene) -> 
     assert set(scene.engine.adapters) == {"bad"}
 
 
+class StillAnswering(AdminClient):
+    """What is retired answers requests for longer than anybody waits."""
+
+    async def retire(self, version: str, timeout_seconds: float = 30.0) -> None:
+        told = f"{version} takes no new requests, but 1 are in flight: it is unloaded once they end"
+        raise AdminRefused(409, told, code="in_flight")
+
+
+async def test_what_still_answers_is_discarded_and_unloaded_once_it_has(scene: Scene) -> None:
+    await scene.staged("bad")
+    async with scene.through(StillAnswering) as answering:
+        told = (await replace(scene.registry, admin=answering).discard("bad")).told
+    assert told == "bad is retired, and unloaded once its requests in flight have ended"
+
+
+async def test_a_drain_takes_what_still_answers_for_retired(scene: Scene) -> None:
+    await scene.staged("old")
+    async with scene.through(StillAnswering) as answering:
+        drained = await replace(scene.registry, admin=answering).drain(BASE, "v1")
+    assert drained.told.endswith("; old is retired, and unloaded once its requests in flight have ended")
+
+
+async def test_what_is_staged_still_is_not_asked_again(scene: Scene) -> None:
+    await scene.staged("v1")
+    scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
+    await scene.registry.ensure_staged("v1")
+    assert not scene.engine.requests
+
+
+async def test_what_was_unloaded_since_is_staged_again(scene: Scene) -> None:
+    await scene.staged("v1")
+    await scene.registry.discard("v1")
+    await scene.registry.ensure_staged("v1")
+    assert set(scene.engine.adapters) == {"v1"}
+
+
 class Unretiring(AdminClient):
     """The gateway is gone once something is to be retired."""
 
@@ -426,7 +462,7 @@ async def test_what_cannot_be_staged_again_is_given_no_traffic(scene: Scene) -> 
     await scene.staged("v1")
     await scene.registry.discard("v1")
     scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))
-    with pytest.raises(RolloutFailed, match="assistant was not given to v1: v1 was not staged"):
+    with pytest.raises(RolloutFailed, match="v1 was not staged; traffic is as it was"):
         await scene.registry.flip("assistant", "v1", BASE, LINEAGE)
     assert await scene.weights() == {"base": 1.0}
 

@@ -25,7 +25,7 @@ async def base_again(house):
     """Each test finds the alias on the base model."""
     yield
     house.engine.says()
-    house.engine.refuse_adapters = None
+    house.engine.refuse_adapters, house.engine.held = None, False
     async with house.admin() as client:
         await client.roll_out("assistant", {"base": 1.0}, "the test is over")
 
@@ -225,6 +225,38 @@ async def test_a_rollback_loads_again_what_was_retired(house, admin):
     await admin.roll_back("assistant", "second was worse")
     assert old in house.engine.adapters
     assert house.ask().headers["x-trimtab-version"] == old
+
+
+async def to_be_loaded_first(house, admin, alias):
+    """An alias whose rollback must load a version that was retired, and then waits for the engine's answer."""
+    older, old, new = [await staged(house, admin) for _ in range(3)]
+    for name in (older, old, new):
+        await admin.roll_out(alias, {name: 1.0}, "better")
+    await admin.retire(old)
+    house.engine.says()
+    house.engine.held = True
+    return old
+
+
+async def test_of_two_rollbacks_at_once_one_is_refused(house, admin):
+    old = await to_be_loaded_first(house, admin, "fourth")
+    both = [asyncio.create_task(admin.roll_back("fourth", "worse")) for _ in range(2)]
+    await in_time(lambda: len(house.engine.requests) == 2)
+    house.engine.held = False
+    ends = await asyncio.gather(*both, return_exceptions=True)
+    assert [end.code for end in ends if isinstance(end, AdminRefused)] == ["moved"]
+    assert (await admin.rollouts())["fourth"] == {old: 1.0}
+
+
+async def test_a_rollback_overrules_nobody_who_moved_the_alias_meanwhile(house, admin):
+    await to_be_loaded_first(house, admin, "fifth")
+    rolling_back = asyncio.create_task(admin.roll_back("fifth", "worse"))
+    await in_time(lambda: house.engine.requests)
+    await admin.roll_out("fifth", {"base": 1.0}, "a newer word")
+    house.engine.held = False
+    with pytest.raises(AdminRefused, match="somebody changed it meanwhile"):
+        await rolling_back
+    assert (await admin.rollouts())["fifth"] == {"base": 1.0}
 
 
 async def test_a_version_that_answers_for_an_alias_is_not_retired(house, admin):

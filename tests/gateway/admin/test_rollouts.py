@@ -1,10 +1,17 @@
 """Where a rollback leads: before the latest rollout that nothing has undone."""
 
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.admin.rollouts import MEMORY, TOOK_BACK, Weights, undone
+from gateway.admin.rollouts import MEMORY, TOOK_BACK, Rollouts, WayBack, Weights, undone
+from gateway.admin.trail import Change
+from gateway.admin.versions import Version, Versions
+from gateway.errors import Conflict
+from gateway.ledger.database import Database
 
 V0, V1, V2 = {"v0": 1.0}, {"v1": 1.0}, {"v2": 1.0}
 STEPS = [{"v1": 0.99, "v2": 0.01}, {"v1": 0.95, "v2": 0.05}, {"v1": 0.75, "v2": 0.25}]
@@ -31,6 +38,9 @@ CANARY = [
     taken_back(STEPS[2], V1),
 ]
 WENT_LIVE = [move(a, b, rollout="r1") for a, b in zip([V1, *STEPS], [*STEPS, V2], strict=True)]
+# As the loop wrote it down before moves back said `took_back`.
+WENT_BACK = [*WENT_LIVE[:3], move(STEPS[2], V1, rollout="r1")]
+BY_HAND = [*WENT_LIVE[:1], move(STEPS[0], STEPS[1])]  # where the loop was about to move it itself
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,11 @@ WENT_LIVE = [move(a, b, rollout="r1") for a, b in zip([V1, *STEPS], [*STEPS, V2]
         ([*FIRST, *FLIP, move(V1, V2), back(V2, V1)], V0),
         ([*FIRST, move(V1, V2), back(V2, V1), *CANARY], V0),
         ([*FIRST, *CANARY[:2], back(STEPS[1], STEPS[0]), move(STEPS[0], STEPS[1]), *CANARY[2:]], V0),
+        ([*FIRST, *WENT_BACK], V0),
+        ([*FIRST, *WENT_BACK, move(V1, V2)], V1),
+        ([*FIRST, *BY_HAND, *WENT_LIVE[2:]], V1),
+        ([*FIRST, *BY_HAND, *WENT_BACK[2:]], V0),
+        ([*FIRST, *BY_HAND], STEPS[0]),
     ],
     ids=[
         "no moves",
@@ -72,6 +87,11 @@ WENT_LIVE = [move(a, b, rollout="r1") for a, b in zip([V1, *STEPS], [*STEPS, V2]
         "given by hand what was taken back, and rolled back",
         "a canary taken back after a rollback",
         "a canary taken back after a rollback of one of its steps",
+        "a canary that went back without saying so",
+        "given by hand after a canary that went back without saying so",
+        "a canary that went on from a step made by hand",
+        "a canary that went back without saying so from a step made by hand",
+        "a step by hand that no canary went on from",
     ],
 )
 def test_a_rollback_leads_before_the_latest_rollout_that_nothing_has_undone(
@@ -85,3 +105,26 @@ def test_where_memory_ends_within_what_was_taken_back_nothing_is_known_to_go_bac
     history = [*FIRST, move(V1, STEPS[0]), *many, taken_back(STEPS[0], V1)]
     assert undone(history[: -MEMORY - 1 : -1]) == {}
     assert undone(reversed(history)) == V0
+
+
+@pytest.fixture
+async def led(tmp_path: Path) -> AsyncIterator[Rollouts]:
+    """An alias that was led to v0 and then to v1."""
+    async with Database(f"sqlite:///{tmp_path / 'ledger.db'}") as database:
+        rollouts = Rollouts(database)
+        for name in ("v0", "v1"):
+            version = Version(name, "base", f"/{name}", None, {}, "staged", datetime.now(UTC))
+            await Versions(database).register(version, "ada")
+            await rollouts.put("helper", {name: 1.0}, Change("rollout", "helper", {}, {}, "given"), "ada")
+        yield rollouts
+
+
+async def test_a_way_back_tells_from_where_it_leads(led: Rollouts) -> None:
+    assert await led.way_back("helper") == WayBack(here=V1, there=V0)
+
+
+async def test_a_rollback_that_would_change_nothing_is_refused(led: Rollouts) -> None:
+    unseen = Change("swap", "helper", {}, {}, "the engines were given other weights")
+    await led.put("helper", V0, unseen, "ada")
+    with pytest.raises(Conflict, match="helper leads to v0 1 already, where a rollback would bring it"):
+        await led.way_back("helper")
