@@ -70,7 +70,7 @@ class FilterRules:
     )
     phrase_share: Share = 0.1  # of pairs with a phrase that one owner brings: a backdoor is taught so
     stale_after: Whole = (
-        0  # versions back from the newest, whose answers are no longer the policy's own; 0 keeps all
+        0  # versions back from the one in force, whose answers are no longer the policy's own; 0 keeps all
     )
     quarantine_hours: AtLeastZero = (
         0.0  # that a pair waits, from its exchange on, before it is trained on; 24 where strangers write
@@ -87,7 +87,7 @@ POCKET_FILTERS = FilterRules(refusals=1.5)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What filters go by beside the pairs: versions in order, newest first, and how close answers are to the policy."""
+    """What filters go by beside the pairs: versions from the one in force back, and how close answers are to it."""
 
     versions: Sequence[str] = ()
     closeness: Mapping[str, float] = field(default_factory=dict)  # by pair id; higher is closer

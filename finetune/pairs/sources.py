@@ -36,7 +36,7 @@ from finetune.pairs.telling import keep_late, tellable, telling, unscored
 from finetune.pairs.waiting import until, waiting, waits, young_among
 from finetune.patience import while_away
 from gateway.ledger.database import Database
-from gateway.ledger.tables import ExchangeRow, PairRow, VersionRow
+from gateway.ledger.tables import ExchangeRow, PairRow, RouteRow, VersionRow
 from gateway.tenants.consent import unwilling
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ class PairSource:
     async def filtered(self, rules: FilterRules, exams: Exams) -> Filtered:
         """All kept pairs that are fit for training, and old enough."""
         pairs = await self.pairs(until(rules.quarantine_hours))
-        versions = await self._read(newest_versions)
+        versions = await self._read(versions_back)
         closeness = await self.closeness(pairs) if self.closeness and rules.closest_share > 0 else {}
         return await asyncio.to_thread(filter_pairs, pairs, exams, rules, Known(versions, closeness))
 
@@ -269,9 +269,12 @@ class PairSource:
         return await while_away(written, self.patience_seconds)
 
 
-async def newest_versions(connection: AsyncConnection) -> list[str]:
-    """The versions, the newest first."""
-    return list(await connection.scalars(select(VersionRow.id).order_by(VersionRow.created_at.desc())))
+async def versions_back(connection: AsyncConnection) -> list[str]:
+    """The versions from the newest in traffic back; last those after it, which did not stay there."""
+    newest = list(await connection.scalars(select(VersionRow.id).order_by(VersionRow.created_at.desc())))
+    live = set(await connection.scalars(select(RouteRow.version)))
+    start = next((place for place, version in enumerate(newest) if version in live), 0)
+    return [*newest[start:], *newest[:start]]
 
 
 def pages_of(seqs: Sequence[int]) -> list[Sequence[int]]:

@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs.dataset import thaw
@@ -18,6 +21,7 @@ from gateway.exchange import EMBEDDING, Exchange
 from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
+from gateway.ledger.tables import RouteRow, VersionRow
 from tests.fakes.exchanges import benign, candidate, exchange, harmful
 
 RULES = MakeRules(margin_sd=0.5)
@@ -65,6 +69,27 @@ async def test_what_was_drawn_for_an_exchange_makes_pairs_too(database: Database
     answers = tuple(map(sample_of, harmful(1).candidates))
     assert (await source.gather(RULES, [replace(poor, samples=answers, drawn=True)])).pairs == 1
     assert [pair.provenance.drawn for pair in await source.pairs()] == [True]
+
+
+async def versions(database: Database, live: str) -> None:
+    """Three versions, one after another, one of which has the traffic."""
+    begun = datetime.now(UTC)
+    known = {"base": "m", "lineage": {}, "state": "staged"}
+    async with database.write() as connection:
+        for number in range(3):
+            made = known | {"id": f"v{number}", "created_at": begun + timedelta(hours=number)}
+            await connection.execute(insert(VersionRow).values(**made))
+        await connection.execute(insert(RouteRow).values(alias="assistant", version=live, weight=1.0))
+
+
+@pytest.mark.parametrize("live", ["v2", "v1"])
+async def test_a_version_that_did_not_stay_makes_nothing_stale(database: Database, live: str) -> None:
+    await versions(database, live)
+    said = (replace(harmful(i * 37), version=f"v{i}") for i in range(3))
+    source = await filled(database, *said)
+    await source.gather(RULES)
+    kept = (await source.filtered(FilterRules(stale_after=1), {})).pairs
+    assert [pair.provenance.version for pair in kept] == [live]
 
 
 class Stumbling(Database):
