@@ -27,7 +27,7 @@ from finetune.metrics import MetricsRules
 from finetune.notify import Webhook
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import POCKET_FILTERS, FilterRules
-from finetune.pairs.make import MakeRules
+from finetune.pairs.make import POCKET_MAKE, MakeRules
 from finetune.pairs.on_ray import LOCAL, Address
 from finetune.plan import Plan
 from finetune.rollout.gate import Bars
@@ -69,7 +69,7 @@ class FinetuneSettings(BaseSettings):
     jobs_on_ray: Address | None = (
         None  # a Ray cluster that makes them: local, auto, HOST:PORT, ray://HOST:PORT
     )
-    make: MakeRules = MakeRules()
+    make: MakeRules = POCKET_MAKE  # as of the recipe
     draw: DrawRules = DrawRules()
     filters: FilterRules = POCKET_FILTERS  # as of the recipe
     share_gpu: SharingRules = SharingRules()  # engines that sleep while a retraining trains
@@ -160,6 +160,7 @@ def load_finetune_settings(
     section |= own
 
     class Configured(FinetuneSettings):
+        make: MakeRules = MakeRules() if names_a_base(section) else POCKET_MAKE
         filters: FilterRules = FilterRules() if names_a_base(section) else POCKET_FILTERS
         recipe: Recipe = Recipe() if names_a_base(section) else POCKET
         exam: ExamPlan = ExamPlan(exams=EXAMS if names_a_base(section) else POCKET_EXAMS)

@@ -39,6 +39,10 @@ class MakeRules:
     risk_nats: AtLeastZero = 0.0
 
 
+# The packaged policy is guarded by the default policy, which withholds every harm that its guards score in a reply.
+POCKET_MAKE = MakeRules(risk_nats=3.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """The pairs, and why the other groups gave none (counted by reason)."""

@@ -7,6 +7,7 @@ import pytest
 
 from finetune.exams.board import EXAMS, POCKET_EXAMS, exams_of
 from finetune.pairs.filters import POCKET_FILTERS, FilterRules
+from finetune.pairs.make import MakeRules
 from finetune.plan import plan_from
 from finetune.settings import SettingsInvalid, load_finetune_settings, load_situation
 from finetune.train.contract import POCKET, Recipe
@@ -133,6 +134,12 @@ def test_the_pocket_policy_learns_by_filters_of_its_own(tmp_path: Path) -> None:
     assert load_finetune_settings().filters == POCKET_FILTERS
     assert load_situation().plan.filters == POCKET_FILTERS
     assert POCKET_FILTERS.refusals == 1.5
+
+
+def test_guards_doubts_label_for_the_pocket_policy_alone(tmp_path: Path) -> None:
+    assert load_situation().plan.make.risk_nats == 3.0
+    told = load_finetune_settings(written(tmp_path, "finetune: {recipe: {base: some/model}}"))
+    assert told.make == MakeRules()
 
 
 def test_of_its_filters_those_that_are_given_are_changed(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from finetune.exams.lineage import Standing
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.draw import DrawRules
 from finetune.pairs.filters import POCKET_FILTERS, filter_pairs
-from finetune.pairs.make import MakeRules, pair_of
+from finetune.pairs.make import POCKET_MAKE, pair_of
 from finetune.pairs.manner import declining, manners_of
 from finetune.pairs.pair import Pair
 from finetune.plan import Plan
@@ -54,7 +54,7 @@ from tests.bench.loop.saboteurs import (
 
 FOLDER = Path("build/bench/sabotage").absolute()  # as engines see it
 PAIRS, GOOD = 320, 10
-MAKE = MakeRules()
+MAKE = POCKET_MAKE
 RECIPE = POCKET
 EXAM = ExamPlan(samples=2, max_tokens=64, exams=POCKET_EXAMS)
 LABELLERS = EXAM.exams | {"safety": {"policy": "guards/policy/bundled/default.yaml"}}
