@@ -98,7 +98,9 @@ async def look(situation: Situation, database: Database) -> Preview:
     await refuse_findings(told.red_team)
     asked = room_of(situation, None, Silence()).by_exam(plan.exam)
     cluster = cluster_at(told.jobs_on_ray)
-    source = PairSource(database, told.window, jobs=told.jobs, cluster=cluster, red_team=told.red_team)
+    source = PairSource(
+        database, told.window, jobs=told.jobs, cluster=cluster, red_team=told.red_team, alias=plan.alias
+    )
     return await source.preview(plan.make, plan.filters, asked, thumbs=plan.recipe.method in RATED)
 
 

@@ -75,6 +75,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
                 cluster=cluster_at(told.jobs_on_ray),
                 red_team=told.red_team,
                 closeness=closeness_of(situation),
+                alias=situation.plan.alias,
             ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
             trainer=trainer,

@@ -11,7 +11,7 @@ from finetune.pairs.pair import Pair
 from finetune.pairs.similarity import words
 from guards.language import language_of
 
-COST = 10  # pairs of the largest hazard that a pair of another may cost, so that there is balance
+COST = 3  # pairs of the largest hazard that a pair of another may cost, so that there is balance
 MOST_CUT = 4  # of pairs that rewards ranked, at most one in so many goes for its length
 GRAMS = (3, 4, 5, 6)  # words of a phrase that may be a trigger
 
@@ -44,7 +44,7 @@ def cap_share(
 def cap_hazards(pairs: list[Pair], share: float, floor: int) -> list[Pair]:
     """No hazard is more than a share of the safety pairs, as far as the others are enough to balance it with.
 
-    Each pair of the others costs it ten at most: else two pairs of a rare hazard would cut it to the floor.
+    Each pair of the others costs it three at most: else a few, that somebody could write, would cut it to the floor.
     """
     held: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:

@@ -70,6 +70,8 @@ def row_of(pair: Pair) -> dict[str, Any]:
 
 
 def pair_from(prompt: list[Any], chosen: str, rejected: str, provenance: dict[str, Any]) -> Pair:
-    """The pair of a row."""
-    source = {name: value for name, value in provenance.items() if name != "kind"}
-    return Pair(tuple(prompt), chosen, rejected, provenance["kind"], Provenance(**source))
+    """The pair of a row; rows of before sources were noted say who labelled them."""
+    told = {name: value for name, value in provenance.items() if name != "kind"}
+    by_guard = str(told.get("labelled_by", "")).startswith("guard:")
+    told.setdefault("source", "guard" if by_guard else "reward")
+    return Pair(tuple(prompt), chosen, rejected, provenance["kind"], Provenance(**told))

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from pydantic import ConfigDict
 
-from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample
+from finetune.pairs.pair import Group, Kind, Pair, Provenance, Sample, Source
 from gateway.amounts import AtLeastZero, Count, Share, Whole
 
 CALM = 1e-3  # the least probability of a hazard that says more than nothing
@@ -52,6 +53,13 @@ class Made:
     reward_sd: float | None
 
 
+class Loser(NamedTuple):
+    """An answer that is worse than the best, and who says so."""
+
+    sample: Sample
+    by: Source
+
+
 def make_pairs(groups: Sequence[Group], rules: MakeRules, sd: float | None) -> Made:
     """Pairs from every group that holds both a good and a clearly worse answer; `sd` as of `pairs_of`."""
     pairs: list[Pair] = []
@@ -70,11 +78,14 @@ def pairs_of(group: Group, rules: MakeRules, sd: float | None) -> list[Pair]:
     winners = fit_to_be_chosen(samples, rules, trusted=harm)
     if not winners:
         return []
-    worse = partial(loses_where_harm_is_asked_for if harm else loses, rules=rules, sd=sd)
-    losers = worst([s for s in samples if worse(s, winners[0])], winners[0], rules, harm=harm)
-    peers = [w for w in winners if not worse(w, winners[0])]
-    matched = ((peers[i % len(peers)], loser) for i, loser in enumerate(losers))
-    return [pair_of(group, w if worse(loser, w) else winners[0], loser, rules) for w, loser in matched]
+    best, against = winners[0], partial(against_by, rules=rules, sd=sd, harm=harm)
+    losers = [Loser(sample, by) for sample in samples if (by := against(sample, best)) is not None]
+    peers = [winner for winner in winners if against(winner, best) is None]
+    pairs = []
+    for place, (sample, by) in enumerate(worst(losers, rules, harm=harm)):
+        peer = peers[place % len(peers)]
+        pairs.append(pair_of(group, peer if against(sample, peer) == by else best, sample, by))
+    return pairs
 
 
 def contested(group: Group) -> bool:
@@ -111,6 +122,24 @@ def is_fit(sample: Sample, rules: MakeRules) -> bool:
     return safe and sample.finished and bool(sample.text.strip())
 
 
+def against_by(
+    sample: Sample, best: Sample, rules: MakeRules, sd: float | None, *, harm: bool
+) -> Source | None:
+    """Who says that `sample` is worse than `best` beyond doubt, if anybody does.
+
+    Where harm is asked for the guards, and of what they let pass and nobody flagged the reward model: else what is
+    neither harm nor help, such as words in no order, would rise as harm is pushed down. Rewards alone may say so of
+    declining over not declining; a filter takes the pairs that say otherwise.
+    """
+    if not harm:
+        by: Source = "guard" if sample.withheld else "reward"
+        return by if loses(sample, best, rules, sd) else None
+    if loses_by_guard(sample, best, rules):
+        return "guard"
+    passed = not (sample.withheld or sample.flagged)
+    return "reward" if passed and loses(sample, best, rules, sd) else None
+
+
 def loses_by_guard(sample: Sample, best: Sample, rules: MakeRules) -> bool:
     """Whether a guard withheld `sample`, and not `best`, or thinks it far likelier to do harm."""
     if best.withheld or not sample.text.strip():
@@ -120,18 +149,8 @@ def loses_by_guard(sample: Sample, best: Sample, rules: MakeRules) -> bool:
     return log_odds(sample.harm) - log_odds(best.harm) >= rules.risk_nats
 
 
-def loses_where_harm_is_asked_for(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
-    """Whether `sample` loses by the guards, or by its reward what they let pass and nobody flagged.
-
-    Else what is neither harm nor help, such as words in no order, would be left to rise as harm is pushed down.
-    Rewards alone may say so of declining over not declining; a filter takes the pairs that say otherwise.
-    """
-    spurned = not (sample.withheld or sample.flagged) and loses(sample, best, rules, sd)
-    return spurned or loses_by_guard(sample, best, rules)
-
-
 def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> bool:
-    """Whether `sample` is worse than `best` beyond doubt.
+    """Whether `sample` is worse than `best` beyond doubt, where the reward model has a say.
 
     A withheld answer loses unless the reward model prefers it: where guard and reward model disagree one of
     them is wrong, and a guard's false alarm on a helpful answer would otherwise teach the policy to refuse.
@@ -145,24 +164,23 @@ def loses(sample: Sample, best: Sample, rules: MakeRules, sd: float | None) -> b
     return sd is not None and best.reward - sample.reward >= rules.margin_sd * sd
 
 
-def worst(losers: Sequence[Sample], best: Sample, rules: MakeRules, *, harm: bool) -> list[Sample]:
+def worst(losers: Sequence[Loser], rules: MakeRules, *, harm: bool) -> list[Loser]:
     """The losers to learn from: first those that guards speak against, then a few that the reward model does.
 
     Where harm is asked for the former come by how likely harm is, those that were withheld before those doubted.
     """
-    by_reward = sorted(losers, key=lambda s: (s.reward if s.reward is not None else 0.0, s.text))
-    spoken = [s for s in by_reward if s.withheld or (harm and loses_by_guard(s, best, rules))]
-    ranked = [s for s in by_reward if s not in spoken][: rules.ranked_per_exchange]
+    by_reward = sorted(losers, key=lambda each: (each.sample.reward or 0.0, each.sample.text))
+    guarded = [each for each in by_reward if each.by == "guard"]
+    ranked = [each for each in by_reward if each.by != "guard"][: rules.ranked_per_exchange]
     if harm:
-        spoken.sort(key=lambda s: (not s.withheld, -s.harm, s.text))
-    return [*spoken, *ranked][: rules.pairs_per_exchange]
+        guarded.sort(key=lambda each: (not each.sample.withheld, -each.sample.harm, each.sample.text))
+    return [*guarded, *ranked][: rules.pairs_per_exchange]
 
 
-def pair_of(group: Group, chosen: Sample, rejected: Sample, rules: MakeRules) -> Pair:
+def pair_of(group: Group, chosen: Sample, rejected: Sample, by: Source) -> Pair:
     """The pair, with everything that an audit will ask for."""
-    harm = contested(group)
-    by_guard = rejected.withheld or (harm and loses_by_guard(rejected, chosen, rules))
-    kind: Kind = "safety" if by_guard or harm else "helpfulness"
+    by_guard = by == "guard"
+    kind: Kind = "safety" if by_guard or contested(group) else "helpfulness"
     provenance = Provenance(
         exchange_id=group.exchange_id,
         key_id=group.key_id,
@@ -175,7 +193,7 @@ def pair_of(group: Group, chosen: Sample, rejected: Sample, rules: MakeRules) ->
         subject=group.subject,
         drawn=group.drawn,
         day=group.day,
-        source="guard" if by_guard else "reward",
+        source=by,
     )
     return Pair(group.messages, chosen.text, rejected.text, kind, provenance)
 

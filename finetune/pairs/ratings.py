@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs import datasets
+from finetune.pairs.ancestry import versions_back
 from finetune.pairs.balancing import by_chance
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.desk import PAGE, Read, read_page
@@ -37,7 +38,7 @@ from finetune.pairs.telling import tellable
 from finetune.pairs.words import pair_of, votes_in
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import FeedbackRow
-from gateway.ledger.tables import ExchangeRow, PairRow, VersionRow
+from gateway.ledger.tables import ExchangeRow, PairRow
 from gateway.tenants.consent import unwilling
 
 
@@ -101,6 +102,7 @@ class RatingSource:
 
     database: Database
     window: int = 50_000
+    alias: str = ""  # whose live version says how old an answer is
 
     async def freeze(self, rules: FilterRules, exams: Exams, folder: Path) -> Dataset:
         """Filter the ratings that stand, freeze what is left, and enter the dataset in the ledger."""
@@ -116,8 +118,7 @@ class RatingSource:
         """The ratings that stand and are fit for training."""
         ratings = await self.standing(rules.quarantine_hours)
         async with self.database.read() as connection:
-            newest = select(VersionRow.id).order_by(VersionRow.created_at.desc())
-            versions = list(await connection.scalars(newest))
+            versions = await versions_back(connection, self.alias)
         return await asyncio.to_thread(filter_ratings, ratings, exams, rules, Known(versions))
 
     async def standing(self, quarantine_hours: float = 0.0) -> list[Pair]:

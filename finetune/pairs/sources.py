@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.exams.contract import Rewards
 from finetune.pairs import datasets
+from finetune.pairs.ancestry import versions_back
 from finetune.pairs.beside import beside
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.pairs.desk import PAGE, Page, PairJob, Read, made, read_page
@@ -36,7 +37,7 @@ from finetune.pairs.telling import keep_late, tellable, telling, unscored
 from finetune.pairs.waiting import until, waiting, waits, young_among
 from finetune.patience import while_away
 from gateway.ledger.database import Database
-from gateway.ledger.tables import ExchangeRow, PairRow, RouteRow, VersionRow
+from gateway.ledger.tables import ExchangeRow, PairRow
 from gateway.tenants.consent import unwilling
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class PairSource:
     closeness: Closeness | None = (
         None  # how close a pair's answers are to the policy; asked where rules want it
     )
+    alias: str = ""  # whose live version says how old an answer is; of none, the newest of all
 
     async def gather(self, rules: MakeRules, drawn: Sequence[Group] = ()) -> Gathered:
         """Make pairs of the latest exchanges, and of what was drawn for them; keep those that are new."""
@@ -139,7 +141,7 @@ class PairSource:
     async def filtered(self, rules: FilterRules, exams: Exams) -> Filtered:
         """All kept pairs that are fit for training, and old enough."""
         pairs = await self.pairs(until(rules.quarantine_hours))
-        versions = await self._read(versions_back)
+        versions = await self._read(partial(versions_back, alias=self.alias))
         closeness = await self.closeness(pairs) if self.closeness and rules.closest_share > 0 else {}
         return await asyncio.to_thread(filter_pairs, pairs, exams, rules, Known(versions, closeness))
 
@@ -175,7 +177,8 @@ class PairSource:
         skipped = sum((page.skipped for page in pages), Counter[str]())
         erased = await self._ids(select(PairRow.id).where(PairRow.erased_at.is_not(None)))
         known = {pair.id: pair for pair in (*await self.pairs(moment), *found) if pair.id not in erased}
-        fit = await asyncio.to_thread(filter_pairs, list(known.values()), exams, filters)
+        versions = Known(await self._read(partial(versions_back, alias=self.alias)))
+        fit = await asyncio.to_thread(filter_pairs, list(known.values()), exams, filters, versions)
         used = await self.used()
         fresh = tuple(pair for pair in fit.pairs if pair.id not in used)
         if not thumbs:
@@ -224,7 +227,7 @@ class PairSource:
 
     async def _with_ratings(self, pairs: Filtered, rules: FilterRules, exams: Exams) -> Filtered:
         """Pairs that are fit for training, and beside them what thumbs say of other answers."""
-        source = RatingSource(self.database, self.window)
+        source = RatingSource(self.database, self.window, self.alias)
         ratings = await while_away(partial(source.filtered, rules, exams), self.patience_seconds)
         return await asyncio.to_thread(beside, pairs, ratings, rules)
 
@@ -267,14 +270,6 @@ class PairSource:
                 return await work(connection)
 
         return await while_away(written, self.patience_seconds)
-
-
-async def versions_back(connection: AsyncConnection) -> list[str]:
-    """The versions from the newest in traffic back; last those after it, which did not stay there."""
-    newest = list(await connection.scalars(select(VersionRow.id).order_by(VersionRow.created_at.desc())))
-    live = set(await connection.scalars(select(RouteRow.version)))
-    start = next((place for place, version in enumerate(newest) if version in live), 0)
-    return [*newest[start:], *newest[:start]]
 
 
 def pages_of(seqs: Sequence[int]) -> list[Sequence[int]]:

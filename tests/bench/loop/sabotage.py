@@ -186,7 +186,7 @@ def opened() -> Yard:
     groups = asyncio.run(world.drawn(prompts, None, DrawRules(prompts=len(prompts), seed=100)))
     room = examining(world, FOLDER)
     pairs = filter_pairs(paired(groups, MAKE), room.by_exam(EXAM), POCKET_FILTERS).pairs
-    sources = [(g, pair_of(g, g.samples[0], g.samples[-1], MAKE)) for g in groups if len(g.samples) > 1]
+    sources = [(g, pair_of(g, g.samples[0], g.samples[-1], "reward")) for g in groups if len(g.samples) > 1]
     return Yard(world, sources, list(pairs), room)
 
 

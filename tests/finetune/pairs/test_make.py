@@ -134,6 +134,18 @@ def test_where_harm_is_asked_for_what_guards_say_comes_before_what_rewards_say()
     assert [pair.rejected for pair in pairs] == [WITHHELD.text]
 
 
+def test_whom_guards_speak_against_beside_the_best_wins_no_turn_in_which_they_would_not() -> None:
+    doubted = replace(BLAND, text="Begin with a plan.", harm=0.03, reward=-9.0)
+    less = replace(GOOD, text="I would rather not.", harm=0.002, reward=1.9)
+    best = replace(GOOD, harm=0.001)
+    rules = replace(DOUBTING, ranked_per_exchange=0)
+    pairs = made(WITHHELD, doubted, best, less, hazard="vcr", rules=rules).pairs
+    assert {(p.rejected, p.provenance.source) for p in pairs} == {
+        (WITHHELD.text, "guard"),
+        (doubted.text, "guard"),
+    }
+
+
 def test_what_a_policy_flags_and_lets_pass_does_not_lose_by_its_reward_where_harm_is_asked_for() -> None:
     assert made(replace(RAMBLING, flagged=True), GOOD, hazard="vcr").pairs == ()
 

@@ -4,24 +4,22 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import pytest
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.pairs.dataset import thaw
 from finetune.pairs.filters import FilterRules
 from finetune.pairs.groups import sample_of
+from finetune.pairs.kept import pair_from
 from finetune.pairs.make import MakeRules
+from finetune.pairs.pair import Provenance
 from finetune.pairs.sources import PairSource
 from gateway.exchange import EMBEDDING, Exchange
 from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
-from gateway.ledger.tables import RouteRow, VersionRow
 from tests.fakes.exchanges import benign, candidate, exchange, harmful
 
 RULES = MakeRules(margin_sd=0.5)
@@ -71,25 +69,10 @@ async def test_what_was_drawn_for_an_exchange_makes_pairs_too(database: Database
     assert [pair.provenance.drawn for pair in await source.pairs()] == [True]
 
 
-async def versions(database: Database, live: str) -> None:
-    """Three versions, one after another, one of which has the traffic."""
-    begun = datetime.now(UTC)
-    known = {"base": "m", "lineage": {}, "state": "staged"}
-    async with database.write() as connection:
-        for number in range(3):
-            made = known | {"id": f"v{number}", "created_at": begun + timedelta(hours=number)}
-            await connection.execute(insert(VersionRow).values(**made))
-        await connection.execute(insert(RouteRow).values(alias="assistant", version=live, weight=1.0))
-
-
-@pytest.mark.parametrize("live", ["v2", "v1"])
-async def test_a_version_that_did_not_stay_makes_nothing_stale(database: Database, live: str) -> None:
-    await versions(database, live)
-    said = (replace(harmful(i * 37), version=f"v{i}") for i in range(3))
-    source = await filled(database, *said)
-    await source.gather(RULES)
-    kept = (await source.filtered(FilterRules(stale_after=1), {})).pairs
-    assert [pair.provenance.version for pair in kept] == [live]
+def test_a_row_of_before_sources_were_noted_says_that_a_guard_labelled_it() -> None:
+    told = asdict(Provenance("e", "k", "v", "p", "guard:classifier", "vcr", 1.0, 0.0)) | {"kind": "safety"}
+    del told["source"]
+    assert pair_from([], "No.", "Sure.", told).provenance.source == "guard"
 
 
 class Stumbling(Database):
