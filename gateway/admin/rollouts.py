@@ -109,21 +109,34 @@ def standing(moves: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     The steps of a canary are one rollout, with what somebody did in between: it goes on only from weights of its own.
     Where it brings the alias back to where it began it has taken itself back, and where it does not say so, as in
     ledgers of before `took_back`, too. Who else rolls back or takes back undoes everything since the alias had what is
-    restored; where that is longer ago than the moves, everything in them.
+    restored; where that is longer ago than the moves, everything in them. What is restored may be within a rollout, a
+    step of a canary, as older code rolled back: then that rollout stands as it stood there.
     """
     kept: list[Mapping[str, Any]] = []
+    stood: dict[frozenset[tuple[str, float]], list[Mapping[str, Any]]] = {}  # when weights were last had
     for move in reversed(list(moves)):
+        stood[same(move["before"])] = list(kept)
         first = first_step(kept, rollout_of(move))
         if first is not None and move["after"] == kept[first]["before"]:
             del kept[first:]
         elif move["kind"] == "rollback" or TOOK_BACK in (move["evidence"] or {}):
-            while kept and kept.pop()["before"] != move["after"]:
-                pass
+            began = beginning(kept, move["after"])
+            kept = list(stood.get(same(move["after"]), [])) if began is None else kept[:began]
         elif first is not None:
             del kept[first + 1 :]
         else:
             kept.append(move)
     return kept[::-1]
+
+
+def same(weights: Weights) -> frozenset[tuple[str, float]]:
+    """Weights as they are looked up by."""
+    return frozenset(weights.items())
+
+
+def beginning(kept: Sequence[Mapping[str, Any]], weights: Weights) -> int | None:
+    """Where among the moves that are kept the latest is that began from these weights, if any did."""
+    return next((place for place in reversed(range(len(kept))) if kept[place]["before"] == weights), None)
 
 
 def first_step(kept: Sequence[Mapping[str, Any]], rollout: str | None) -> int | None:

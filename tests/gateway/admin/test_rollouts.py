@@ -68,6 +68,10 @@ BY_HAND = [*WENT_LIVE[:1], move(STEPS[0], STEPS[1])]  # where the loop was about
         ([*FIRST, *BY_HAND, *WENT_LIVE[2:]], V1),
         ([*FIRST, *BY_HAND, *WENT_BACK[2:]], V0),
         ([*FIRST, *BY_HAND], STEPS[0]),
+        ([*FIRST, *WENT_LIVE, back(V2, STEPS[2])], V1),
+        ([*FIRST, *WENT_LIVE, back(V2, STEPS[2]), back(STEPS[2], STEPS[1])], V1),
+        ([*FIRST, *WENT_LIVE, back(V2, STEPS[2]), back(STEPS[2], V1)], V0),
+        ([*FIRST, *WENT_BACK, back(V1, STEPS[2])], V1),
     ],
     ids=[
         "no moves",
@@ -92,6 +96,10 @@ BY_HAND = [*WENT_LIVE[:1], move(STEPS[0], STEPS[1])]  # where the loop was about
         "a canary that went on from a step made by hand",
         "a canary that went back without saying so from a step made by hand",
         "a step by hand that no canary went on from",
+        "a canary that went live, and was rolled back to its last step by older code",
+        "rolled back to a step before that",
+        "rolled back to its last step by older code, and whole by this",
+        "a canary that went back without saying so, and was rolled back to its last step",
     ],
 )
 def test_a_rollback_leads_before_the_latest_rollout_that_nothing_has_undone(
