@@ -1,11 +1,12 @@
 """Moves rollouts on: reads what traffic has shown, decides, moves the traffic, writes it down.
 
 Any moment may be the last: where a move is to go is written before traffic is moved, and traffic is only moved from
-weights that this rollout put in force itself. Whoever finds other weights finds somebody's own change, and stops.
+weights that this rollout put in force itself. Whoever finds other weights finds somebody's own change, and stops. So
+does whoever finds a move made before and not in force: from a shadow, a rollback leads to the very weights of before.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.machine import Move, decide
 from finetune.rollout.reading import Seen, read_on
-from gateway.admin.rollouts import TOOK_BACK
+from gateway.admin.rollouts import TOOK_BACK, rollout_of
 
 log = logging.getLogger(__name__)
 MOST_MOVES = 8  # in one look: a rollout without steps goes all the way at once
@@ -28,6 +29,10 @@ class Traffic(Protocol):
 
     async def weights(self, alias: str) -> dict[str, float]:
         """An alias's weights."""
+        ...
+
+    async def moves(self, alias: str) -> Sequence[Mapping[str, Any]]:
+        """An alias's rollouts and rollbacks, the latest first."""
         ...
 
     async def put(
@@ -103,8 +108,10 @@ async def made(book: Book, traffic: Traffic, rollout: Rollout, move: Move, seen:
     ways = [here, *([] if rollout.moving is None else [weights_after(rollout, rollout.moving)])]
     wanted = weights_after(rollout, move)
     await book.intend(rollout, move)
+    # before the weights: a move that lands in between is then found in force, and not taken for undone
+    before = rollout.moving is not None and given(await traffic.moves(rollout.alias), rollout.id) == wanted
     found = await traffic.weights(rollout.alias)
-    if found != wanted and found not in ways:
+    if found != wanted and (before or found not in ways):
         told = ", ".join(f"{version} {share:g}" for version, share in found.items())
         move = Move("stopped", rollout.share, f"somebody gave {rollout.alias} to {told}: their word stands")
     elif found != wanted:
@@ -115,6 +122,11 @@ async def made(book: Book, traffic: Traffic, rollout: Rollout, move: Move, seen:
             move = Move("stopped", rollout.share, str(undone))
     await book.settle(rollout, move, evidence)
     return move
+
+
+def given(moves: Sequence[Mapping[str, Any]], rollout_id: str) -> Mapping[str, float] | None:
+    """The weights that a rollout put in force last, if it put any; moves come latest first."""
+    return next((move["after"] for move in moves if rollout_of(move) == rollout_id), None)
 
 
 def weights_after(rollout: Rollout, move: Move) -> dict[str, float]:

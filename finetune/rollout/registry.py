@@ -86,6 +86,11 @@ class GatewayRegistry:
         async with translated(f"the weights of {alias} are not known"):
             return await self._weights(alias)
 
+    async def moves(self, alias: str) -> list[dict[str, Any]]:
+        """An alias's rollouts and rollbacks, the latest first; raises RolloutFailed."""
+        async with translated(f"the moves of {alias} are not known"):
+            return await self.admin.transitions(alias)
+
     async def put(
         self,
         alias: str,

@@ -7,13 +7,14 @@ Full weights are checked where they lie, and brought to engines when they are ro
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.admin.adapters import check_unchanged
 from gateway.admin.following import FOLLOW_SECONDS, follow
-from gateway.admin.rollouts import Rollouts, Weights
+from gateway.admin.rollouts import MOVED, Rollouts, WayBack, Weights
 from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions, staged_in
 from gateway.admin.weights.operating import How, checked_against_base, swap_weights, swaps_weights
@@ -22,6 +23,7 @@ from gateway.errors import ApiError, BadRequest, Conflict, UpstreamFailed
 from gateway.ledger.database import Database
 from gateway.tools import Tools
 
+BACK_TRIES = 5  # of a rollback, while the canary that it undoes steps on
 PROBE: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hello."}],
     "max_tokens": 4,
@@ -111,14 +113,33 @@ class Operator:
         """Undo the latest rollout that was not undone yet; what was retired since is loaded again first.
 
         Raises Conflict where somebody moves the alias meanwhile, by a rollback too: what would be undone is not what
-        this one was asked to undo.
+        this one was asked to undo. A canary that only takes its next step meanwhile is undone with that.
         """
         way = await self.rollouts.way_back(alias)
         staged = staged_in(await self.versions.all())
         for version in way.there:
             if version not in staged:
                 await self.stage(version)
-        return await self.roll_out(alias, way.there, cause, {}, kind="rollback", how=How(expected=way.here))
+        return await self._led_back(alias, way, cause, BACK_TRIES)
+
+    async def _led_back(self, alias: str, way: WayBack, cause: str, tries: int) -> Rollout:
+        try:
+            return await self.roll_out(
+                alias, way.there, cause, {}, kind="rollback", how=How(expected=way.here)
+            )
+        except Conflict as refused:
+            again = await self._again(alias, way) if refused.code == MOVED and tries > 1 else None
+            if again is None:
+                raise
+        return await self._led_back(alias, again, cause, tries - 1)
+
+    async def _again(self, alias: str, way: WayBack) -> WayBack | None:
+        """The way back from where the alias is by now; None where it undoes another rollout."""
+        with suppress(Conflict):
+            again = await self.rollouts.way_back(alias)
+            if again.undoes == way.undoes:
+                return again
+        return None
 
     async def retire(self, version_id: str, timeout_seconds: float) -> dict[str, Any]:
         """Let no request begin on it, wait for those in flight, then unload; refused while routed."""

@@ -18,6 +18,7 @@ from gateway.routing import Routes, Share
 
 Weights = dict[str, float]
 MOVES = ("rollout", "rollback")
+MOVED = "moved"  # the code where others are in force than were expected
 # In a move's evidence: what it took out of traffic again, since that was found bad.
 TOOK_BACK = "took_back"
 # Of an alias's moves, how many a rollback looks at.
@@ -26,10 +27,11 @@ MEMORY = 1000
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """What a rollback replaces, and by what."""
+    """What a rollback replaces, by what, and which rollout it undoes: the first of its moves, by its id."""
 
     here: Weights
     there: Weights
+    undoes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +79,26 @@ class Rollouts:
         """
         async with self.database.read() as connection:
             here = (await weights_in(connection)).get(alias, {})
-            there = undone(await trail_in(connection, MOVES, alias, MEMORY))
+            stands = standing(await trail_in(connection, MOVES, alias, MEMORY))
+        there = dict(stands[0]["before"]) if stands else {}
         if not there:
             raise Conflict(f"{alias} has no earlier weights to go back to", param="alias")
         if there == here:
             told = f"{alias} leads to {in_words(here)} already, where a rollback would bring it"
             raise Conflict(f"{told}: name the weights that you want", param="alias")
-        return WayBack(here, there)
+        return WayBack(here, there, stands[0]["id"])
 
 
 def refuse_if_moved(alias: str, found: Weights, expected: Weights | None) -> None:
     """Raise Conflict when somebody else has changed an alias's weights meanwhile."""
     if expected is not None and found != expected:
         here = f"{alias} leads to {in_words(found)}"
-        raise Conflict(f"{here}: somebody changed it meanwhile", param="expected", code="moved")
+        raise Conflict(f"{here}: somebody changed it meanwhile", param="expected", code=MOVED)
 
 
 def in_words(weights: Weights) -> str:
     """Weights as people read them."""
     return ", ".join(f"{version} {share:g}" for version, share in weights.items()) or "nothing"
-
-
-def undone(moves: Iterable[Mapping[str, Any]]) -> Weights:
-    """Where an alias stood before its latest rollout that nothing has undone; moves come latest first."""
-    return next((dict(move["before"]) for move in standing(moves)), {})
 
 
 def standing(moves: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -109,21 +107,34 @@ def standing(moves: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     The steps of a canary are one rollout, with what somebody did in between: it goes on only from weights of its own.
     Where it brings the alias back to where it began it has taken itself back, and where it does not say so, as in
     ledgers of before `took_back`, too. Who else rolls back or takes back undoes everything since the alias had what is
-    restored; where that is longer ago than the moves, everything in them.
+    restored; where that is longer ago than the moves, everything in them. What is restored may be within a rollout, a
+    step of a canary, as older code rolled back: then that rollout stands as it stood there.
     """
     kept: list[Mapping[str, Any]] = []
+    stood: dict[frozenset[tuple[str, float]], list[Mapping[str, Any]]] = {}  # when weights were last had
     for move in reversed(list(moves)):
+        stood[same(move["before"])] = list(kept)
         first = first_step(kept, rollout_of(move))
         if first is not None and move["after"] == kept[first]["before"]:
             del kept[first:]
         elif move["kind"] == "rollback" or TOOK_BACK in (move["evidence"] or {}):
-            while kept and kept.pop()["before"] != move["after"]:
-                pass
+            began = beginning(kept, move["after"])
+            kept = list(stood.get(same(move["after"]), [])) if began is None else kept[:began]
         elif first is not None:
             del kept[first + 1 :]
         else:
             kept.append(move)
     return kept[::-1]
+
+
+def same(weights: Weights) -> frozenset[tuple[str, float]]:
+    """Weights as they are looked up by."""
+    return frozenset(weights.items())
+
+
+def beginning(kept: Sequence[Mapping[str, Any]], weights: Weights) -> int | None:
+    """Where among the moves that are kept the latest is that began from these weights, if any did."""
+    return next((place for place in reversed(range(len(kept))) if kept[place]["before"] == weights), None)
 
 
 def first_step(kept: Sequence[Mapping[str, Any]], rollout: str | None) -> int | None:

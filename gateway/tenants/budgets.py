@@ -16,7 +16,7 @@ from functools import partial
 from sqlalchemy import insert, select, update
 
 from gateway.background import running, unbroken
-from gateway.ledger.contract import LedgerFailed
+from gateway.ledger.contract import LedgerFailed, LedgerUnavailable
 from gateway.ledger.database import Database
 from gateway.ledger.tables import KeyUsageRow
 from gateway.metrics import Metrics
@@ -24,7 +24,7 @@ from gateway.tenants.terms import Period
 
 log = logging.getLogger(__name__)
 KEEP_SECONDS = 1.0
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0  # for a write: SQLite alone waits ten for whoever else writes
 STOP_SECONDS = 5.0  # that a stop takes at most: half for what is being written, half for what is left
 Account = tuple[str, str]  # a key's id and a period
 
@@ -41,6 +41,7 @@ class Budgets:
         self._clock = clock
         self._known: dict[Account, int] = {}
         self._unwritten: dict[Account, int] = defaultdict(int)
+        self._doubtful: dict[Account, int] = {}  # of that, what is being written, or was broken off meanwhile
         self._held: dict[Account, int] = defaultdict(int)
 
     def hold(self, key: str, per: Period, tokens: int, budget: int) -> Account | None:
@@ -76,18 +77,38 @@ class Budgets:
         now = self._clock()
         return (end_of(now, per) - now).total_seconds()
 
-    async def keep(self, database: Database, patience_seconds: float = STOP_SECONDS / 2) -> None:
+    async def keep(self, database: Database, stop_seconds: float = STOP_SECONDS) -> None:
         """Write down what was spent since, and read what all gateways have spent; raises LedgerFailed.
 
-        Who is cancelled meanwhile waits so long for the write: what was committed and not noted would be counted again.
+        Who is cancelled, as a stop cancels it, waits half of its seconds for the write and no longer; who runs on has
+        all patience, since what was committed and not noted is counted again.
         """
-        await unbroken(self._write(database), patience_seconds)
-        self._known = await _read(database, self._clock())
+        await unbroken(self.write(database, PATIENCE_SECONDS), stop_seconds / 2)
+        async with answered_within(PATIENCE_SECONDS):
+            self._known = await _read(database, self._clock())
 
-    async def _write(self, database: Database) -> None:
-        if writing := dict(self._unwritten):
-            await _add(database, writing)
-            self._note(writing)
+    async def write(self, database: Database, seconds: float) -> None:
+        """Write down what was spent since; raises LedgerFailed. What is broken off may be written or not."""
+        if not (writing := dict(self._unwritten)):
+            return
+        self._doubtful = writing
+        async with answered_within(seconds):
+            try:
+                await _add(database, writing)
+            except LedgerFailed:
+                self._doubtful = {}
+                raise
+        self._noted()
+
+    def forgo(self) -> bool:
+        """Take for written what may be, as nobody is left to find out; whether there was anything."""
+        doubtful = bool(self._doubtful)
+        self._noted()
+        return doubtful
+
+    def _noted(self) -> None:
+        written, self._doubtful = self._doubtful, {}
+        self._note(written)
 
     def _note(self, written: Mapping[Account, int]) -> None:
         for account, tokens in written.items():
@@ -115,34 +136,50 @@ async def _read(database: Database, now: datetime) -> dict[Account, int]:
 
 
 @asynccontextmanager
+async def answered_within(seconds: float) -> AsyncIterator[None]:
+    """Break the block off where it takes longer; raises LedgerUnavailable."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise LedgerUnavailable("the ledger does not answer") from error
+
+
+@asynccontextmanager
 async def kept_budgets(
     budgets: Budgets, database: Database, metrics: Metrics, stop_seconds: float = STOP_SECONDS
 ) -> AsyncIterator["asyncio.Task[None]"]:
-    """The task that keeps budgets in the database, which knows them before anything is served and after all is."""
+    """The task that keeps budgets in the database, which knows them before anything is served and after all is.
+
+    What a stop breaks off may be written or not: the last write leaves it out, as a key had better be charged too
+    little once than twice.
+    """
     await budgets.keep(database)
-    keeping = partial(_keep_once, budgets, database, metrics)
     try:
-        async with running(_keep(partial(keeping, PATIENCE_SECONDS, stop_seconds / 2)), "budgets") as task:
+        async with running(_keep(partial(budgets.keep, database, stop_seconds), metrics), "budgets") as task:
             yield task
     finally:
-        await keeping(stop_seconds / 2, 0.0)  # nobody comes after it who could count anything again
+        if budgets.forgo():
+            _failed(metrics, "broken off")
+        await _tried(partial(budgets.write, database, stop_seconds / 2), metrics)
 
 
-async def _keep(keeping: Callable[[], Awaitable[None]]) -> None:
+async def _keep(keeping: Callable[[], Awaitable[None]], metrics: Metrics) -> None:
     while True:
         await asyncio.sleep(KEEP_SECONDS)
-        await keeping()
+        await _tried(keeping, metrics)
 
 
-async def _keep_once(
-    budgets: Budgets, database: Database, metrics: Metrics, seconds: float, patience_seconds: float
-) -> None:
+async def _tried(keeping: Callable[[], Awaitable[None]], metrics: Metrics) -> None:
     try:
-        async with asyncio.timeout(seconds):
-            await budgets.keep(database, patience_seconds)
-    except (LedgerFailed, TimeoutError) as error:
-        metrics.limits_failures.labels("database").inc()
-        log.warning("budgets cannot be kept (%s); each gateway counts on by itself", type(error).__name__)
+        await keeping()
+    except LedgerFailed as error:
+        _failed(metrics, type(error).__name__)
+
+
+def _failed(metrics: Metrics, why: str) -> None:
+    metrics.limits_failures.labels("database").inc()
+    log.warning("budgets cannot be kept (%s); each gateway counts on by itself", why)
 
 
 def period_of(now: datetime, per: Period) -> str:

@@ -1,7 +1,7 @@
 """Rollouts over a real ledger: moved once, by one worker, whatever is killed, and never against somebody's word."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,9 +42,13 @@ class FakeTraffic:
     put_count: int = 0
     dies: str = ""
     told: list[Mapping[str, Any]] = field(default_factory=list)  # the evidence of each move
+    trail: list[Mapping[str, Any]] = field(default_factory=list)
 
     async def weights(self, alias: str) -> dict[str, float]:
         return dict(self.held)
+
+    async def moves(self, alias: str) -> Sequence[Mapping[str, Any]]:
+        return self.trail[::-1]
 
     async def put(
         self,
@@ -62,8 +66,14 @@ class FakeTraffic:
             raise FlipUndone("somebody else was faster")
         self.held, self.put_count = dict(weights), self.put_count + 1
         self.told.append(evidence)
+        self.trail.append({"kind": "rollout", "after": dict(weights), "evidence": evidence})
         if self.dies == "after":
             raise Killed
+
+    def rolled_back(self) -> None:
+        """An operator's word."""
+        self.held = {"base": 1.0}
+        self.trail.append({"kind": "rollback", "after": dict(self.held), "evidence": {}})
 
 
 @dataclass
@@ -113,6 +123,11 @@ class Scene:
             rows.append(shared | {"arm": "stable", "version": "base", "flagged": False})
         async with self.database.write() as connection:
             await connection.execute(insert(OutcomeRow), rows)
+
+    async def lapsed(self) -> None:
+        """The lease that a dead worker held has run out."""
+        async with self.database.write() as connection:
+            await connection.execute(update(RolloutRow).values(lease_until=datetime.now(UTC)))
 
     async def steps(self) -> list[str]:
         """The states of the trail, in order."""
@@ -235,11 +250,25 @@ async def test_a_worker_killed_about_the_move_is_gone_on_for(scene: Scene, momen
         await scene.look()
     scene.traffic.dies = ""
     assert await scene.look("w2") == []  # the dead one's lease still holds
-    async with scene.database.write() as connection:
-        await connection.execute(update(RolloutRow).values(lease_until=datetime.now(UTC)))
+    await scene.lapsed()
     assert await scene.look("w2") == ["canary"]
     assert scene.traffic.put_count == 1
     assert (await scene.steps())[-1] == "canary 0.1"
+
+
+async def test_a_rollback_after_a_worker_was_killed_is_not_overruled(scene: Scene) -> None:
+    """From a shadow it leads to where the shadow stood: weights alone do not tell that it came."""
+    await scene.begun()
+    await scene.look()
+    await scene.happened(5, arm="shadow")
+    scene.traffic.dies = "after"
+    with pytest.raises(Killed):
+        await scene.look()
+    scene.traffic.dies = ""
+    scene.traffic.rolled_back()
+    await scene.lapsed()
+    assert await scene.look("w2") == ["stopped"]
+    assert scene.traffic.held == {"base": 1.0}
 
 
 async def test_a_gateway_that_is_away_is_asked_again(scene: Scene) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,6 +170,9 @@ class Sleeping:
 
     async def weights(self, alias: str) -> dict[str, float]:
         return await self.inner.weights(alias)
+
+    async def moves(self, alias: str) -> Sequence[Mapping[str, Any]]:
+        return await self.inner.moves(alias)
 
     async def put(
         self,

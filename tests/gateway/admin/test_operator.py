@@ -259,6 +259,21 @@ async def test_a_rollback_overrules_nobody_who_moved_the_alias_meanwhile(house, 
     assert (await admin.rollouts())["fifth"] == {"base": 1.0}
 
 
+async def test_a_rollback_undoes_a_canary_that_steps_on_meanwhile(house, admin):
+    old, new = await staged(house, admin), await staged(house, admin)
+    step = {"rollout": "ro-1"}
+    await admin.roll_out("sixth", {old: 1.0}, "better")
+    await admin.roll_out("sixth", {"base": 0.99, new: 0.01}, "canary", step)
+    await admin.retire(old)
+    house.engine.says()
+    house.engine.held = True
+    rolling_back = asyncio.create_task(admin.roll_back("sixth", "rude"))
+    await in_time(lambda: house.engine.requests)
+    await admin.roll_out("sixth", {"base": 0.95, new: 0.05}, "canary", step)
+    house.engine.held = False
+    assert (await rolling_back).after == {old: 1.0}
+
+
 async def test_a_version_that_answers_for_an_alias_is_not_retired(house, admin):
     name = await staged(house, admin)
     await admin.roll_out("assistant", {"base": 0.9, name: 0.1}, "canary")

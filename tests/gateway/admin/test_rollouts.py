@@ -1,13 +1,13 @@
 """Where a rollback leads: before the latest rollout that nothing has undone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.admin.rollouts import MEMORY, TOOK_BACK, Rollouts, WayBack, Weights, undone
+from gateway.admin.rollouts import MEMORY, TOOK_BACK, Rollouts, Weights, standing
 from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions
 from gateway.errors import Conflict
@@ -27,6 +27,11 @@ def back(before: Weights, after: Weights) -> dict[str, Any]:
 
 def taken_back(before: Weights, after: Weights) -> dict[str, Any]:
     return move(before, after, **{TOOK_BACK: ["v2"]})
+
+
+def undone(moves: Iterable[dict[str, Any]]) -> Weights:
+    """Where a rollback leads; moves come latest first."""
+    return next((dict(move["before"]) for move in standing(moves)), {})
 
 
 FIRST = [move(V0, V1)]
@@ -68,6 +73,10 @@ BY_HAND = [*WENT_LIVE[:1], move(STEPS[0], STEPS[1])]  # where the loop was about
         ([*FIRST, *BY_HAND, *WENT_LIVE[2:]], V1),
         ([*FIRST, *BY_HAND, *WENT_BACK[2:]], V0),
         ([*FIRST, *BY_HAND], STEPS[0]),
+        ([*FIRST, *WENT_LIVE, back(V2, STEPS[2])], V1),
+        ([*FIRST, *WENT_LIVE, back(V2, STEPS[2]), back(STEPS[2], STEPS[1])], V1),
+        ([*FIRST, *WENT_LIVE, back(V2, STEPS[2]), back(STEPS[2], V1)], V0),
+        ([*FIRST, *WENT_BACK, back(V1, STEPS[2])], V1),
     ],
     ids=[
         "no moves",
@@ -92,6 +101,10 @@ BY_HAND = [*WENT_LIVE[:1], move(STEPS[0], STEPS[1])]  # where the loop was about
         "a canary that went on from a step made by hand",
         "a canary that went back without saying so from a step made by hand",
         "a step by hand that no canary went on from",
+        "a canary that went live, and was rolled back to its last step by older code",
+        "rolled back to a step before that",
+        "rolled back to its last step by older code, and whole by this",
+        "a canary that went back without saying so, and was rolled back to its last step",
     ],
 )
 def test_a_rollback_leads_before_the_latest_rollout_that_nothing_has_undone(
@@ -120,7 +133,28 @@ async def led(tmp_path: Path) -> AsyncIterator[Rollouts]:
 
 
 async def test_a_way_back_tells_from_where_it_leads(led: Rollouts) -> None:
-    assert await led.way_back("helper") == WayBack(here=V1, there=V0)
+    way = await led.way_back("helper")
+    assert (way.here, way.there) == (V1, V0)
+
+
+async def test_a_way_back_tells_which_rollout_it_undoes(led: Rollouts) -> None:
+    """The same weights given again after a rollback are another's word."""
+    first = await led.way_back("helper")
+    await led.put("helper", V0, Change("rollback", "helper", {}, {}, "worse"), "ada")
+    await led.put("helper", V1, Change("rollout", "helper", {}, {}, "not so bad"), "bob")
+    again = await led.way_back("helper")
+    assert (again.here, again.there) == (first.here, first.there)
+    assert again.undoes != first.undoes
+
+
+async def test_a_canary_that_steps_on_is_the_same_rollout(led: Rollouts) -> None:
+    name = Version("v2", "base", "/v2", None, {}, "staged", datetime.now(UTC))
+    await Versions(led.database).register(name, "ada")
+    undoes = set()
+    for step in STEPS:
+        await led.put("helper", step, Change("rollout", "helper", {}, {}, "on", {"rollout": "r1"}), "loop")
+        undoes.add((await led.way_back("helper")).undoes)
+    assert len(undoes) == 1
 
 
 async def test_a_rollback_that_would_change_nothing_is_refused(led: Rollouts) -> None:

@@ -101,6 +101,13 @@ class Answering(Database):
         await self.free.wait()
 
 
+async def kept(store: KeyStore) -> int:
+    """What the database says is left of the key's hundred."""
+    budgets = Budgets()
+    await budgets.keep(store.database)
+    return budgets.left("key", "day", 100)
+
+
 async def test_who_is_cancelled_as_a_count_is_committed_counts_it_once(store: KeyStore) -> None:
     budgets = Budgets()
     spend(budgets, 60)
@@ -114,9 +121,7 @@ async def test_who_is_cancelled_as_a_count_is_committed_counts_it_once(store: Ke
         await keeping
     await database.close()
     await budgets.keep(store.database)
-    again = Budgets()
-    await again.keep(store.database)
-    assert again.left("key", "day", 100) == budgets.left("key", "day", 100) == 40
+    assert await kept(store) == budgets.left("key", "day", 100) == 40
 
 
 async def test_a_database_that_does_not_answer_holds_no_stop_up(store: KeyStore) -> None:
@@ -128,6 +133,38 @@ async def test_a_database_that_does_not_answer_holds_no_stop_up(store: KeyStore)
     failed = metrics.registry.get_sample_value("trimtab_limits_failures_total", {"what": "database"})
     assert failed == 1
     await database.close()
+
+
+async def test_what_a_stop_breaks_off_is_not_written_again(store: KeyStore) -> None:
+    budgets, database = Budgets(), Answering(str(store.database.url))
+    async with kept_budgets(budgets, database, Metrics(), stop_seconds=0.1):
+        spend(budgets, 60)
+        await database.committed.wait()
+    await database.close()
+    assert await kept(store) == 40
+
+
+async def test_what_is_spent_while_a_write_hangs_is_written_at_the_stop(store: KeyStore) -> None:
+    budgets, database = Budgets(), Answering(str(store.database.url))
+    async with kept_budgets(budgets, database, Metrics(), stop_seconds=1.0):
+        spend(budgets, 60)
+        await database.committed.wait()
+        spend(budgets, 30)
+    await database.close()
+    assert await kept(store) == 10
+
+
+@pytest.mark.slow  # waits longer than any ledger that is well
+async def test_a_ledger_that_is_slow_to_answer_is_waited_for(store: KeyStore) -> None:
+    budgets, database = Budgets(), Answering(str(store.database.url))
+    async with kept_budgets(budgets, database, Metrics(), stop_seconds=0.1):
+        spend(budgets, 60)
+        await database.committed.wait()
+        await asyncio.sleep(5.5)
+        database.free.set()
+        await asyncio.sleep(0.1)
+    await database.close()
+    assert await kept(store) == 40
 
 
 async def test_what_is_away_is_asked_again_and_counted_as_a_failure(store: KeyStore) -> None:
