@@ -82,7 +82,7 @@ class FilterRules:
 
 
 # The packaged policy declines a sixth of what is harmless: what it learns of refusals, it must unlearn as often.
-POCKET_FILTERS = FilterRules(refusals=1.5)
+POCKET_FILTERS = FilterRules(refusals=2.0)
 
 
 @dataclass(frozen=True, slots=True)
