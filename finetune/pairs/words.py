@@ -49,12 +49,20 @@ def word_pairs(exchange: Exchange, group: Group, words: Sequence[Feedback]) -> l
 
 
 def edited(exchange: Exchange, group: Group, words: Sequence[Feedback]) -> Iterator[Pair]:
-    """An operator's text over the answer that it mends."""
-    for each in words:
+    """An operator's text over the answer that it mends; of one key's on the same answer the latest alone counts."""
+    edits: dict[tuple[str, int | None], Feedback] = {}
+    for each in sorted(words, key=said_at):
         if each.kind == "edit" and each.text:
-            worse = answer_at(exchange, group, each.candidate)
-            if worse is not None:
-                yield pair_of(group, each.text, worse.text, "edit", kind_of(worse), each.id)
+            edits[each.key_id, place_of(exchange, each.candidate)] = each
+    for (_, place), each in edits.items():
+        worse = answer_at(exchange, group, place)
+        if worse is not None:
+            yield pair_of(group, str(each.text), worse.text, "edit", kind_of(worse), each.id)
+
+
+def said_at(word: Feedback) -> datetime:
+    """When a word was kept."""
+    return word.created_at or UNKNOWN
 
 
 def compared(group: Group, words: Sequence[Feedback]) -> Iterator[Pair]:
@@ -85,7 +93,7 @@ def thumbed(exchange: Exchange, group: Group, words: Sequence[Feedback]) -> Iter
 def votes_in(exchange: Exchange, group: Group, words: Iterable[Feedback]) -> Counter[int]:
     """Thumbs up less thumbs down of each candidate; of one key's on the same answer the latest alone counts."""
     thumbs: dict[tuple[str, int], int] = {}
-    for each in sorted(words, key=lambda each: each.created_at or UNKNOWN):
+    for each in sorted(words, key=said_at):
         place = place_of(exchange, each.candidate)
         if each.kind == "thumb" and place is not None and place < len(group.samples):
             thumbs[each.key_id, place] = int(each.value or 0)

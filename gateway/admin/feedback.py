@@ -14,7 +14,15 @@ from gateway.callers import Caller
 from gateway.errors import BadRequest, Forbidden, NotFound
 from gateway.exchange import Exchange
 from gateway.failures import reasons
-from gateway.feedback.said import Feedback, Kind, check_candidate, check_overturn, identity, place_of
+from gateway.feedback.said import (
+    Feedback,
+    Kind,
+    check_candidate,
+    check_overturn,
+    earlier_id,
+    identity,
+    place_of,
+)
 from gateway.feedback.store import FeedbackStore
 from gateway.ledger.exchanges import Exchanges
 from gateway.tools import Tools
@@ -69,7 +77,8 @@ def feedback_router(tools: Tools) -> APIRouter:
         check(word, exchange)
         text = None if word.text is None else await allowed(word, exchange, caller, tools)
         said = said_of(word, exchange, caller, text)
-        return seen(await store.keep(said, noted=True), with_text=True)
+        kept = await store.keep(said, noted=True, earlier=earlier_id(exchange, said))
+        return seen(kept, with_text=True)
 
     @router.delete("/admin/feedback/{feedback}")
     async def remove(feedback: str, caller: OperatorKey) -> Json:

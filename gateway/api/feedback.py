@@ -11,7 +11,7 @@ from gateway.api.models import caller_of
 from gateway.callers import Caller
 from gateway.errors import NotFound, Unavailable
 from gateway.exchange import Exchange
-from gateway.feedback.said import Feedback, check_candidate, identity, place_of
+from gateway.feedback.said import Feedback, check_candidate, earlier_id, identity, place_of
 from gateway.feedback.store import FeedbackStore
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.exchanges import Exchanges
@@ -67,7 +67,8 @@ def feedback_router(tools: Tools) -> APIRouter:
                 value=VALUES[told.rating],
                 subject=exchange.subject,
             )
-            kept = await FeedbackStore(tools.ledger.database).keep(said, noted=False)
+            store, earlier = FeedbackStore(tools.ledger.database), earlier_id(exchange, said)
+            kept = await store.keep(said, noted=False, earlier=earlier)
         except LedgerFailed as error:
             raise Unavailable("the ledger is away; try again later", code="ledger") from error
         return {"id": kept.id, "object": "feedback", "exchange": exchange.id, "rating": told.rating}

@@ -39,6 +39,14 @@ def place_of(exchange: Exchange, candidate: int | None) -> int | None:
     return exchange.chosen if candidate is None else candidate
 
 
+def earlier_id(exchange: Exchange, said: Feedback) -> str | None:
+    """The id that older code gave the same word, where it was said of what was delivered without its position."""
+    if said.kind not in ("thumb", "edit") or said.candidate is None or said.candidate != exchange.chosen:
+        return None
+    places = (None,) if said.kind == "thumb" else (None, None)
+    return identity(exchange.id, said.kind, said.key_id, *places)
+
+
 def check_candidate(exchange: Exchange, name: str, place: int | None) -> None:
     """Raise BadRequest where an exchange has no such candidate."""
     if place is not None and not 0 <= place < len(exchange.candidates):

@@ -29,11 +29,12 @@ class FeedbackStore:
 
     database: Database
 
-    async def keep(self, said: Feedback, *, noted: bool) -> Feedback:
-        """Keep a word, in place of the same key's earlier one of the same answer."""
+    async def keep(self, said: Feedback, *, noted: bool, earlier: str | None = None) -> Feedback:
+        """Keep a word, in place of the same key's earlier one of the same answer, also under its earlier id."""
         kept = replace(said, created_at=datetime.now(UTC))
         async with self.database.write() as connection:
-            await connection.execute(delete(FeedbackRow).where(FeedbackRow.id == said.id))
+            ids = [said.id] if earlier is None else [said.id, earlier]
+            await connection.execute(delete(FeedbackRow).where(FeedbackRow.id.in_(ids)))
             row = {name: getattr(kept, name) for name in Feedback.__slots__}
             await connection.execute(insert(FeedbackRow).values(**row))
             if noted:

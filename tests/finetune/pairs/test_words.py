@@ -1,6 +1,7 @@
 """Pairs from what people said, and from revisions."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from finetune.pairs.groups import group_of
@@ -41,6 +42,18 @@ def test_an_edit_is_better_than_what_was_delivered() -> None:
 
 def test_an_edit_may_mend_a_candidate() -> None:
     assert texts(made(SAFE, word("edit", 0, text="Better."))) == [("Better.", "Badly.")]
+
+
+def test_of_a_keys_edits_of_one_answer_the_latest_counts_however_they_name_it() -> None:
+    early, late = (datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2))
+    newer = word("edit", 1, text="Very well.", created_at=late)
+    older = word("edit", None, text="Quite well.", created_at=early)
+    assert texts(made(SAFE, newer, older)) == [("Very well.", "Well.")]
+
+
+def test_edits_of_two_keys_count_both() -> None:
+    both = made(SAFE, word("edit", text="Very well."), word("edit", 1, "k2", text="Quite well."))
+    assert texts(both) == [("Very well.", "Well."), ("Quite well.", "Well.")]
 
 
 def test_most_reviewers_decide() -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.feedback.said import Feedback, identity
+from gateway.feedback.store import FeedbackStore
 from tests.fakes.guards import REFUSED
 
 
@@ -65,6 +67,38 @@ def test_a_thumb_on_what_was_delivered_is_one_on_its_position(house: Any) -> Non
     rated(house, exchange=exchange, rating="up")
     rated(house, exchange=exchange, rating="down", candidate=0)
     assert [(each["candidate"], each["value"]) for each in kept(house, exchange)] == [(0, -1.0)]
+
+
+async def said_before_an_upgrade(house: Any, exchange: str, kind: Any, *places: None, **told: Any) -> None:
+    """The same key's word as older code kept it: without the position of what was delivered."""
+    (found,) = kept(house, exchange)
+    name = identity(exchange, kind, found["key_id"], *places)
+    word = Feedback(name, exchange, kind, found["key_id"], found["role"], **told)
+    await FeedbackStore(house.tools.ledger.database).keep(word, noted=False)
+
+
+async def test_a_thumb_replaces_one_from_before_an_upgrade(house: Any) -> None:
+    exchange = asked(house, "Rated before?", "Hi.")
+    rated(house, exchange=exchange, rating="up")
+    await said_before_an_upgrade(house, exchange, "thumb", None, value=1.0)
+    rated(house, exchange=exchange, rating="down")
+    assert [each["value"] for each in kept(house, exchange)] == [-1.0]
+
+
+async def test_an_edit_replaces_one_from_before_an_upgrade(house: Any) -> None:
+    exchange = asked(house, "Edited before?", "Hi.")
+    said(house, exchange=exchange, kind="edit", text="Hello.")
+    await said_before_an_upgrade(house, exchange, "edit", None, None, text="Hey.")
+    said(house, exchange=exchange, kind="edit", text="Good day.")
+    assert [each["text"] for each in kept(house, exchange)] == ["Good day."]
+
+
+async def test_an_edit_of_another_candidate_replaces_none_of_the_delivered_one(house: Any) -> None:
+    exchange = asked(house, "Edited elsewhere?", "One.", "Two.", n=2)
+    said(house, exchange=exchange, kind="edit", text="Hello.", candidate=1)
+    await said_before_an_upgrade(house, exchange, "edit", None, None, text="Hey.")
+    said(house, exchange=exchange, kind="edit", text="Good day.", candidate=1)
+    assert {each["text"] for each in kept(house, exchange)} == {"Hey.", "Good day."}
 
 
 def test_anothers_exchange_is_as_good_as_none(house: Any) -> None:
