@@ -96,6 +96,9 @@ async def gateway_alone(
     try:
         health = f"http://127.0.0.1:{port}/health"
         await asyncio.to_thread(wait_until_it_answers, process, health, home / "log")
+        # Of several workers another one serves operators, and may be later; without a key it answers 401.
+        operators = f"http://127.0.0.1:{admin}/admin/health"
+        await asyncio.to_thread(wait_until_it_answers, process, operators, home / "log", 401)
         yield GatewayAlone(process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin}", home, key)
     finally:
         if process.poll() is None:
@@ -127,13 +130,13 @@ async def key_in(home: Path, role: Any, terms: Terms = NO_TERMS) -> str:
     return secret
 
 
-def wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    """Return once a health URL answers; raises AssertionError, with the log, when the process ends before."""
+def wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str, log: Path, status: int = 200) -> None:
+    """Return once a URL answers with this status; raises AssertionError, with the log, when the process ends before."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
+            if httpx.get(url, timeout=2, trust_env=False).status_code == status:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
