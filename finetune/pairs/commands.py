@@ -76,7 +76,7 @@ async def freeze_thumbs(situation: Situation, *, as_json: bool) -> None:
     """Users' thumbs as a dataset."""
     plan = situation.plan
     async with ledger(situation) as database:
-        source = RatingSource(database, situation.settings.window, situation.plan.alias)
+        source = RatingSource(database, situation.settings.window, plan.alias)
         exams = room_of(situation, None, Silence()).by_exam(plan.exam)
         frozen = await source.freeze(plan.filters, exams, plan.datasets)
     if as_json:

@@ -81,7 +81,7 @@ class FilterRules:
     )
 
 
-# The packaged policy declines a sixth of what is harmless: what it learns of refusals, it must unlearn as often.
+# The packaged policy declines a sixth of what is harmless: what it learns of refusals, it must unlearn half as often.
 POCKET_FILTERS = FilterRules(refusals=2.0)
 
 
