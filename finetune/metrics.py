@@ -8,14 +8,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
+from prometheus_client.exposition import basic_auth_handler
 from pydantic import ConfigDict, Field
 
 from finetune.errors import FinetuneFailed, reason
 from finetune.progress import Progress
+from gateway.engines.providers import shown
 from gateway.settings import Url
 
 JOB = "trimtab_finetune"  # under which a push gateway keeps them
@@ -153,11 +157,14 @@ def pushed(metrics: TrainingMetrics, url: str, alias: str, every_seconds: float)
 def push_once(metrics: TrainingMetrics, url: str, alias: str, *, told: bool) -> bool:
     """Whether a push was taken; one that was not is told unless it was before, and is made up for by the next."""
     metrics.fresh.clear()
+    name, password = urlsplit(url).username, urlsplit(url).password
+    handler = partial(basic_auth_handler, username=unquote(name or ""), password=unquote(password or ""))
+    more = {"handler": handler} if name else {}
     try:
-        push_to_gateway(url, JOB, metrics.registry, {"alias": alias}, timeout=PUSH_SECONDS)
+        push_to_gateway(shown(url), JOB, metrics.registry, {"alias": alias}, PUSH_SECONDS, **more)
     except (OSError, ValueError, HTTPException) as error:
         metrics.fresh.set()
         if not told:
-            log.warning("finetune.metrics.push: %s takes no metrics: %s", url, reason(error))
+            log.warning("finetune.metrics.push: %s takes no metrics: %s", shown(url), reason(error))
         return False
     return True

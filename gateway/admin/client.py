@@ -189,9 +189,9 @@ class AdminClient:
             told["fence"] = dict(fence)
         return self._read(Rollout, await self._ask("POST", "/admin/rollouts", told, PATIENT_SECONDS))
 
-    async def roll_back(self, alias: str, cause: str) -> Rollout:
-        """Undo the alias's latest rollout that was not undone yet; refused, `moved`, when it is moved meanwhile."""
-        told = {"alias": alias, "cause": cause}
+    async def roll_back(self, alias: str, cause: str, expected: Weights | None = None) -> Rollout:
+        """Undo the alias's latest rollout not undone yet; refused, `moved`, when moved meanwhile or not `expected`."""
+        told: Json = {"alias": alias, "cause": cause, "expected": expected}
         return self._read(Rollout, await self._ask("POST", "/admin/rollback", told, PATIENT_SECONDS))
 
     async def exchanges(self, **wanted: str | float | bool | datetime | None) -> AsyncIterator[Json]:

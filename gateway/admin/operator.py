@@ -109,13 +109,14 @@ class Operator:
         after = {version: weight for version, weight in weights.items() if weight > 0}
         return Rollout(alias, before, after, time.perf_counter() - started)
 
-    async def roll_back(self, alias: str, cause: str) -> Rollout:
+    async def roll_back(self, alias: str, cause: str, expected: Weights | None = None) -> Rollout:
         """Undo the latest rollout that was not undone yet; what was retired since is loaded again first.
 
         Raises Conflict where somebody moves the alias meanwhile, by a rollback too: what would be undone is not what
-        this one was asked to undo. A canary that only takes its next step meanwhile is undone with that.
+        this one was asked to undo. A canary that only takes its next step meanwhile is undone with that. Raises it
+        also where others than `expected` are in force: who asks once more, for want of an answer, undoes nothing more.
         """
-        way = await self.rollouts.way_back(alias)
+        way = await self.rollouts.way_back(alias, expected)
         staged = staged_in(await self.versions.all())
         for version in way.there:
             if version not in staged:

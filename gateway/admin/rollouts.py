@@ -72,14 +72,15 @@ class Rollouts:
                 await note(connection, replace(change, before=change.before or before, after=after), actor)
         return before
 
-    async def way_back(self, alias: str) -> WayBack:
-        """Where a rollback leads, and from where; raises Conflict when it leads nowhere else.
+    async def way_back(self, alias: str, expected: Weights | None = None) -> WayBack:
+        """Where a rollback leads, and from where; raises Conflict when it leads nowhere else, or others are in force.
 
         Both are of one moment, so that a rollback can be held against what was in force when it was decided.
         """
         async with self.database.read() as connection:
             here = (await weights_in(connection)).get(alias, {})
             stands = standing(await trail_in(connection, MOVES, alias, MEMORY))
+        refuse_if_moved(alias, here, expected)
         there = dict(stands[0]["before"]) if stands else {}
         if not there:
             raise Conflict(f"{alias} has no earlier weights to go back to", param="alias")

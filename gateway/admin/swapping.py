@@ -54,6 +54,7 @@ class Undo(Asked):
 
     alias: str
     cause: str = Field(min_length=1, max_length=500)
+    expected: dict[str, float] | None = None  # refused with 409 when other weights are in force
 
 
 class Retirement(Asked):
@@ -118,6 +119,6 @@ def rollouts_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/rollback")
     async def roll_back(undo: Undo, caller: Admin) -> Json:
-        return asdict(await operator(tools, caller).roll_back(undo.alias, undo.cause))
+        return asdict(await operator(tools, caller).roll_back(undo.alias, undo.cause, undo.expected))
 
     return router

@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -30,12 +31,16 @@ def values(text: str) -> dict[str, float]:
 
 
 @contextmanager
-def push_gateway(status: int = 202) -> Iterator[tuple[str, list[tuple[str, dict[str, float]]]]]:
-    """Something that takes pushes, or refuses them: its address, and where and what it was given."""
+def push_gateway(
+    status: int = 202, asked: list[str | None] | None = None
+) -> Iterator[tuple[str, list[tuple[str, dict[str, float]]]]]:
+    """Something that takes pushes, or refuses them: its address, and where and what it was given; `asked`: by whom."""
+    asked = [] if asked is None else asked
     taken: list[tuple[str, dict[str, float]]] = []
 
     class Taking(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
+            asked.append(self.headers["authorization"])
             body = self.rfile.read(int(self.headers["content-length"])).decode()
             taken.append((self.path, values(body)))
             self.send_response(status)
@@ -101,6 +106,18 @@ def test_a_push_gateway_that_refuses_is_told_once(caplog: pytest.LogCaptureFixtu
     assert [record.message for record in caplog.records] == [
         f"finetune.metrics.push: {url} takes no metrics: HTTPError: HTTP Error 500: Internal Server Error"
     ]
+
+
+def test_a_password_in_the_address_is_sent_and_never_told(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[str | None] = []
+    with push_gateway(500, asked) as (url, taken), caplog.at_level(logging.WARNING):
+        metrics = TrainingMetrics()
+        with pushed(metrics, url.replace("http://", "http://us:s%40cret@"), ALIAS, 0.02):
+            metrics.set(ALIAS, {"loss": 0.5})
+            waited_for(lambda: taken)
+    assert set(asked) == {f"Basic {b64encode(b'us:s@cret').decode()}"}
+    assert "cret" not in caplog.text
+    assert f"{url} takes no metrics" in caplog.text
 
 
 def test_a_push_gateway_that_does_not_answer_holds_nothing_up() -> None:

@@ -206,6 +206,17 @@ async def test_each_rollback_undoes_one_rollout_more(house, admin):
         await admin.roll_back("other", "enough")
 
 
+async def test_a_rollback_asked_for_once_more_undoes_nothing_more(house, admin):
+    first, second = await staged(house, admin), await staged(house, admin)
+    for name in ("base", first, second):
+        await admin.roll_out("other", {name: 1.0}, "better")
+    await admin.roll_back("other", "worse", expected={second: 1.0})
+    with pytest.raises(AdminRefused) as refused:
+        await admin.roll_back("other", "worse", expected={second: 1.0})
+    assert (refused.value.code, refused.value.param) == ("moved", "expected")
+    assert (await admin.rollouts())["other"] == {first: 1.0}
+
+
 async def test_a_rollback_leads_past_what_was_taken_back(house, admin):
     good, bad = await staged(house, admin), await staged(house, admin)
     await admin.roll_out("third", {"base": 1.0}, "start")
