@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -157,13 +158,13 @@ def test_the_environment_is_read_in_settings_only(path: Path) -> None:
 
 def test_imports_make_no_circle() -> None:
     """No module can be reached from itself, not even through an import inside a function."""
-    graph = {module_of(path): modules_of_ours(path) for path in FILES}
+    graph = imports()
     assert not [module for module in graph if module in reachable(graph, module)]
 
 
 @pytest.mark.parametrize("labeller", LABELLERS)
 def test_the_judge_of_the_exams_labels_nothing(labeller: str) -> None:
-    graph = {module_of(path): modules_of_ours(path) for path in FILES}
+    graph = imports()
     assert "guards.refusal" in graph
     assert "guards.refusal" not in reachable(graph, labeller)
 
@@ -178,9 +179,15 @@ def module_of(path: Path) -> str:
     return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def modules_of_ours(path: Path) -> set[str]:
+@cache
+def imports() -> dict[str, set[str]]:
+    """Each module of ours, and those of ours that it imports."""
+    known = {module_of(path) for path in FILES}
+    return {module_of(path): modules_of_ours(path, known) for path in FILES}
+
+
+def modules_of_ours(path: Path, known: set[str]) -> set[str]:
     """The modules of ours a file imports: `from a.b import c` means a.b.c where that is a module."""
-    known = {module_of(file) for file in FILES}
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
