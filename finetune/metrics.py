@@ -14,7 +14,7 @@ from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, start_http_server
-from prometheus_client.exposition import basic_auth_handler
+from prometheus_client.exposition import basic_auth_handler, default_handler
 from pydantic import ConfigDict, Field
 
 from finetune.errors import FinetuneFailed, reason
@@ -159,9 +159,9 @@ def push_once(metrics: TrainingMetrics, url: str, alias: str, *, told: bool) -> 
     metrics.fresh.clear()
     name, password = urlsplit(url).username, urlsplit(url).password
     handler = partial(basic_auth_handler, username=unquote(name or ""), password=unquote(password or ""))
-    more = {"handler": handler} if name else {}
+    sent = handler if name else default_handler
     try:
-        push_to_gateway(shown(url), JOB, metrics.registry, {"alias": alias}, PUSH_SECONDS, **more)
+        push_to_gateway(shown(url), JOB, metrics.registry, {"alias": alias}, PUSH_SECONDS, sent)
     except (OSError, ValueError, HTTPException) as error:
         metrics.fresh.set()
         if not told:

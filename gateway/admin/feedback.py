@@ -20,6 +20,7 @@ from gateway.feedback.said import (
     check_candidate,
     check_overturn,
     earlier_id,
+    exchange_named,
     identity,
     place_of,
 )
@@ -71,7 +72,7 @@ def feedback_router(tools: Tools) -> APIRouter:
 
     @router.post("/admin/feedback", status_code=201)
     async def say(word: Word, caller: OperatorKey) -> Json:
-        exchange = await exchanges.get(word.exchange)
+        exchange = await exchanges.get(exchange_named(word.exchange))
         if exchange is None:
             raise NotFound(f"there is no exchange {word.exchange[:80]!r}", param="exchange")
         check(word, exchange)

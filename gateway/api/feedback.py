@@ -11,13 +11,23 @@ from gateway.api.models import caller_of
 from gateway.callers import Caller
 from gateway.errors import NotFound, Unavailable
 from gateway.exchange import Exchange
-from gateway.feedback.said import Feedback, check_candidate, earlier_id, identity, place_of
+from gateway.feedback.said import (
+    Feedback,
+    check_candidate,
+    earlier_id,
+    exchange_named,
+    identity,
+    place_of,
+)
 from gateway.feedback.store import FeedbackStore
 from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.exchanges import Exchanges
 from gateway.tools import Tools
 
 TRIES, PAUSE_SECONDS = 10, 0.1
+UNKNOWN = (
+    "no exchange of this key has this id; of answers that nothing flagged the ledger may keep only a sample"
+)
 VALUES = {"up": 1.0, "down": -1.0}
 
 
@@ -26,7 +36,9 @@ class Rating(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exchange: str = Field(min_length=1, max_length=100)  # as the header x-trimtab-exchange told it
+    exchange: str = Field(
+        min_length=1, max_length=100
+    )  # as x-trimtab-exchange told it, or the answer's own id
     rating: Literal["up", "down"]
     candidate: int | None = Field(None, ge=0, le=1000)
 
@@ -50,11 +62,10 @@ def feedback_router(tools: Tools) -> APIRouter:
         if tools.ledger is None:
             raise Unavailable("nothing is recorded here, and so nothing can be rated", code="no_ledger")
         try:
-            exchange = await soon(Exchanges(tools.ledger.database), told.exchange)
+            exchange = await soon(Exchanges(tools.ledger.database), exchange_named(told.exchange))
             mine = exchange is not None and exchange.key_id == caller.id
             if exchange is None or not (mine or RANKS[caller.role] >= RANKS["operator"]):
-                why = "none of this key's that is recorded has this id; unflagged ones may be sampled"
-                raise NotFound(f"exchange: {why}", param="exchange", code="exchange_not_found")
+                raise NotFound(f"exchange: {UNKNOWN}", param="exchange", code="exchange_not_found")
             check_candidate(exchange, "candidate", told.candidate)
             place = place_of(exchange, told.candidate)
             said = Feedback(

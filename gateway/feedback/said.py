@@ -1,6 +1,7 @@
 """What somebody said of an exchange's answer, and what may be said. Pure."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,9 @@ from gateway.errors import BadRequest
 from gateway.exchange import Exchange
 
 Kind = Literal["thumb", "edit", "overturn", "comparison"]
+ANSWER = re.compile(
+    r"^(chatcmpl-|cmpl-|msg_|resp_)"
+)  # what answers' ids begin with, by the API that was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ def identity(exchange_id: str, kind: str, key_id: str, *places: int | None) -> s
     """The id of a word: said again by the same key of the same answer, it replaces the first."""
     told = "\0".join((exchange_id, kind, key_id, *map(str, places)))
     return f"fb-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+
+
+def exchange_named(told: str) -> str:
+    """The exchange that is meant, by its own id or by that of an answer: clients have the latter at hand."""
+    return ANSWER.sub("", told)
 
 
 def place_of(exchange: Exchange, candidate: int | None) -> int | None:

@@ -55,6 +55,14 @@ def test_an_answer_may_be_rated_the_moment_it_came(house: Any) -> None:
     assert rated(house, exchange=exchange, rating="up").status_code == 201
 
 
+@pytest.mark.parametrize("kind", ["chatcmpl-", "cmpl-", "msg_", "resp_"])
+def test_an_answers_own_id_names_its_exchange(house: Any, kind: str) -> None:
+    exchange = asked(house, f"And {kind}?", "Hi.")
+    told = rated(house, exchange=f"{kind}{exchange}", rating="up")
+    assert (told.status_code, told.json()["exchange"]) == (201, exchange)
+    assert said(house, exchange=f"{kind}{exchange}", kind="edit", text="Hello.").status_code == 201
+
+
 def test_a_second_thumb_replaces_the_first(house: Any) -> None:
     exchange = asked(house, "Hello again?", "Hi.")
     for rating in ("up", "down"):
