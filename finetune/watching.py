@@ -13,7 +13,7 @@ from finetune.commands import Logged, look, retrain_with, worth_training
 from finetune.ending import ending_told, told_of
 from finetune.ledger import ledger
 from finetune.metrics import metered
-from finetune.notify import Notifier
+from finetune.notify import Notifier, telling
 from finetune.pairs.datasets import sweep
 from finetune.patience import while_away
 from finetune.progress import Progress
@@ -90,7 +90,7 @@ class Watching:
         why = f"rewards drifted: stability index {value:.2f}, alarm at {self.rules.drift_psi:g}"
         if found.version not in self.drifted:  # a drift lasts, and no run may begin for it for days
             self.drifted.add(found.version)
-            await self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
+            self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
         return why
 
     async def chores(self) -> None:
@@ -133,8 +133,9 @@ class Watching:
 @asynccontextmanager
 async def watching(situation: Situation, rules: WatchRules) -> AsyncIterator[Watching]:
     """The real parts; without an admin key, rollouts are not moved."""
-    notifier = Notifier(situation.settings.webhooks)
-    async with ledger(situation, new=True) as database:  # a worker may be there before its gateway
+    hooks = situation.settings.webhooks
+    # a worker may be there before its gateway
+    async with telling(hooks) as notifier, ledger(situation, new=True) as database:
         if situation.admin_key is None:
             yield Watching(situation, rules, database, notifier, None, datetime.now(UTC))
             return

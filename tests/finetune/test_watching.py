@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from finetune.claims import How
-from finetune.notify import Notifier, Webhook
+from finetune.notify import Notifier, Webhook, telling
 from finetune.retrain import Outcome
 from finetune.rollout.looking import Looking
 from finetune.schedule import WatchRules
@@ -26,11 +26,11 @@ from tests.serving import serving
 LONGEST_SECONDS = 20.0
 
 
-def watched(database: Database, home: Path, *webhooks: Webhook) -> Watching:
+def watched(database: Database, home: Path, notifier: Notifier | None = None) -> Watching:
     """A watch that could begin no run: there is no key to move traffic with."""
     now = datetime.now(UTC)
     rules = WatchRules(drift_psi=0.25)
-    return Watching(load_situation(home=home), rules, database, Notifier(webhooks), None, now)
+    return Watching(load_situation(home=home), rules, database, notifier or Notifier(), None, now)
 
 
 async def many() -> int:
@@ -79,7 +79,8 @@ async def drifting(database: Database) -> None:
 async def test_of_a_drift_that_lasts_webhooks_hear_once(database: Database, tmp_path: Path) -> None:
     await drifting(database)
     with serving(hook := Hook()) as server:
-        watching = watched(database, tmp_path, Webhook(url=server.url))
-        reasons = [await watching.called() for _ in range(3)]
+        async with telling([Webhook(url=server.url)]) as notifier:
+            watching = watched(database, tmp_path, notifier)
+            reasons = [await watching.called() for _ in range(3)]
     assert all(reason is not None and reason.startswith("rewards drifted") for reason in reasons)
     assert [json.loads(body)["event"] for _, body in hook.heard] == ["drift"]
