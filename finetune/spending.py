@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from finetune.noticed import last_in_vain
 from finetune.schedule import Spent
 from finetune.trail import LEFT
 from gateway.ledger.database import Database
@@ -39,7 +40,8 @@ async def spent(database: Database, alias: str, now: datetime) -> Spent:
             select(row.created_at).where(mine).order_by(row.created_at.desc()).limit(1)
         )
         spans = await trained_within(connection, alias, now - timedelta(days=7), now)
-    return Spent(runs, sum(span.total_seconds() for span in spans) / 3600, last)
+        in_vain = await last_in_vain(connection, alias)
+    return Spent(runs, sum(span.total_seconds() for span in spans) / 3600, last, in_vain)
 
 
 async def trained_within(

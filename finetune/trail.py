@@ -1,4 +1,4 @@
-"""The audit trail of retrainings: what changed, who or what changed it, and on which evidence."""
+"""The audit trail of retrainings and their watch: what changed, who or what changed it, and on which evidence."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,11 +45,13 @@ async def close_steps(connection: AsyncConnection, run_id: str, actor: str) -> N
         await note(connection, run_id, Change(*moved, f"{name} was left by its worker", lasted), actor)
 
 
-async def note(connection: AsyncConnection, run_id: str, change: Change, actor: str) -> None:
-    """Add a transition to the audit trail."""
+async def note(
+    connection: AsyncConnection, subject: str, change: Change, actor: str, kind: str = "retraining"
+) -> None:
+    """Add a transition to the audit trail: of a run, or of another kind of subject."""
     values = {
-        "kind": "retraining",
-        "subject": run_id,
+        "kind": kind,
+        "subject": subject,
         "before": change.before,
         "after": change.after,
         "cause": change.cause,
