@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from finetune.errors import NothingToResume, RunUnderWay
 from finetune.progress import Progress
 from finetune.runs import Run, Worker
-from finetune.trail import Change, close_run, note
+from finetune.trail import Change, close_run, close_steps, note
 from gateway.ledger.database import Database
 from gateway.ledger.tables import RetrainingRow, RetrainingStepRow
 
@@ -119,7 +119,8 @@ def refuse_if_held(found: Left, worker: Worker) -> None:
 
 
 async def take_over(connection: AsyncConnection, found: Left, worker: Worker) -> None:
-    """Make the run this worker's and running again, and note from whom."""
+    """Make the run this worker's and running again, and note from whom; what that one left is over."""
+    await close_steps(connection, found.id, worker.name)
     lease = datetime.now(UTC) + timedelta(seconds=worker.lease_seconds)
     held = {"owner": worker.name, "lease_until": lease, "state": "running", "running": 1}
     again = held | {"reasons": [], "ended_at": None}

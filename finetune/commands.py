@@ -30,7 +30,7 @@ from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen, history
 from finetune.ledger import ledger
 from finetune.metrics import metered
-from finetune.notify import Notifier
+from finetune.notify import telling
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.datasets import sweep
 from finetune.pairs.on_ray import cluster_at
@@ -59,7 +59,7 @@ def explain_rules(situation: Situation) -> None:
 async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outcome:
     """One retraining, with progress on the screen or one JSON object at the end."""
     console = Console(stderr=as_json)
-    async with ledger(situation) as database:
+    async with telling(situation.settings.webhooks) as notifier, ledger(situation) as database:
         await sweep(database, situation.home / "drawn")
         rules, alias = situation.settings.metrics, situation.gateway.alias
         with (
@@ -67,13 +67,13 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
             metered(rules, alias, screen) as progress,
         ):
             work = retrain_with(situation, database, progress, how)
-            outcome = await ending_told(work, alias, Notifier(situation.settings.webhooks))
+            outcome = await ending_told(work, alias, notifier)
         runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]
-    if as_json:
-        told = dataclasses.asdict(outcome) | {"steps": {step.step: step.evidence for step in runs[0].steps}}
-        print_json(told)
-    else:
-        print_outcome(console, outcome)
+        if as_json:
+            steps = {step.step: step.evidence for step in runs[0].steps}
+            print_json(dataclasses.asdict(outcome) | {"steps": steps})
+        else:
+            print_outcome(console, outcome)
     return outcome
 
 

@@ -9,7 +9,7 @@ from gateway.ledger.contract import LedgerFailed
 
 
 async def ending_told(work: Awaitable[Outcome], alias: str, notifier: Notifier) -> Outcome:
-    """A retraining's outcome, once webhooks have heard of it; what it failed of is told, and raised.
+    """A retraining's outcome, of which webhooks hear; what it failed of, foreseen or not, is told, and raised.
 
     A worker that may not run now has failed at nothing: another's run goes on.
     """
@@ -17,12 +17,19 @@ async def ending_told(work: Awaitable[Outcome], alias: str, notifier: Notifier) 
         outcome = await work
     except RunRefused:
         raise
-    except (FinetuneFailed, LedgerFailed) as error:
-        await notifier.tell("run.failed", f"{alias}: retraining failed: {error}", alias=alias)
+    except Exception as error:
+        notifier.tell("run.failed", f"{alias}: retraining failed: {why_of(error)}", alias=alias)
         raise
     told = f"{alias}: {told_of(outcome)}"
-    await notifier.tell(event_of(outcome), told, run=outcome.run, version=outcome.version)
+    notifier.tell(event_of(outcome), told, run=outcome.run, version=outcome.version)
     return outcome
+
+
+def why_of(error: Exception) -> str:
+    """Why it failed, in words that may leave the house: what nobody foresaw may say what people wrote."""
+    if isinstance(error, FinetuneFailed | LedgerFailed):
+        return str(error)
+    return f"{type(error).__name__}, which nobody foresaw: `trimtab finetune status` says more"
 
 
 def event_of(outcome: Outcome) -> Event:

@@ -2,7 +2,8 @@
 
 The body is JSON with a `text` that chat systems show as it is; the header `x-trimtab-signature` is the hexadecimal
 HMAC-SHA256, by the webhook's secret, of the timestamp in `x-trimtab-timestamp`, a dot and the body. What cannot be
-delivered in a few tries is logged and given up: a webhook that is away never holds up a run.
+delivered in a few tries is logged and given up. Messages are delivered in the background: a webhook that is away,
+or slow, holds up neither a run nor a look at rollouts, nor another webhook.
 """
 
 import asyncio
@@ -11,13 +12,17 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
 
 import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from finetune.errors import FinetuneFailed
+from finetune.faults import faults_told
+from gateway.background import running
 from gateway.settings import Url
 
 Event = Literal[
@@ -30,6 +35,8 @@ Event = Literal[
     "drift",
 ]
 TRIES, FIRST_PAUSE_SECONDS, PATIENCE_SECONDS = 3, 0.5, 5.0
+MOST_WAITING = 100  # messages for one webhook
+LAST_WORDS_SECONDS = 20.0  # at the end of a command: all the tries of one message take 16.5
 log = logging.getLogger(__name__)
 
 
@@ -44,35 +51,101 @@ class Webhook(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Notifier:
-    """The webhooks of the settings."""
+class Line:
+    """What waits for one webhook, which hears it in order: a slow one holds up itself alone."""
 
-    webhooks: Sequence[Webhook] = ()
+    webhook: Webhook
     pause_seconds: float = FIRST_PAUSE_SECONDS
+    patience_seconds: float = PATIENCE_SECONDS  # for one try, from connecting to the answer's status
+    waiting: asyncio.Queue[tuple[Event, bytes]] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
-    async def tell(self, event: Event, text: str, **told: Any) -> None:
-        """Tell whoever wants to hear; returns when each has heard, or was given up."""
-        body = json.dumps({"event": event, "text": text, **told}, default=str).encode()
-        wanting = [each for each in self.webhooks if not each.events or event in each.events]
-        await asyncio.gather(*(self._post(each, event, body) for each in wanting))
+    def take(self, event: Event, body: bytes) -> None:
+        """Let a message wait, where the webhook wants it; where too many wait already, it is given up."""
+        if self.webhook.events and event not in self.webhook.events:
+            return
+        try:
+            self.waiting.put_nowait((event, body))
+        except asyncio.QueueFull:
+            log.warning("a webhook did not hear of %s: %d messages wait for it", event, MOST_WAITING)
 
-    async def _post(self, webhook: Webhook, event: str, body: bytes) -> None:
-        why = ""
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, follow_redirects=False) as client:
-            for attempt in range(TRIES):
-                if attempt:
-                    await asyncio.sleep(self.pause_seconds * 2 ** (attempt - 1))
+    async def deliver(self) -> NoReturn:
+        """Deliver whatever waits, until cancelled."""
+        async with httpx.AsyncClient(timeout=self.patience_seconds, follow_redirects=False) as client:
+            while True:
+                event, body = await self.waiting.get()
                 try:
-                    answer = await client.post(webhook.url, content=body, headers=headers_of(webhook, body))
-                except httpx.HTTPError as error:
-                    why = type(error).__name__
-                    continue
-                if answer.is_success:
-                    return
-                why = f"HTTP {answer.status_code}"
-                if answer.status_code < 500 and answer.status_code != 429:
-                    break
-        log.warning("a webhook did not hear of %s: %s", event, why)
+                    with faults_told():
+                        why = await self._posted(client, body)
+                except FinetuneFailed as error:
+                    why = str(error)
+                finally:
+                    self.waiting.task_done()
+                if why:
+                    log.warning("a webhook did not hear of %s: %s", event, why)
+
+    async def drained(self, seconds: float) -> None:
+        """Wait for so long until nothing waits any more."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.waiting.join()
+        except TimeoutError:
+            log.warning("a webhook did not hear of what was told last: it took more than %g s", seconds)
+
+    async def _posted(self, client: httpx.AsyncClient, body: bytes) -> str:
+        """Why it did not hear, after a few tries; nothing where it did."""
+        why = ""
+        for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(self.pause_seconds * 2 ** (attempt - 1))
+            try:
+                status = await self._answer(client, body)
+            except (httpx.HTTPError, TimeoutError) as error:
+                why = type(error).__name__
+                continue
+            if 200 <= status < 300:
+                return ""
+            why = f"HTTP {status}"
+            if status < 500 and status != 429:
+                break
+        return why
+
+    async def _answer(self, client: httpx.AsyncClient, body: bytes) -> int:
+        """The status; what else the webhook says is not read, for that may have no end."""
+        asked = client.stream("POST", self.webhook.url, content=body, headers=headers_of(self.webhook, body))
+        # httpx's own limit is that of each read: whoever sends a byte now and then never reaches it
+        async with asyncio.timeout(self.patience_seconds), asked as answer:
+            return answer.status_code
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """The webhooks of the settings, told beside whatever tells them."""
+
+    lines: Sequence[Line] = ()
+
+    def tell(self, event: Event, text: str, **told: Any) -> None:
+        """Tell whoever wants to hear, without waiting for them."""
+        body = json.dumps({"event": event, "text": text, **told}, default=str).encode()
+        for line in self.lines:
+            line.take(event, body)
+
+
+@asynccontextmanager
+async def telling(
+    webhooks: Sequence[Webhook],
+    pause_seconds: float = FIRST_PAUSE_SECONDS,
+    patience_seconds: float = PATIENCE_SECONDS,
+    last_words_seconds: float = LAST_WORDS_SECONDS,
+) -> AsyncIterator[Notifier]:
+    """Whoever tells them, as long as the block lasts; what waits at its end has so many seconds to be delivered."""
+    lines = [Line(each, pause_seconds, patience_seconds) for each in webhooks]
+    async with AsyncExitStack() as delivering:
+        for line in lines:
+            await delivering.enter_async_context(running(line.deliver(), "webhook"))
+        try:
+            yield Notifier(lines)
+        finally:
+            await asyncio.gather(*(line.drained(last_words_seconds) for line in lines))
 
 
 def headers_of(webhook: Webhook, body: bytes) -> dict[str, str]:

@@ -71,18 +71,19 @@ class WatchRules:
     quiet: tuple[Annotated[str, AfterValidator(known_hours)], ...] = ()  # in which no run begins
     most_runs_a_day: Annotated[int, Field(ge=1)] | None = None
     most_training_hours_a_week: Annotated[float, Field(gt=0)] | None = None
-    # Retrain when rewards in traffic no longer lie as they did when the live version was new: the population
-    # stability index from which that counts as drift. 0 does not look.
+    # Retrain, once a version, when rewards in traffic no longer lie as they did when the live version was new: the
+    # population stability index from which that counts as drift. 0 does not look.
     drift_psi: Annotated[float, Field(ge=0)] = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the budget has been spent on, and when the last run began."""
+    """What the budget has been spent on, when the last run began, and when a time last found nothing to learn."""
 
     runs_today: int = 0
     training_hours: float = 0.0
     last_began: datetime | None = None
+    in_vain: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,10 @@ def next_time(rules: WatchRules, after: datetime) -> datetime | None:
 def due(rules: WatchRules, spent: Spent, started: datetime, now: datetime) -> bool:
     """Whether a time of the schedule has come since the last run began, or since the watch did where there was none.
 
-    A time that passed while nobody watched is made up for once.
+    A time that passed while nobody watched is made up for once; one that found nothing to learn has been.
     """
-    moment = next_time(rules, spent.last_began or started)
+    known = [each for each in (spent.last_began, spent.in_vain) if each is not None]
+    moment = next_time(rules, max(known, default=started))
     return moment is not None and moment <= now
 
 

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from finetune.noticed import last_in_vain
 from finetune.schedule import Spent
+from finetune.trail import LEFT
 from gateway.ledger.database import Database
-from gateway.ledger.tables import CandidateRow, ExchangeRow, RetrainingRow, RetrainingStepRow, RouteRow
+from gateway.ledger.tables import CandidateRow, ExchangeRow, RetrainingRow, RouteRow, TransitionRow
 
 WINDOW = 500  # rewards on each side of a comparison
 
@@ -28,7 +31,7 @@ class Rewards:
 
 async def spent(database: Database, alias: str, now: datetime) -> Spent:
     """What an alias's retrainings have used of a budget."""
-    row, step = RetrainingRow, RetrainingStepRow
+    row = RetrainingRow
     mine = row.alias == alias
     async with database.read() as connection:
         day = select(func.count()).where(mine, row.created_at > now - timedelta(days=1)).select_from(row)
@@ -36,13 +39,37 @@ async def spent(database: Database, alias: str, now: datetime) -> Spent:
         last = await connection.scalar(
             select(row.created_at).where(mine).order_by(row.created_at.desc()).limit(1)
         )
-        trained = (
-            select(step.started_at, step.ended_at)
-            .join(row, row.id == step.retraining_id)
-            .where(mine, step.step == "train", step.started_at > now - timedelta(days=7))
-        )
-        spans = [(ended or now) - began for began, ended in await connection.execute(trained)]
-    return Spent(runs, sum(span.total_seconds() for span in spans) / 3600, last)
+        spans = await trained_within(connection, alias, now - timedelta(days=7), now)
+        in_vain = await last_in_vain(connection, alias)
+    return Spent(runs, sum(span.total_seconds() for span in spans) / 3600, last, in_vain)
+
+
+async def trained_within(
+    connection: AsyncConnection, alias: str, since: datetime, now: datetime
+) -> list[timedelta]:
+    """How long each try at a training took within a time: by the trail, for a step's row has the last try alone."""
+    run, row = RetrainingRow, TransitionRow
+    lately = (run.alias == alias, or_(run.ended_at.is_(None), run.ended_at > since))
+    training = (row.kind == "retraining", row.after["step"].as_string() == "train")
+    columns = (
+        row.subject,
+        row.after["state"].as_string(),
+        row.evidence["seconds"].as_float(),
+        row.created_at,
+    )
+    query = select(*columns).where(*training, row.subject.in_(select(run.id).where(*lately))).order_by(row.id)
+    begun: dict[str, datetime] = {}
+    spans = []
+    for subject, state, seconds, at in await connection.execute(query):
+        if (began := begun.pop(subject, None)) is not None and state != "started":
+            spans.append((began, began + timedelta(seconds=seconds) if state == LEFT else at))
+        if (
+            state == "started"
+        ):  # a start right after a start, in older ledgers: nobody knows when the first ended
+            begun[subject] = at
+    leases = await connection.execute(select(run.id, run.lease_until).where(run.id.in_(begun)))
+    spans += [(begun[each], min(lease or now, now)) for each, lease in leases]
+    return [ended - max(began, since) for began, ended in spans if ended > max(began, since)]
 
 
 async def rewards_of(database: Database, alias: str) -> Rewards:

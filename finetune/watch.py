@@ -31,7 +31,8 @@ class Watch:
     """Looks every so often.
 
     `pending` counts new pairs that are worth a training, `unfinished` says whether a run was left, `held` why none may
-    begin now, and `called` why one should beyond the number of new pairs. With `min_new_pairs` 0 these do not count.
+    begin now, and `called` why one should beyond the number of new pairs; `in_vain` hears where that found nothing new.
+    With `min_new_pairs` 0 new pairs alone do not count.
     """
 
     every_seconds: float
@@ -44,6 +45,7 @@ class Watch:
     failures: int = 0  # in a row; not 0 at the start when the last worker's run failed
     held: Callable[[], Awaitable[str | None]] = nothing
     called: Callable[[], Awaitable[str | None]] = nothing
+    in_vain: Callable[[], Awaitable[object]] = nothing
     chores: Callable[[], Awaitable[object]] = nothing  # at every look, whether or not a run begins
 
     async def forever(self) -> None:
@@ -107,6 +109,8 @@ class Watch:
             f"; it begins at {needed}" if self.min_new_pairs else "",
         )
         if not enough and (why is None or count <= self.passed_over):
+            if why is not None:
+                await self.in_vain()
             return None
         if (held := await self.held()) is not None:
             log.info("no run begins now: %s", held)

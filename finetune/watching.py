@@ -13,7 +13,8 @@ from finetune.commands import Logged, look, retrain_with, worth_training
 from finetune.ending import ending_told, told_of
 from finetune.ledger import ledger
 from finetune.metrics import metered
-from finetune.notify import Notifier
+from finetune.noticed import alarm_of, note_alarm, note_in_vain
+from finetune.notify import Notifier, telling
 from finetune.pairs.datasets import sweep
 from finetune.patience import while_away
 from finetune.progress import Progress
@@ -45,7 +46,6 @@ class Watching:
     mover: Mover | None
     started: datetime
     progress: Progress = field(default_factory=Logged)
-    drifted: set[str | None] = field(default_factory=set)  # versions of which it was told
 
     @property
     def alias(self) -> str:
@@ -76,22 +76,37 @@ class Watching:
     async def called(self) -> str | None:
         """Why a run should begin, beyond the number of new pairs."""
         now = datetime.now(UTC)
-        if due(self.rules, await spent(self.database, self.alias, now), self.started, now):
+        used = await spent(self.database, self.alias, now)
+        if due(self.rules, used, self.started, now):
             return f"the schedule {self.rules.cron!r}"
-        return await self.drift()
+        return await self.drift(used.last_began)
 
-    async def drift(self) -> str | None:
-        """Whether rewards in traffic have moved away from where they lay; webhooks hear of it once a version."""
+    async def drift(self, last_began: datetime | None) -> str | None:
+        """Whether rewards in traffic have moved away from where they lay, and no run has begun for it yet.
+
+        A drift lasts, and what a run learns may not mend it: of each version webhooks hear once, and one run begins.
+        """
         if self.rules.drift_psi <= 0:
             return None
         found = await rewards_of(self.database, self.alias)
         if not found.enough or (value := psi(found.first, found.latest)) < self.rules.drift_psi:
             return None
         why = f"rewards drifted: stability index {value:.2f}, alarm at {self.rules.drift_psi:g}"
-        if found.version not in self.drifted:  # a drift lasts, and no run may begin for it for days
-            self.drifted.add(found.version)
-            await self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
-        return why
+        async with self.database.read() as connection:
+            told = await alarm_of(connection, self.alias, found.version)
+        if told is None:
+            async with self.database.write() as connection:
+                await note_alarm(connection, self.alias, found.version, value, why)
+            self.notifier.tell("drift", f"{self.alias}: {why}", alias=self.alias, psi=value)
+        return None if told is not None and last_began is not None and last_began > told else why
+
+    async def in_vain(self) -> None:
+        """A time of the schedule that found nothing new has been; not where no run might have begun anyway."""
+        now = datetime.now(UTC)
+        come = due(self.rules, await spent(self.database, self.alias, now), self.started, now)
+        if come and await self.held() is None:
+            async with self.database.write() as connection:
+                await note_in_vain(connection, self.alias, self.rules.cron)
 
     async def chores(self) -> None:
         """What is done at every look: files of what was erased go."""
@@ -133,8 +148,9 @@ class Watching:
 @asynccontextmanager
 async def watching(situation: Situation, rules: WatchRules) -> AsyncIterator[Watching]:
     """The real parts; without an admin key, rollouts are not moved."""
-    notifier = Notifier(situation.settings.webhooks)
-    async with ledger(situation, new=True) as database:  # a worker may be there before its gateway
+    hooks = situation.settings.webhooks
+    # a worker may be there before its gateway
+    async with telling(hooks) as notifier, ledger(situation, new=True) as database:
         if situation.admin_key is None:
             yield Watching(situation, rules, database, notifier, None, datetime.now(UTC))
             return
@@ -167,6 +183,7 @@ async def looked(parts: Watching, every_seconds: float, *, once: bool) -> None:
     looking = Watch(every_seconds, parts.rules.min_new_pairs, parts.pending, parts.left_behind, parts.run)
     looking.failures = int(await while_away(parts.failed_before, lease))
     looking.held, looking.called, looking.chores = parts.held, parts.called, parts.chores
+    looking.in_vain = parts.in_vain
     await kept_up(looking, Looking(parts.move, min(every_seconds, ROLLOUTS_SECONDS)), once=once)
 
 

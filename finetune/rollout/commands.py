@@ -14,7 +14,7 @@ from rich.table import Table
 
 from finetune.errors import Unready
 from finetune.ledger import ledger
-from finetune.notify import Notifier
+from finetune.notify import telling
 from finetune.printing import print_json
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.evidence import Evidence, read_evidence
@@ -36,13 +36,14 @@ async def mover(situation: Situation) -> AsyncIterator[Mover]:
     """The real one; raises Unready where there is no admin key."""
     if situation.admin_key is None:
         raise Unready("there is no admin key: set TRIMTAB_FINETUNE_ADMIN_KEY, or start `trimtab up`")
+    told = situation.settings
     async with (
+        telling(told.webhooks) as notifier,
         ledger(situation) as database,
         AdminClient(situation.admin_url, situation.admin_key) as admin,
     ):
-        told = situation.settings
         registry = GatewayRegistry(admin, allow_gap=told.rollout.allow_gap)
-        yield Mover(Book(database, this_worker(told.lease_seconds)), registry, Notifier(told.webhooks))
+        yield Mover(Book(database, this_worker(told.lease_seconds)), registry, notifier)
 
 
 async def watch(situation: Situation, every_seconds: float, *, once: bool) -> None:

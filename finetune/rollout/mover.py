@@ -50,7 +50,7 @@ class Mover:
         """Tell of moves; retire what earlier versions left where one went live, and the one that did not."""
         for each in moved:
             log.info("%s", each.told)
-            await self._tell(each)
+            self._tell(each)
         for each in moved:
             try:
                 await self._cleared(each)
@@ -58,11 +58,11 @@ class Mover:
                 # the move is made, and stands; the next drain retires what stays loaded
                 log.warning("what %s leaves behind stays loaded: %s", each.rollout.id, error)
 
-    async def _tell(self, moved: Moved) -> None:
+    def _tell(self, moved: Moved) -> None:
         """Webhooks hear of a move, whoever made it."""
         event: Event = "rollout.rolled_back" if moved.move.state == "rolled_back" else "rollout.moved"
         rollout = moved.rollout
-        await self.notifier.tell(
+        self.notifier.tell(
             event, moved.told, rollout=rollout.id, version=rollout.version, state=moved.move.state
         )
 

@@ -246,7 +246,7 @@ class RetrainingStepRow(Table):
 
     retraining_id: Mapped[str] = mapped_column(ForeignKey("retrainings.id"), primary_key=True)
     step: Mapped[str] = mapped_column(primary_key=True)
-    state: Mapped[str]  # started, done, failed or undone
+    state: Mapped[str]  # started (with an end, where its worker left it), done, failed or undone
     evidence: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -59,6 +59,14 @@ def test_a_time_of_the_schedule_comes_once() -> None:
     assert not due(rules, Spent(last_began=FRIDAY), began, FRIDAY + timedelta(hours=1))
 
 
+def test_a_time_that_found_nothing_to_learn_has_been() -> None:
+    rules, began = WatchRules(cron="0 3 * * *"), FRIDAY - timedelta(days=2)
+    looked = Spent(last_began=began, in_vain=FRIDAY.replace(hour=3, minute=1))
+    assert not due(rules, looked, began, FRIDAY)
+    assert due(rules, looked, began, FRIDAY + timedelta(days=1))
+    assert not due(rules, Spent(in_vain=looked.in_vain), began, FRIDAY)
+
+
 def test_before_the_first_run_the_watchs_start_counts() -> None:
     rules = WatchRules(cron="0 3 * * *")
     assert not due(rules, NONE, FRIDAY, FRIDAY + timedelta(hours=1))

@@ -191,6 +191,18 @@ async def test_nothing_new_is_not_learnt_again_because_a_time_has_come() -> None
     assert scene.runs == []
 
 
+@pytest.mark.parametrize(("pending", "in_vain"), [(0, 1), (3, 0)])
+async def test_whoever_calls_hears_where_nothing_was_new(pending: int, in_vain: int) -> None:
+    scene, heard = Scene(pending), []
+
+    async def hear() -> None:
+        heard.append("nothing new")
+
+    scene.watch.called, scene.watch.in_vain = said("the schedule"), hear
+    await scene.watch.look()
+    assert len(heard) == in_vain
+
+
 async def test_while_something_holds_it_back_no_run_begins() -> None:
     scene = Scene(pending=500)
     scene.watch.held = said("quiet hours")

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import insert
 
-from finetune.claims import How
-from finetune.notify import Notifier, Webhook
+from finetune.claims import How, claim
+from finetune.noticed import last_in_vain, note_alarm
+from finetune.notify import Notifier, Webhook, telling
+from finetune.progress import Silence
 from finetune.retrain import Outcome
 from finetune.rollout.looking import Looking
+from finetune.runs import Worker
 from finetune.schedule import WatchRules
 from finetune.settings import load_situation
 from finetune.watch import Watch
@@ -26,11 +29,30 @@ from tests.serving import serving
 LONGEST_SECONDS = 20.0
 
 
-def watched(database: Database, home: Path, *webhooks: Webhook) -> Watching:
+def watched(database: Database, home: Path, notifier: Notifier | None = None) -> Watching:
     """A watch that could begin no run: there is no key to move traffic with."""
     now = datetime.now(UTC)
     rules = WatchRules(drift_psi=0.25)
-    return Watching(load_situation(home=home), rules, database, Notifier(webhooks), None, now)
+    return Watching(load_situation(home=home), rules, database, notifier or Notifier(), None, now)
+
+
+def scheduled(database: Database, home: Path) -> Watching:
+    """A watch that is up for two hours, and whose daily time came an hour ago."""
+    now = datetime.now(UTC)
+    rules = WatchRules(cron=f"{now - timedelta(hours=1):%M %H} * * *")
+    up_since = now - timedelta(hours=2)
+    return Watching(load_situation(home=home), rules, database, Notifier(), None, up_since)
+
+
+async def refused(database: Database, how: How = "new") -> Outcome:
+    """A run that trained, and whose version no gate let pass."""
+    run = await claim(database, Worker("w1"), {"alias": "assistant"}, Silence(), how)
+    await run.end("kept", ("unsafe compliance falls",))
+    return Outcome(run.id, promoted=False, reasons=(), trained_on=1)
+
+
+async def one() -> int:
+    return 1
 
 
 async def many() -> int:
@@ -79,7 +101,78 @@ async def drifting(database: Database) -> None:
 async def test_of_a_drift_that_lasts_webhooks_hear_once(database: Database, tmp_path: Path) -> None:
     await drifting(database)
     with serving(hook := Hook()) as server:
-        watching = watched(database, tmp_path, Webhook(url=server.url))
-        reasons = [await watching.called() for _ in range(3)]
+        async with telling([Webhook(url=server.url)]) as notifier:
+            watching = watched(database, tmp_path, notifier)
+            reasons = [await watching.called() for _ in range(3)]
     assert all(reason is not None and reason.startswith("rewards drifted") for reason in reasons)
     assert [json.loads(body)["event"] for _, body in hook.heard] == ["drift"]
+
+
+async def test_of_a_drift_that_lasts_one_that_watches_next_tells_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    await drifting(database)
+    with serving(hook := Hook()) as server:
+        async with telling([Webhook(url=server.url)]) as notifier:
+            for _ in range(3):
+                await watched(database, tmp_path, notifier).called()
+    assert len(hook.heard) == 1
+
+
+async def test_a_drift_that_lasts_begins_one_run(database: Database, tmp_path: Path) -> None:
+    await drifting(database)
+    begun: list[How] = []
+
+    async def run(how: How) -> Outcome:
+        begun.append(how)
+        return await refused(database, how)
+
+    for _ in range(2):  # whoever watches next goes on by the same
+        watch = Watch(60.0, 200, one, nothing_left, run)
+        watch.called = watched(database, tmp_path).called
+        for _ in range(5):
+            await watch.look()
+    assert begun == ["new"]
+
+
+async def test_a_drift_waits_for_a_run_that_begins_after_it_was_noticed(
+    database: Database, tmp_path: Path
+) -> None:
+    await refused(database)
+    await drifting(database)
+    assert await watched(database, tmp_path).called() is not None
+    assert await watched(database, tmp_path).called() is not None
+
+
+async def test_the_next_version_may_drift_too(database: Database, tmp_path: Path) -> None:
+    async with database.write() as connection:
+        await note_alarm(connection, "assistant", "v0", 0.3, "rewards drifted")
+    await refused(database)
+    await drifting(database)
+    assert await watched(database, tmp_path).called() is not None
+
+
+async def test_a_time_that_found_nothing_new_is_not_made_up_for_once_something_is(
+    database: Database, tmp_path: Path
+) -> None:
+    watching = scheduled(database, tmp_path)
+    assert (await watching.called() or "").startswith("the schedule")
+    await watching.in_vain()
+    assert await watching.called() is None
+    assert await scheduled(database, tmp_path).called() is None
+
+
+async def test_a_time_that_found_nothing_new_while_no_run_might_begin_is_still_to_come(
+    database: Database, tmp_path: Path
+) -> None:
+    await Scene(database).begun()
+    watching = scheduled(database, tmp_path)
+    await watching.in_vain()
+    assert (await watching.called() or "").startswith("the schedule")
+
+
+async def test_a_drift_that_finds_nothing_new_uses_up_no_time(database: Database, tmp_path: Path) -> None:
+    watching = watched(database, tmp_path)
+    await watching.in_vain()
+    async with database.read() as connection:
+        assert await last_in_vain(connection, "assistant") is None

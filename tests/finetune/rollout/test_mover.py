@@ -1,5 +1,6 @@
 """What a move leaves behind: told, and retired where nothing leads to it any more."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.errors import RolloutFailed
-from finetune.notify import Notifier, Webhook
+from finetune.notify import Webhook, telling
 from finetune.rollout.book import Book
 from finetune.rollout.contract import Drained, Live
 from finetune.rollout.machine import Move
@@ -20,7 +21,7 @@ from finetune.runs import Worker
 from gateway.ledger.contract import LedgerUnavailable
 from gateway.ledger.database import Database
 from tests.finetune.rollout.test_controller import RULES, FakeTraffic, Scene
-from tests.finetune.test_notify import Hook
+from tests.finetune.test_notify import HEADERS, LONGEST_SECONDS, Hook, dripping
 from tests.serving import serving
 
 AT_ONCE = RolloutRules(shares=(), shadow_share=0, flagged_margin=0, settle_seconds=0)
@@ -133,6 +134,15 @@ async def test_a_ledger_that_is_away_after_a_move_undoes_nothing(
 async def test_webhooks_hear_of_a_move(scene: Scene, gateway: FakeGateway) -> None:
     rollout = await scene.begun(AT_ONCE)
     with serving(hook := Hook()) as server:
-        await Mover(scene.book(), gateway, Notifier([Webhook(url=server.url)])).look()
+        async with telling([Webhook(url=server.url)]) as notifier:
+            await Mover(scene.book(), gateway, notifier).look()
     told = json.loads(hook.heard[0][1])
     assert (told["event"], told["rollout"], told["state"]) == ("rollout.moved", rollout, "live")
+
+
+async def test_a_look_waits_for_no_webhook(scene: Scene, gateway: FakeGateway) -> None:
+    await scene.begun(AT_ONCE)
+    async with dripping(*HEADERS) as url, asyncio.timeout(LONGEST_SECONDS):
+        hooks = [Webhook(url=url)]
+        async with telling(hooks, patience_seconds=60, last_words_seconds=0) as notifier:
+            assert await Mover(scene.book(), gateway, notifier).look()
