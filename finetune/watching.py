@@ -14,7 +14,7 @@ from finetune.ending import ending_told, told_of
 from finetune.ledger import ledger
 from finetune.metrics import metered
 from finetune.notify import Notifier
-from finetune.pairs.datasets import sweep
+from finetune.pairs.leftovers import sweep
 from finetune.patience import while_away
 from finetune.progress import Progress
 from finetune.retrain import Outcome
@@ -94,9 +94,9 @@ class Watching:
         return why
 
     async def chores(self) -> None:
-        """What is done at every look: files of what was erased go."""
-        for each in await sweep(self.database, self.situation.home / "drawn"):
-            log.info("dataset %s held something that was erased: its file is gone", each[:12])
+        """What is done at every look: files of what was erased go, and what is left of what nobody goes on with."""
+        for each in await sweep(self.database, self.situation.home):
+            log.info("%s is gone: it held something erased, or nothing needs it any more", each)
 
     async def move(self) -> None:
         """Move rollouts on, where there is a key for that."""
