@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from finetune.pairs import datasets
 from finetune.pairs.ancestry import versions_back
 from finetune.pairs.balancing import by_chance
+from finetune.pairs.contamination import decontaminate
 from finetune.pairs.dataset import Dataset
 from finetune.pairs.desk import PAGE, Read, read_page
 from finetune.pairs.filters import (
@@ -26,7 +27,6 @@ from finetune.pairs.filters import (
     Filtered,
     FilterRules,
     Known,
-    decontaminate,
     each_by_itself,
     owners_bounded,
     through,
