@@ -69,7 +69,8 @@ def decontaminate(
 
     With it how many pairs touched each exam; one that touches several counts for the first of them.
     """
-    names, asked = list(exams), Asked(list(exams.values()), threshold)
+    names = list(exams)
+    asked = Asked([exams[name] for name in names], threshold)
     touched, kept = dict.fromkeys(names, 0), []
     for pair in pairs:
         place = asked.touched(pair)
