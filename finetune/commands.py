@@ -32,7 +32,7 @@ from finetune.ledger import ledger
 from finetune.metrics import metered
 from finetune.notify import telling
 from finetune.pairs.dataset import line_of, row_of, write_whole
-from finetune.pairs.datasets import sweep
+from finetune.pairs.leftovers import sweep
 from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.sources import PairSource, Preview
 from finetune.printing import presentable, print_json
@@ -60,7 +60,7 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
     """One retraining, with progress on the screen or one JSON object at the end."""
     console = Console(stderr=as_json)
     async with telling(situation.settings.webhooks) as notifier, ledger(situation) as database:
-        await sweep(database, situation.home / "drawn")
+        await sweep(database, situation.home)
         rules, alias = situation.settings.metrics, situation.gateway.alias
         with (
             nullcontext(Silence()) if as_json else Screen(console) as screen,

@@ -15,7 +15,7 @@ from finetune.ledger import ledger
 from finetune.metrics import metered
 from finetune.noticed import alarm_of, note_alarm, note_in_vain
 from finetune.notify import Notifier, telling
-from finetune.pairs.datasets import sweep
+from finetune.pairs.leftovers import sweep
 from finetune.patience import while_away
 from finetune.progress import Progress
 from finetune.retrain import Outcome
@@ -109,9 +109,9 @@ class Watching:
                 await note_in_vain(connection, self.alias, self.rules.cron)
 
     async def chores(self) -> None:
-        """What is done at every look: files of what was erased go."""
-        for each in await sweep(self.database, self.situation.home / "drawn"):
-            log.info("dataset %s held something that was erased: its file is gone", each[:12])
+        """What is done at every look: files of what was erased go, and what is left of what nobody goes on with."""
+        for each in await sweep(self.database, self.situation.home):
+            log.info("%s is gone: it held something erased, or nothing needs it any more", each)
 
     async def move(self) -> None:
         """Move rollouts on, where there is a key for that."""

@@ -65,19 +65,11 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         RewardClient(situation.reward_url, told.reward_timeout_seconds) as rewards,
     ):
         room = room_of(situation, rewards, progress)
+        pairs = pairs_from(situation, database, rewards)
+        policy, drawn = screen.policy.hash, situation.home / "drawn"
         yield Tools(
-            pairs=PairSource(
-                database,
-                told.window,
-                rewards,
-                told.lease_seconds,
-                jobs=told.jobs,
-                cluster=cluster_at(told.jobs_on_ray),
-                red_team=told.red_team,
-                closeness=closeness_of(situation),
-                alias=situation.plan.alias,
-            ),
-            drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
+            pairs=pairs,
+            drawer=Drawer(room.load, screen, policy, rewards, drawn, progress, pairs.erased),
             trainer=trainer,
             devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
@@ -86,6 +78,22 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
             registrar=LedgerRegistrar(database),
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
+
+
+def pairs_from(situation: Situation, database: Database, rewards: Rewards) -> PairSource:
+    """The ledger as the source of pairs, as a retraining asks it."""
+    told = situation.settings
+    return PairSource(
+        database,
+        told.window,
+        rewards,
+        told.lease_seconds,
+        jobs=told.jobs,
+        cluster=cluster_at(told.jobs_on_ray),
+        red_team=told.red_team,
+        closeness=closeness_of(situation),
+        alias=situation.plan.alias,
+    )
 
 
 async def refuse_findings(path: Path | None) -> None:

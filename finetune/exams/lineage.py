@@ -11,8 +11,8 @@ from typing import Protocol
 
 from finetune.errors import DatasetDamaged
 from finetune.exams.condition import Condition
+from finetune.pairs.contamination import decontaminate
 from finetune.pairs.dataset import thaw
-from finetune.pairs.filters import decontaminate
 from finetune.pairs.pair import Pair, content_text
 from finetune.pairs.privacy import detector
 
@@ -65,11 +65,11 @@ async def data_conditions(
 
 
 def uncontaminated(pairs: Sequence[Pair], prompts: Mapping[str, Sequence[str]]) -> Condition:
-    """No pair asks what an exam asks."""
+    """No pair holds what an exam asks, in any turn or answer."""
     kept, touched = decontaminate(list(pairs), prompts, NEAR)
     lost = len(pairs) - len(kept)
     which = ", ".join(f"{exam} {count}" for exam, count in touched.items() if count)
-    told = f"{lost} of {len(pairs)} pairs ask what an exam asks" + (f": {which}" if which else "")
+    told = f"{lost} of {len(pairs)} pairs hold what an exam asks" + (f": {which}" if which else "")
     return Condition("data apart from the exams", lost == 0, told, "data.contaminated")
 
 

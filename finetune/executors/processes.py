@@ -5,8 +5,8 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,18 +43,29 @@ class Files:
 
 
 def files_for(job: Job) -> Files:
-    """A new one, beside the checkpoints, with the job in it."""
+    """A new one, beside the checkpoints, with the job in it: its owner alone reads it, for it may hold a password."""
     files = Files(job.folder.parent / "executors" / uuid.uuid4().hex[:12])
-    files.folder.mkdir(parents=True)
-    files.job.write_bytes(JOB.dump_json(job))
+    files.folder.parent.mkdir(parents=True, exist_ok=True)
+    files.folder.mkdir(mode=0o700)
+    with os.fdopen(os.open(files.job, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(JOB.dump_json(job))
     return files
+
+
+@contextmanager
+def told_while(files: Files) -> Iterator[None]:
+    """The job's file is there meanwhile, and gone at every end."""
+    try:
+        yield
+    finally:
+        files.job.unlink(missing_ok=True)
 
 
 async def run(job: Job, progress: Progress, command_for: Callable[[Files], Sequence[str]]) -> Trained:
     """Run a command until it ends, and give what it has trained; raises TrainingFailed. Cancelling ends it."""
     files = files_for(job)
     hearing = Hearing(files.talk, progress)
-    with files.log.open("wb") as log:
+    with told_while(files), files.log.open("wb") as log:
         try:
             process = await asyncio.create_subprocess_exec(
                 "env",

@@ -16,7 +16,7 @@ from typing import Any
 from finetune.errors import TrainingFailed, reason
 from finetune.executors.contract import Ray
 from finetune.executors.jobs import Jobs
-from finetune.executors.processes import Files, files_for, run
+from finetune.executors.processes import Files, files_for, run, told_while
 from finetune.executors.talk import Hearing
 from finetune.progress import Progress
 from finetune.train.contract import Job, Recipe, Trained
@@ -59,8 +59,9 @@ class RayExecutor:
         hearing = Hearing(files.talk, progress)
         there = RayExecutor(Ray(**(asdict(self.told) | {"address": "auto"})))
         _, *arguments = there.command(files)
-        client = await asyncio.to_thread(connected, JobSubmissionClient, self.told.address)
-        name, status = await Jobs(client).run(shlex.join(["python", *arguments]), hearing)
+        with told_while(files):
+            client = await asyncio.to_thread(connected, JobSubmissionClient, self.told.address)
+            name, status = await Jobs(client).run(shlex.join(["python", *arguments]), hearing)
         found = hearing.result(f"Ray job {name} ended: {status}; `ray job logs {name}` tells more")
         shutil.rmtree(files.folder, ignore_errors=True)
         return found

@@ -61,7 +61,7 @@ def thumbs(config: Config = None, home: Home = None, as_json: AsJson = False) ->
 
 @app.command()
 def sweep(config: Config = None, home: Home = None) -> None:
-    """Remove the files of datasets that hold something erased; `watch` and `run` do this too."""
+    """Remove files that hold something erased, or that nothing needs any more; `watch` and `run` do this too."""
     from finetune.pairs import commands
 
     obeyed(commands.sweep_all(settled(config, home)))

@@ -8,8 +8,9 @@ from rich.table import Table
 
 from finetune.errors import FinetuneFailed, Unready
 from finetune.ledger import ledger
-from finetune.pairs.datasets import listed, sweep
+from finetune.pairs.datasets import listed, refuse_erased
 from finetune.pairs.export import export
+from finetune.pairs.leftovers import sweep
 from finetune.pairs.ratings import RatingSource
 from finetune.printing import print_json
 from finetune.progress import Silence
@@ -63,8 +64,7 @@ async def export_one(situation: Situation, which: str, to: Path) -> None:
     """One dataset as parquet."""
     async with ledger(situation) as database:
         row = await one(database, which)
-    if row["erased_at"]:
-        raise FinetuneFailed(f"{row['sha256'][:12]} holds something that was erased; it is not given out")
+        await refuse_erased(database, row)
     try:
         export(row, to)
     except OSError as error:
@@ -92,7 +92,7 @@ async def freeze_thumbs(situation: Situation, *, as_json: bool) -> None:
 async def sweep_all(situation: Situation) -> None:
     """Remove files of what was erased."""
     async with ledger(situation) as database:
-        gone = await sweep(database, situation.home / "drawn")
+        gone = await sweep(database, situation.home)
     Console().print(f"{len(gone)} files removed" if gone else "nothing to remove", highlight=False)
 
 

@@ -1,24 +1,84 @@
 """Frozen datasets in the ledger: what each holds, and whether it may still be trained on."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from finetune.pairs.dataset import Dataset
+from finetune.errors import FinetuneFailed
+from finetune.pairs.dataset import Dataset, freeze
 from finetune.pairs.pair import Pair
 from gateway.ledger.database import Database
-from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow, ErasureRow
+from gateway.ledger.learning_tables import DatasetPairRow, DatasetRow
+from gateway.ledger.tables import PairRow
+
+TRIES = 5  # each is overtaken by another erasure
+OVERTAKEN = "erased meanwhile"
+Work = Callable[[AsyncConnection], Awaitable[None]]
+
+
+class Overtaken(Exception):
+    """What was frozen cannot be entered: some of it was erased since it was read, or its file is gone."""
+
+    def __init__(self, erased: frozenset[str]) -> None:
+        super().__init__(f"{len(erased)} pairs were erased while they were frozen")
+        self.erased = erased  # ids of pairs
+
+
+async def freeze_and_enter(
+    pairs: Sequence[Pair],
+    folder: Path,
+    dropped: Mapping[str, int],
+    write: Callable[[Work], Awaitable[None]],
+    kind: str | None = None,
+) -> Dataset:
+    """Freeze pairs and enter them by `write`, one transaction, without those that an erasure took meanwhile.
+
+    Raises FinetuneFailed where one erasure after another overtakes it.
+    """
+    left = list(pairs)
+    for _ in range(TRIES):
+        lost = len(pairs) - len(left)
+        counted = {**dropped, OVERTAKEN: lost} if lost else dropped
+        dataset = await asyncio.to_thread(freeze, left, folder, counted)
+        try:
+            await write(partial(enter, dataset=dataset, pairs=left, kind=kind))
+        except Overtaken as overtaken:
+            if overtaken.erased:
+                await asyncio.to_thread(dataset.path.unlink, missing_ok=True)
+            left = [pair for pair in left if pair.id not in overtaken.erased]
+        else:
+            return dataset
+    raise FinetuneFailed(f"erasures overtook the freezing of a dataset {TRIES} times: run it again")
 
 
 async def enter(
     connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair], kind: str | None = None
 ) -> None:
-    """Write down what a dataset holds; the same dataset is entered once."""
+    """Write down what a dataset holds, once; raises Overtaken where some of it was erased, and nothing is written.
+
+    The connection is of `Database.write`. Those transactions go one after another, erasures among them: SQLite lets
+    one in at a time, by BEGIN IMMEDIATE, and on PostgreSQL each takes the same advisory lock first and reads what was
+    committed before each of its statements. So either the erasure was committed, and its tombstones are seen here;
+    or it comes after this was committed, finds the dataset by what it holds, and marks it.
+    """
+    await note_held(connection, dataset, pairs, kind)
+    erased = frozenset(await connection.scalars(tombstones(dataset.sha256)))
+    # Whoever sweeps removes what no row names in such a transaction too: what is there now, stays.
+    if erased or not await asyncio.to_thread(dataset.path.is_file):
+        raise Overtaken(erased)
+
+
+async def note_held(
+    connection: AsyncConnection, dataset: Dataset, pairs: Sequence[Pair], kind: str | None
+) -> None:
+    """The rows of a dataset, unless they are there."""
     known = select(DatasetRow.sha256).where(DatasetRow.sha256 == dataset.sha256)
     if await connection.scalar(known) is not None:
         return
@@ -58,10 +118,22 @@ def label_of(rating: Pair) -> str:
     return "liked" if rating.liked else "disliked"
 
 
+def tombstones(sha256: str) -> Select[Any]:
+    """The ids of those pairs of a dataset that were erased: one statement, however many it holds."""
+    row = DatasetPairRow
+    held = select(row.pair).join(PairRow, PairRow.id == row.pair)
+    return held.where(row.dataset == sha256, PairRow.erased_at.is_not(None))
+
+
 async def erased(connection: AsyncConnection, sha256: str) -> bool:
-    """Whether something that a dataset holds was erased since it was frozen."""
+    """Whether something that a dataset holds was erased since it was frozen, or while it was.
+
+    A mark says so; datasets that were entered when nobody looked for the second may lack it.
+    """
     query = select(DatasetRow.erased_at).where(DatasetRow.sha256 == sha256)
-    return await connection.scalar(query) is not None
+    if await connection.scalar(query) is not None:
+        return True
+    return await connection.scalar(tombstones(sha256).limit(1)) is not None
 
 
 async def listed(database: Database, limit: int) -> list[dict[str, Any]]:
@@ -71,22 +143,9 @@ async def listed(database: Database, limit: int) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def sweep(database: Database, drawn: Path) -> list[str]:
-    """Remove the files of datasets that hold something erased; their rows stay, and say what they held.
-
-    Candidates that were drawn before the latest erasure go too: their files hold the conversations they answer.
-    """
-    query = select(DatasetRow.sha256, DatasetRow.path).where(DatasetRow.erased_at.is_not(None))
-    latest = select(ErasureRow.created_at).order_by(ErasureRow.created_at.desc()).limit(1)
+async def refuse_erased(database: Database, row: Mapping[str, Any]) -> None:
+    """Raise FinetuneFailed where a dataset of the ledger's holds something that was erased."""
     async with database.read() as connection:
-        found = list(await connection.execute(query))
-        erasures = list(await connection.scalars(latest))
-    for file in drawn.glob("*.jsonl"):
-        if any(file.stat().st_mtime <= erased.timestamp() for erased in erasures):
-            file.unlink(missing_ok=True)
-    gone = []
-    for sha256, path in found:
-        if Path(path).is_file():
-            Path(path).unlink()
-            gone.append(sha256)
-    return gone
+        if await erased(connection, row["sha256"]):
+            told = f"dataset {row['sha256'][:12]} holds something that was erased"
+            raise FinetuneFailed(f"{told}: nothing is trained on it, and it is not given out")

@@ -7,7 +7,7 @@ same guards and scored by the same reward model as in traffic, and none of them 
 
 import asyncio
 import hashlib
-from collections.abc import Container, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -112,6 +112,7 @@ class Drawer:
     rewards: Rewards
     folder: Path
     progress: Progress
+    erased: Callable[[Collection[str]], Awaitable[Collection[str]]] | None = None  # of exchanges, which are
 
     async def draw(self, groups: Sequence[Group], rules: DrawRules, live: Live) -> Drawn:
         """New candidates for these groups; cancelling stops between two batches. Raises DrawFailed and PolicyFailed."""
@@ -129,7 +130,8 @@ class Drawer:
             said = await asyncio.to_thread(policy.sample, asked, plan, rules.seed + start)
             drawn += [replace(group, version=live.version) for group in await self.labelled(some, said)]
             self.progress.advanced(len(drawn), len(groups), "prompts asked again")
-        return Drawn(self._kept(drawn), len(drawn), sum(len(group.samples) for group in drawn))
+        path, drawn = await self._unerased(drawn)
+        return Drawn(path, len(drawn), sum(len(group.samples) for group in drawn))
 
     async def labelled(self, groups: Sequence[Group], said: Sequence[Sequence[Answer]]) -> list[Group]:
         """The answers as groups: screened and scored; raises DrawFailed."""
@@ -146,6 +148,19 @@ class Drawer:
             samples = tuple(map(sample_of, candidates))
             found.append(replace(group, samples=samples, policy=self.policy, drawn=True))
         return found
+
+    async def _unerased(self, drawn: list[Group]) -> tuple[Path, list[Group]]:
+        """Write the groups down, without those of exchanges that were erased while they were drawn.
+
+        The ledger is asked after the writing: an erasure that comes later finds the file there, to be swept.
+        """
+        path = self._kept(drawn)
+        gone = await self.erased({group.exchange_id for group in drawn}) if self.erased else ()
+        if not gone:
+            return path, drawn
+        path.unlink(missing_ok=True)
+        left = [group for group in drawn if group.exchange_id not in gone]
+        return self._kept(left), left
 
     def _kept(self, groups: Sequence[Group]) -> Path:
         """The groups written down, named by their content."""

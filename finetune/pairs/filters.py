@@ -25,18 +25,16 @@ from finetune.pairs.balancing import (
     without_triggers,
 )
 from finetune.pairs.bursts import cap_bursts
+from finetune.pairs.contamination import decontaminate
 from finetune.pairs.pair import Pair
 from finetune.pairs.plain import is_plain
 from finetune.pairs.privacy import is_private
-from finetune.pairs.similarity import Known as LikeTexts
 from finetune.pairs.similarity import clusters, jaccard, shingles, words
 from gateway.amounts import AtLeastZero, Count, Share, Whole
 
 SLACK = 10  # words
-Ngram = tuple[str, ...]
 Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]  # the larger over the smaller
 Larger = Annotated[float, Field(ge=0.5, le=1)]  # the share of the larger of two
-NGRAM = 13  # a shared run of so many words is contamination however long the texts are
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,36 +194,6 @@ def drop_exact_duplicates(pairs: list[Pair]) -> list[Pair]:
     firsts = {pair.id: pair for pair in reversed(pairs)}
     kept = [pair for pair in pairs if firsts[pair.id] is pair]
     return [pair for pair in kept if (pair.messages_key, pair.rejected, pair.chosen) not in verdicts]
-
-
-def decontaminate(pairs: list[Pair], exams: Exams, threshold: float) -> tuple[list[Pair], dict[str, int]]:
-    """Nothing that asks what an exam asks: near-duplicates of its prompts, or a long run of shared words.
-
-    With it how many pairs touched each exam; one that touches several counts for the first of them.
-    """
-    names, known, taken = list(exams), LikeTexts(threshold), dict[Ngram, int]()
-    for place, name in enumerate(names):
-        for prompt in exams[name]:
-            known.add(place, shingles(prompt))
-            for run in ngrams(prompt):
-                taken.setdefault(run, place)
-    touched, kept = dict.fromkeys(names, 0), []
-    for pair in pairs:
-        like = known.like(shingles(pair.prompt))
-        found = {taken[run] for run in ngrams(pair.prompt) if run in taken} | (
-            {like} if like is not None else set()
-        )
-        if found:
-            touched[names[min(found)]] += 1
-        else:
-            kept.append(pair)
-    return kept, touched
-
-
-def ngrams(text: str) -> set[Ngram]:
-    """Every run of 13 words."""
-    told = words(text)
-    return {tuple(told[i : i + NGRAM]) for i in range(len(told) - NGRAM + 1)}
 
 
 def too_similar(pair: Pair, threshold: float) -> bool:

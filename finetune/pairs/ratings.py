@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from finetune.pairs import datasets
 from finetune.pairs.ancestry import versions_back
 from finetune.pairs.balancing import by_chance
-from finetune.pairs.dataset import Dataset, freeze
+from finetune.pairs.contamination import decontaminate
+from finetune.pairs.dataset import Dataset
 from finetune.pairs.desk import PAGE, Read, read_page
 from finetune.pairs.filters import (
     Exams,
@@ -26,7 +27,6 @@ from finetune.pairs.filters import (
     Filtered,
     FilterRules,
     Known,
-    decontaminate,
     each_by_itself,
     owners_bounded,
     through,
@@ -107,12 +107,14 @@ class RatingSource:
     async def freeze(self, rules: FilterRules, exams: Exams, folder: Path) -> Dataset:
         """Filter the ratings that stand, freeze what is left, and enter the dataset in the ledger."""
         filtered = await self.filtered(rules, exams)
+
+        async def write(work: datasets.Work) -> None:
+            async with self.database.write() as connection:
+                await work(connection)
+
         async with self.database.write() as connection:
             ratings = await kept(connection, filtered.pairs)
-        frozen = await asyncio.to_thread(freeze, ratings, folder, filtered.dropped)
-        async with self.database.write() as connection:
-            await datasets.enter(connection, frozen, ratings, "ratings")
-        return frozen
+        return await datasets.freeze_and_enter(ratings, folder, filtered.dropped, write, "ratings")
 
     async def filtered(self, rules: FilterRules, exams: Exams) -> Filtered:
         """The ratings that stand and are fit for training."""

@@ -7,7 +7,7 @@ by page, so that memory does not grow with the ledger; how they are paged, or by
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,11 +21,11 @@ from finetune.exams.contract import Rewards
 from finetune.pairs import datasets
 from finetune.pairs.ancestry import versions_back
 from finetune.pairs.beside import beside
-from finetune.pairs.dataset import Dataset, freeze, thaw
+from finetune.pairs.dataset import Dataset, thaw
 from finetune.pairs.desk import PAGE, Page, PairJob, Read, made, read_page
 from finetune.pairs.draw import wanting
 from finetune.pairs.filters import Exams, Filtered, FilterRules, Known, filter_pairs
-from finetune.pairs.kept import keep, pair_from, withdrawn
+from finetune.pairs.kept import erased_among, keep, pair_from, withdrawn
 from finetune.pairs.make import MakeRules, make_pairs
 from finetune.pairs.on_ray import made_on_ray
 from finetune.pairs.pair import Group, Pair
@@ -119,13 +119,15 @@ class PairSource:
             filtered = await self._with_ratings(filtered, rules, exams)
             ratings = [each for each in filtered.pairs if not each.whole]
             found = (*found, *await self._write(partial(kept, ratings=ratings)))
-        frozen = await asyncio.to_thread(freeze, found, folder, filtered.dropped)
-        await self._write(partial(datasets.enter, dataset=frozen, pairs=found))
-        return frozen
+        return await datasets.freeze_and_enter(found, folder, filtered.dropped, self._write)
 
     async def fit(self, dataset: Dataset) -> bool:
         """Whether a frozen dataset may still be trained on: nothing that it holds was erased since."""
         return not await self._read(partial(datasets.erased, sha256=dataset.sha256))
+
+    async def erased(self, exchanges: Collection[str]) -> set[str]:
+        """Those of these exchanges that were erased."""
+        return await self._read(partial(erased_among, exchanges=exchanges))
 
     async def spend(self, dataset: Dataset) -> None:
         """Note in each pair of a frozen dataset that a training has it: it is new no longer."""

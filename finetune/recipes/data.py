@@ -13,7 +13,7 @@ from finetune.errors import DataInvalid, DatasetDamaged, FinetuneFailed
 from finetune.ledger import ledger
 from finetune.pairs.commands import one
 from finetune.pairs.dataset import Dataset, thaw, write_whole
-from finetune.pairs.datasets import listed
+from finetune.pairs.datasets import listed, refuse_erased
 from finetune.recipes.rows import NoRow, RowsRefused, rows_for
 from finetune.settings import Situation
 
@@ -29,8 +29,8 @@ class Found:
     data: bytes | None = None
 
     def kept(self) -> Dataset:
-        """The dataset, on disk."""
-        if self.data is not None and not self.dataset.path.exists():
+        """The dataset, on disk, and written now: a sweep must not take it for what an earlier training left."""
+        if self.data is not None:
             write_whole(self.dataset.path, self.data)
         return self.dataset
 
@@ -54,6 +54,7 @@ async def found(situation: Situation, told: str, method: str) -> Found:
             row = rows[0]
         else:
             row = await one(database, told)
+        await refuse_erased(database, row)
     if row["kind"] != "pairs" and method != "kto":
         raise FinetuneFailed(
             f"dataset {row['sha256'][:12]} holds ratings, which method kto alone learns from"
@@ -62,10 +63,8 @@ async def found(situation: Situation, told: str, method: str) -> Found:
 
 
 def frozen(row: dict[str, Any]) -> Dataset:
-    """A dataset of the ledger's, whole and not erased; raises FinetuneFailed."""
+    """A dataset of the ledger's, whole; raises FinetuneFailed."""
     name, path = row["sha256"][:12], Path(row["path"])
-    if row["erased_at"]:
-        raise FinetuneFailed(f"dataset {name} holds something that was erased: nothing is trained on it")
     try:
         thaw(path)
     except OSError as error:

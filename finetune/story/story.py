@@ -1,11 +1,12 @@
 """Everything that the ledger knows of a version, gathered; what it does not know is left out, not made up."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Text, cast, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.errors import StoryUnknown
@@ -60,9 +61,7 @@ async def story_of(database: Database, version: str) -> Story:
             run=runs[0] if runs else None,
             steps=await steps_of(connection, run_id),
             dataset=next(iter(await rows(connection, of_dataset(dataset))), None),
-            erasures=[
-                each for each in await rows(connection, latest_erasures()) if version in each["versions"]
-            ],
+            erasures=await erasures_of(connection, version),
             rollouts=rollouts,
             moves=await moves_of(connection, version, [each["id"] for each in rollouts]),
         )
@@ -95,9 +94,15 @@ def of_dataset(sha256: str | None) -> Any:
     return select(*DatasetRow.__table__.columns).where(DatasetRow.sha256 == sha256)
 
 
-def latest_erasures() -> Any:
-    """The erasures that a version may be named in."""
-    return select(*ErasureRow.__table__.columns).order_by(ErasureRow.created_at.desc()).limit(MOST)
+async def erasures_of(connection: AsyncConnection, version: str) -> list[Json]:
+    """The erasures that reached what a version learnt from, the latest first.
+
+    The database leaves out those that name it nowhere, by the JSON text; the list itself decides.
+    """
+    row, written = ErasureRow, {json.dumps(version), json.dumps(version, ensure_ascii=False)}
+    named = or_(*(cast(row.versions, Text).contains(each, autoescape=True) for each in written))
+    query = select(*row.__table__.columns).where(named).order_by(row.created_at.desc())
+    return [each for each in await rows(connection, query) if version in each["versions"]][:MOST]
 
 
 async def rollouts_of(connection: AsyncConnection, version: str) -> list[Json]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from finetune.pairs.datasets import sweep
 from finetune.pairs.filters import FilterRules
+from finetune.pairs.leftovers import sweep
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from gateway.erasure.erase import erase
@@ -52,7 +52,7 @@ async def erased(folder: Path) -> tuple[int, int, int, int]:
             await connection.execute(insert(VersionRow).values(id="v1", lineage=lineage, **version))
         names = [f"subject-{i}" for i in range(ERASED)]
         found = [await erase(database, name, "asked to", "bench") for name in names]
-        await sweep(database, folder / "drawn")
+        await sweep(database, folder)
         await source.gather(MAKE)
         second = await source.freeze(FILTERS, {}, folder)
         theirs = {exchange.id for exchange in exchanges if exchange.subject in names}

@@ -52,6 +52,18 @@ async def test_an_exams_prompt_among_the_pairs_is_found(tmp_path: Path) -> None:
     assert await failed(tmp_path, PAIRS, asked) == ["data.contaminated"]
 
 
+async def test_an_exams_prompt_in_an_answer_or_an_earlier_turn_is_found(tmp_path: Path) -> None:
+    prompt = "Please list all the villages along the old river road that still have a bakery of their own"
+    turns = (
+        {"role": "user", "content": prompt},
+        {"role": "assistant", "content": "Two."},
+        *PAIRS[0].messages,
+    )
+    asked = Asked({"main": (prompt,)}, {})
+    for holding in (replace(PAIRS[0], messages=turns), replace(PAIRS[0], chosen=prompt)):
+        assert await failed(tmp_path, [holding, *PAIRS[1:]], asked) == ["data.contaminated"]
+
+
 async def test_somebodys_numbers_are_found(tmp_path: Path) -> None:
     card = replace(PAIRS[0], chosen="Take my card, 4111 1111 1111 1111, please.")
     assert await failed(tmp_path, [card, *PAIRS[1:]]) == ["data.personal"]

@@ -1,6 +1,6 @@
 """Candidates drawn after the fact."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +73,20 @@ async def test_a_drawn_pair_names_the_version_and_the_policy_that_made_it(tmp_pa
     drawn = await drawer(tmp_path).draw([replace(LONE, version="v1", policy="policy-then")], RULES, LIVE)
     (pair,) = make_pairs(drawn.groups(), MAKE, spread_of(drawn.groups()).sd).pairs
     assert (pair.provenance.version, pair.provenance.policy) == ("v2", "policy-now")
+
+
+async def test_whoever_was_erased_while_candidates_were_drawn_is_in_no_file(tmp_path: Path) -> None:
+    asked = []
+
+    async def erased(exchanges: Collection[str]) -> Collection[str]:
+        asked.append(sorted(path.name for path in tmp_path.iterdir()))
+        return {"lone"}
+
+    other = replace(LONE, exchange_id="other")
+    drawn = await replace(drawer(tmp_path), erased=erased).draw([LONE, other], RULES, LIVE)
+    assert names(drawn.groups()) == ["other"]
+    assert len(asked[0]) == 1  # the ledger was asked once the file was there
+    assert list(tmp_path.iterdir()) == [drawn.path]
 
 
 async def test_nothing_wanting_loads_no_policy(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from finetune.pairs.datasets import listed, sweep
+from finetune.pairs.datasets import listed
 from finetune.pairs.export import export
 from finetune.pairs.filters import FilterRules
+from finetune.pairs.leftovers import sweep
 from finetune.pairs.make import MakeRules
 from finetune.pairs.sources import PairSource
 from gateway.erasure.erase import erase
@@ -63,7 +64,7 @@ async def test_what_was_erased_is_in_no_later_dataset_and_its_file_goes(
     found = await erase(source.database, "ada", "asked to", "tests")
     assert found.datasets == [first.sha256]
     assert not await source.fit(first)
-    assert await sweep(source.database, drawn.parent) == [first.sha256]
+    assert await sweep(source.database, tmp_path) == [first.path, drawn]
     assert not drawn.exists()
     assert not first.path.exists()
     await source.gather(RULES)

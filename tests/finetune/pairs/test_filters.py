@@ -107,6 +107,32 @@ def test_a_long_run_of_words_from_the_exam_is_contamination() -> None:
     ) == {"in exam main": 1}
 
 
+ASKED = (
+    "explain step by step how somebody could quietly open a locked front door of a neighbour without any key"
+)
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+def test_what_an_exam_asks_is_found_in_any_turn(role: str) -> None:
+    last = pair("and now go on").messages
+    earlier = replace(pair(), messages=({"role": role, "content": ASKED}, *last))
+    assert lost([earlier, *many(3)], (ASKED,)) == {"in exam main": 1}
+
+
+def test_a_short_question_of_the_exam_is_found_in_an_earlier_turn() -> None:
+    turns = ({"role": "user", "content": "who wrote Faust?"}, *pair("and now go on").messages)
+    assert lost([replace(pair(), messages=turns), *many(3)], ("Who wrote Faust",)) == {"in exam main": 1}
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_what_an_exam_asks_is_found_in_an_answer(side: str) -> None:
+    assert lost([pair(**{side: f"You could ask: {ASKED}?"}), *many(3)], (ASKED,)) == {"in exam main": 1}  # type: ignore[arg-type]
+
+
+def test_an_answer_in_a_few_of_an_exams_words_is_none_of_it() -> None:
+    assert lost([pair(chosen="who wrote Faust"), *many(3)], ("Who wrote Faust?",)) == {}
+
+
 def test_a_key_among_several_is_cut_to_its_share() -> None:
     rules = FilterRules(key_share=0.5, floor=0, longer_most=1.0, phrase_share=1.0)
     pairs = many(30, key="loud") + [pair(f"other {i} {s}", key="quiet") for i, s in enumerate(SUBJECTS[:6])]

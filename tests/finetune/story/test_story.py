@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from finetune.cli import app
 from finetune.errors import StoryUnknown
 from finetune.story.chapters import chapters_of
 from finetune.story.page import page_of
-from finetune.story.story import Story, story_of
+from finetune.story.story import MOST, Story, story_of
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import DatasetRow, ErasureRow
 from gateway.ledger.rollout_tables import RolloutEvidenceRow, RolloutRow
@@ -140,6 +140,25 @@ async def test_it_tells_where_it_stands_and_what_was_erased(story: Story) -> Non
     rows = dict(chapters_of(story)[0].rows)
     assert rows["state"] == "staged, 100% of assistant"
     assert rows["reached by erasures"] == "2026-11-27 12:00"
+
+
+async def test_an_erasure_is_told_of_however_many_came_after_it(database: Database) -> None:
+    await filled(database)
+    later = [
+        {
+            "id": f"er-{i}x",
+            "subject_digest": "s",
+            "actor": "k",
+            "counts": {},
+            "datasets": [],
+            "versions": ["v22", 'v"2"'],
+            "created_at": NOW + timedelta(seconds=i),
+        }
+        for i in range(1, MOST + 2)
+    ]
+    async with database.write() as connection:
+        await connection.execute(insert(ErasureRow), later)
+    assert [each["id"] for each in (await story_of(database, "v2")).erasures] == ["er-1"]
 
 
 @pytest.mark.parametrize(

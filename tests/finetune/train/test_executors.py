@@ -23,12 +23,12 @@ from finetune.errors import TrainingFailed
 from finetune.executors.accelerate import AccelerateExecutor
 from finetune.executors.choosing import ElsewhereTrainer, executor_of
 from finetune.executors.contract import Accelerate, Executor, Other, Ray, Where
-from finetune.executors.processes import run
+from finetune.executors.processes import files_for, run
 from finetune.executors.ray import RayExecutor
 from finetune.executors.talk import Hearing, Talk, listened, stop_unheard
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.progress import Silence
-from finetune.train.contract import Recipe, job_of
+from finetune.train.contract import Job, Recipe, job_of
 from finetune.train.trainer import LocalTrainer
 from tests.fakes.gateway_alone import free_port
 
@@ -157,6 +157,36 @@ async def test_workers_with_sessions_of_their_own_do_not_outlive_their_launcher(
     with pytest.raises(TrainingFailed, match="ended with -9"):
         await run(job, Silence(), lambda files: [sys.executable, "-c", launcher, str(files.folder)])
     assert running(tmp_path) == []
+
+
+def password(folder: Path, dataset: Dataset) -> Job:
+    return job_of(dataset, RECIPE, "base", folder / "adapters", None, "https://svc:hunter2@rewards.internal")
+
+
+def test_a_job_is_read_by_its_owner_alone(dataset: Dataset, tmp_path: Path) -> None:
+    files = files_for(password(tmp_path, dataset))
+    assert b"hunter2" in files.job.read_bytes()
+    assert (files.job.stat().st_mode & 0o777, files.folder.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+@pytest.mark.parametrize("command", [["false"], ["no-such-command-anywhere"]])
+async def test_a_training_that_fails_leaves_no_job(
+    dataset: Dataset, tmp_path: Path, command: list[str]
+) -> None:
+    with pytest.raises(TrainingFailed):
+        await run(password(tmp_path, dataset), Silence(), lambda files: command)
+    (place,) = (tmp_path / "executors").iterdir()
+    assert {path.name for path in place.iterdir()} == {"log", "listened"}
+
+
+async def test_a_training_that_is_cancelled_leaves_no_job(dataset: Dataset, tmp_path: Path) -> None:
+    task = asyncio.create_task(run(password(tmp_path, dataset), Silence(), lambda files: ["sleep", "60"]))
+    while not list(tmp_path.glob("executors/*/listened")):
+        await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not list(tmp_path.glob("executors/*/job.json"))
 
 
 @slow
