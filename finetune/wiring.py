@@ -57,7 +57,6 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     await refuse_findings(told.red_team)
     screen = await screen_in_force(situation, database, services)
-    trainer = trainer_of(situation, progress)
 
     async with (
         services,
@@ -78,12 +77,13 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
                 alias=situation.plan.alias,
             ),
             drawer=Drawer(room.load, screen, screen.policy.hash, rewards, situation.home / "drawn", progress),
-            trainer=trainer,
+            trainer=trainer_of(situation, progress),
             devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
             registry=registry_of(situation, admin),
             trainable=partial(refuse_no_model, situation.base),
             registrar=LedgerRegistrar(database),
+            rankers=situation.rankers,
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
 
