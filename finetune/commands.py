@@ -43,7 +43,7 @@ from finetune.rollout.judging import refused
 from finetune.runs import this_worker
 from finetune.settings import Situation
 from finetune.train.contract import RATED
-from finetune.wiring import opened, refuse_findings, reward_server, room_of, source_of
+from finetune.wiring import opened, refuse_files, reward_server, room_of, source_of
 from finetune.worker import work
 from gateway.ledger.database import Database
 
@@ -95,7 +95,7 @@ class Logged(Silence):
 async def look(situation: Situation, database: Database) -> Preview:
     """The pairs that a retraining would learn now."""
     plan, told = situation.plan, situation.settings
-    await refuse_findings(told.red_team)
+    await refuse_files(situation)
     asked = room_of(situation, None, Silence()).by_exam(plan.exam)
     cluster = cluster_at(told.jobs_on_ray)
     source = PairSource(

@@ -43,6 +43,7 @@ class Tools:
         None
     )  # raises Unready where there is nothing that could be trained
     registrar: Registrar | None = None  # who knows whether a dataset may still be used
+    rankers: tuple[str, ...] = ()  # addresses of the reward servers that rank candidates, in traffic and here
 
     async def reached(self, version: str) -> bool:
         """Whether something that a version learnt from was erased since."""

@@ -91,11 +91,17 @@ class Situation:
     admin_key: str | None
     reward_url: str | None
     base: str  # the policy model's directory or hub name
+    traffic_reward_url: str | None = None  # the gateway's own, which finetune.reward_url may not be
 
     @property
     def home(self) -> Path:
         """Where datasets, adapters and exams are kept."""
         return self.gateway.home.absolute()
+
+    @property
+    def rankers(self) -> tuple[str, ...]:
+        """Whose rewards rank candidates: those of traffic, and those that are drawn or scored later."""
+        return tuple(dict.fromkeys(url for url in (self.reward_url, self.traffic_reward_url) if url))
 
     def scraped_at(self, port: int | None) -> "Situation":
         """The same with metrics at a port that the command line names, if it does."""
@@ -140,14 +146,15 @@ def load_situation(
     homed: dict[str, Any] = {"home": home} if home else {}
     gateway = load_settings(config, **homed)
     left = credentials_in(gateway.home)
-    key = told.admin_key or gateway_key()
+    key, of_traffic = told.admin_key or gateway_key(), reward_url_of(gateway, left, config)
     return Situation(
         settings=told,
         gateway=gateway,
         admin_url=told.admin_url or (left.admin_url if left else admin_url_of(gateway)),
         admin_key=key.get_secret_value() if key else (left.admin_key if left else None),
-        reward_url=told.reward_url or reward_url_of(gateway, left, config),
+        reward_url=told.reward_url or of_traffic,
         base=told.recipe.base or str(packaged_policy()),
+        traffic_reward_url=of_traffic,
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from finetune.devices import Borrowing, Own
-from finetune.errors import FindingsInvalid, TrainingFailed, Unready
+from finetune.errors import ExamFailed, FindingsInvalid, TrainingFailed, Unready
 from finetune.exams.contract import ExamPlan, Policy, Rewards
 from finetune.exams.exam import ExamRoom
 from finetune.exams.plug import Conversations
@@ -20,7 +20,7 @@ from finetune.pairs.on_ray import cluster_at
 from finetune.pairs.pair import Pair
 from finetune.pairs.red_team import read_findings
 from finetune.pairs.sources import Closeness, PairSource
-from finetune.progress import Progress
+from finetune.progress import Progress, Silence
 from finetune.retrain import Tools
 from finetune.rollout.book import Book
 from finetune.rollout.registry import GatewayRegistry
@@ -55,9 +55,8 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
     if situation.reward_url is None:
         raise Unready("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     told, services = situation.settings, services_of(situation.gateway.guards.services)
-    await refuse_findings(told.red_team)
+    await refuse_files(situation)
     screen = await screen_in_force(situation, database, services)
-    trainer = trainer_of(situation, progress)
 
     async with (
         services,
@@ -70,12 +69,13 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         yield Tools(
             pairs=pairs,
             drawer=Drawer(room.load, screen, policy, rewards, drawn, progress, pairs.erased),
-            trainer=trainer,
+            trainer=trainer_of(situation, progress),
             devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
             registry=registry_of(situation, admin),
             trainable=partial(refuse_no_model, situation.base),
             registrar=LedgerRegistrar(database),
+            rankers=situation.rankers,
             rollouts=Book(database, this_worker(told.lease_seconds)),
         )
 
@@ -94,6 +94,15 @@ def pairs_from(situation: Situation, database: Database, rewards: Rewards) -> Pa
         closeness=closeness_of(situation),
         alias=situation.plan.alias,
     )
+
+
+async def refuse_files(situation: Situation) -> None:
+    """Raise Unready where a file of red-teaming or of an exam is wrong, before hours of training and not after."""
+    await refuse_findings(situation.settings.red_team)
+    try:
+        await asyncio.to_thread(room_of(situation, None, Silence()).by_exam, situation.plan.exam)
+    except ExamFailed as error:
+        raise Unready(f"finetune.exam: {error}") from error
 
 
 async def refuse_findings(path: Path | None) -> None:

@@ -9,10 +9,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from finetune.errors import ExamFailed
-from finetune.exams.matchers import MATCHERS
+from finetune.exams.matchers import MATCHERS, unreadable
 from gateway.exchange import Message
 from guards.wording import worded
 
@@ -25,15 +33,28 @@ class CheckableLine(BaseModel):
     id: str
     prompt: str | None = None
     messages: list[dict[str, Any]] = []
-    expected: str | Annotated[list[str], Field(min_length=1)]
     matcher: str = "contains"
+    expected: str | Annotated[list[str], Field(min_length=1)]
     wrong: str = ""
     doubt: str = ""
 
+    @field_validator("matcher")
+    @classmethod
+    def _known(cls, matcher: str) -> str:
+        if matcher not in MATCHERS:
+            raise ValueError(f"must be one of {', '.join(MATCHERS)}")
+        return matcher
+
+    @field_validator("expected")
+    @classmethod
+    def _readable(cls, expected: str | list[str], told: ValidationInfo) -> str | list[str]:
+        each = [expected] if isinstance(expected, str) else expected
+        if why := unreadable(told.data.get("matcher", ""), each):
+            raise ValueError(why)
+        return expected
+
     @model_validator(mode="after")
     def _askable(self) -> "CheckableLine":
-        if self.matcher not in MATCHERS:
-            raise ValueError(f"matcher must be one of {', '.join(MATCHERS)}")
         if bool(self.messages) == bool(self.prompt):
             raise ValueError("either prompt or messages must be given")
         return self

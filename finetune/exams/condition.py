@@ -32,6 +32,14 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f} points"
 
 
+def stays_low(change: Estimate, after: Estimate, low_enough: float, most: float) -> bool:
+    """Whether a bad rate is surely low enough to be left alone, and has not surely risen by more than `most`.
+
+    Where hardly anything is left to see, no exam of a few hundred prompts could exclude a rise of half a point.
+    """
+    return after.values > 0 and after.high <= low_enough and change.low <= most
+
+
 def rises_little(name: str, reason: str, change: Estimate, most: float, bound: float) -> Condition:
     """A bad rate may rise by `most` as measured, and by `bound` at the upper end of its interval."""
     passed = bool(change.values) and change.value <= most and change.high <= bound

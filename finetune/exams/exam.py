@@ -62,6 +62,7 @@ class ExamRoom:
         faults = await self._faults(adapter)
         if faults:
             return self._told([], {SERVABLE: Findings(faults=faults)}, began)
+        self.by_exam(plan)  # a wrong file of a further exam is told before the main one has taken its hours
         questions = questions_of(plan)
         policy = await asyncio.to_thread(self._loaded, adapter)
         answers = await self._answers(policy, questions, plan)

@@ -15,7 +15,9 @@ from finetune.pairs.contamination import decontaminate
 from finetune.pairs.dataset import thaw
 from finetune.pairs.pair import Pair, content_text
 from finetune.pairs.privacy import detector
+from gateway.engines.providers import shown
 
+REWARD = "reward"  # as pairs name it
 NEAR = 0.8  # likeness of prompts, as in the filters
 SURE = 0.5  # that something is somebody's detail
 
@@ -47,6 +49,7 @@ class Asked:
     prompts: Mapping[str, Sequence[str]]  # by exam
     judges: Mapping[str, Collection[str]]
     labellers_may_judge: bool = False
+    rankers: Collection[str] = ()  # of the judges those that are the reward server, by whatever name
 
 
 async def data_conditions(
@@ -88,12 +91,26 @@ def text_of(pair: Pair) -> str:
 
 def independent(pairs: Sequence[Pair], asked: Asked) -> Condition:
     """Nobody judges who has labelled, unless the operator has said that he may."""
-    labellers = {pair.provenance.labelled_by for pair in pairs}
+    labellers = {who for pair in pairs for who in labellers_of(pair.provenance.labelled_by)}
+    if REWARD in labellers:
+        labellers |= {*asked.rankers}
     both = sorted(
-        {f"{who} in {exam}" for exam, judges in asked.judges.items() for who in {*judges} & labellers}
+        {f"{shown(who)} in {exam}" for exam, judges in asked.judges.items() for who in {*judges} & labellers}
     )
     told = f"these label and judge: {', '.join(both)}" if both else "no judge has labelled a pair"
     return Condition("judges independent", not both or asked.labellers_may_judge, told, "judge.labelled")
+
+
+def labellers_of(labelled_by: str) -> set[str]:
+    """Who decided which answer of a pair is the better one.
+
+    A revision says so after a + (`constitution:DIGEST#1+guard:NAME`). Those of before that was told may have been kept
+    for their reward; which guard it was, if it was one, nobody knows.
+    """
+    source, _, decided = labelled_by.partition("+")
+    if source.startswith("constitution:"):
+        return {source, decided or REWARD}
+    return {labelled_by}
 
 
 def registered(standing: Standing, sha256: str) -> Condition:

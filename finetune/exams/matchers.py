@@ -5,6 +5,7 @@ for closed-book facts, the forms for instructions in the manner of IFEval.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -88,4 +89,58 @@ MATCHERS: Mapping[str, Matcher] = {
     "words_at_least": words_at_least,
     "lacks": lacks,
     "json": is_json,
+}
+
+
+def unreadable(matcher: str, expected: Sequence[str]) -> str:
+    """Why a matcher could never find one of these right; nothing where it can."""
+    must, readable = EXPECTS.get(matcher, ("", any_text))
+    return "" if all(map(readable, expected)) else f"{must} for the matcher {matcher}"
+
+
+def any_text(_: str) -> bool:
+    """Whatever is expected will do."""
+    return True
+
+
+def is_number(text: str) -> bool:
+    """A number and nothing else."""
+    try:
+        return math.isfinite(amount(text))
+    except ValueError:
+        return False
+
+
+def is_count(text: str) -> bool:
+    """A whole number that is not below 0."""
+    return text.isascii() and text.isdigit()
+
+
+def is_pattern(text: str) -> bool:
+    """A regular expression."""
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
+
+
+def has_words(text: str) -> bool:
+    """Something to look for when punctuation is left out."""
+    return bool(words(text))
+
+
+WORDS = ("must hold words", has_words)
+COUNT = ("must be a whole number", is_count)
+# What must be expected, in words and as a check, by the matcher.
+EXPECTS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
+    "number": ("must be a number, such as 18", is_number),
+    "contains": WORDS,
+    "contains_all": WORDS,
+    "exact": WORDS,
+    "pattern": ("must be a regular expression", is_pattern),
+    "choice": ("must be one capital letter from A to J", lambda text: CHOICE.fullmatch(text) is not None),
+    "words_at_most": COUNT,
+    "words_at_least": COUNT,
+    "lacks": ("must not be empty", bool),
 }

@@ -54,7 +54,10 @@ class Exam(Protocol):
 
     @property
     def judges(self) -> tuple[str, ...]:
-        """Whose word its marks rest on, as in a pair's `labelled_by`; none where answers are checked, not judged."""
+        """Whose word its marks rest on: as in a pair's `labelled_by`, or a reward server's address.
+
+        None where answers are checked, not judged.
+        """
         ...
 
     def prompts(self) -> tuple[str, ...]:

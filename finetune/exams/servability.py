@@ -20,6 +20,7 @@ from pydantic import ConfigDict
 from finetune.errors import ExamFailed, reason
 from finetune.exams.condition import Condition
 from finetune.exams.contract import Policy, Question
+from finetune.exams.parity import Couple, disparity
 from finetune.exams.plug import Findings, Sitting
 from finetune.train.servable import faults_of
 from gateway.admin.weights.files import holds_model
@@ -62,7 +63,7 @@ class Servability:
 
     async def _served(self, sitting: Sitting, version: Path) -> Findings:
         """What the scratch engine makes of it."""
-        apart: dict[str, list[float]] = {}
+        couples: dict[str, Couple] = {}
         whole = holds_model(version)
         base = str(version) if whole else sitting.base
         name = OWN_NAME if whole else f"exam-{uuid.uuid4().hex[:12]}"
@@ -74,15 +75,15 @@ class Servability:
                 for question in chosen(sitting.questions, self.prompts_asked):
                     ours = await asyncio.to_thread(certain, sitting.policy, question.messages, self.tokens)
                     theirs = await certainty(client, name, question.messages, self.tokens)
-                    apart[question.id] = [abs(a - b) for a, b in zip(ours, theirs, strict=False)]
+                    couples[question.id] = Couple(ours, theirs)
             except httpx.HTTPError as error:
                 raise ExamFailed(f"the scratch engine cannot be asked: {reason(error)}") from error
             finally:
                 if not whole:
                     await unloaded(client, name)
-        worst = max((max(each, default=0.0) for each in apart.values()), default=0.0)
-        told = f"log-probabilities differ by {worst:.3f} nats between training and engine"
-        return Findings({"apart": apart}, {"parity": told} if not worst <= self.parity_at_most else {})
+        apart = {question: couple.apart for question, couple in couples.items()}
+        told = disparity([*couples.values()], self.parity_at_most, self.tokens)
+        return Findings({"apart": apart}, {"parity": told} if told else {})
 
     def conditions(self, _: Findings, after: Findings) -> tuple[Condition, ...]:
         """No fault; each has a condition of its own."""

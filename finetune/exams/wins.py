@@ -6,14 +6,15 @@ answers can favour either.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from finetune.errors import ExamFailed
 from finetune.exams.condition import Condition, percent
-from finetune.exams.intervals import Clusters, mean_of
+from finetune.exams.intervals import Clusters, Estimate, difference_of
 from finetune.exams.lengths import at_equal_length
 from finetune.exams.plug import Findings, Sitting
 from finetune.exams.report import UNSAFE_KINDS, Marked, by_prompt
@@ -32,7 +33,10 @@ class Wins:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     judge: str = WORDING  # or the address of a reward server that ranked no candidate
-    more_than: float = 0.5  # the lower 95 % bound of each win rate
+    more_than: float = 0.5  # the lower 95 % bound of the win rate by the reward model
+    # By so much the judge's lower bound may be below one half: where both versions answer as they should all is a tie,
+    # and nothing wins. Twice this is the share of answers that the old version may win beyond those that it loses.
+    judge_margin: Annotated[float, Field(ge=0, le=0.5)] = 0.03
     timeout_seconds: float = 120.0
 
     @property
@@ -68,25 +72,34 @@ class Wins:
         return {q.id: scores for q, scores in zip(sitting.questions, found, strict=True)}
 
     def conditions(self, before: Findings, after: Findings) -> tuple[Condition, ...]:
-        """Both must prefer the new policy, surely, and its answers to benign prompts not for their length."""
+        """The reward model prefers the new policy, surely, and not for its length; the judge likes it no less."""
+        reward, judge = (win_rate(before.values(name), after.values(name)) for name in ("reward", "judge"))
+        least = EVEN - self.judge_margin
         return (
-            *(
-                self._wins(who, before.values(figure), after.values(figure), f"target.{figure}")
-                for figure, who in (("reward", "the reward model"), ("judge", "an independent judge"))
+            verdict_of(
+                "preferred by the reward model",
+                "target.reward",
+                reward,
+                f"the lower bound must be above {percent(self.more_than)}",
+                passed=reward.low > self.more_than,
+            ),
+            verdict_of(
+                "no less liked by an independent judge",
+                "target.judge",
+                judge,
+                f"the lower bound must be {percent(least)} or more",
+                passed=judge.low >= least,
             ),
             not_for_length(before, after),
         )
 
-    def _wins(self, who: str, before: Clusters, after: Clusters, reason: str) -> Condition:
-        name = f"preferred by {who}"
-        rate = mean_of(won(before, after))
-        if not rate.values:
-            return Condition(name, passed=False, told="nothing was measured", reason=reason)
-        told = (
-            f"wins {percent(rate.value)} [{percent(rate.low)}, {percent(rate.high)}], ties counted as halves; "
-            f"the lower bound must be above {percent(self.more_than)}"
-        )
-        return Condition(name, rate.low > self.more_than, told, reason)
+
+def verdict_of(name: str, reason: str, rate: Estimate, asked: str, *, passed: bool) -> Condition:
+    """What a judge makes of the two policies; nothing measured is no pass."""
+    if not rate.values:
+        return Condition(name, passed=False, told="nothing was measured", reason=reason)
+    told = f"wins {percent(rate.value)} [{percent(rate.low)}, {percent(rate.high)}], ties counted as halves; {asked}"
+    return Condition(name, passed, told, reason)
 
 
 def not_for_length(before: Findings, after: Findings) -> Condition:
@@ -115,10 +128,22 @@ def merit(one: Marked) -> float:
     return 0.0 if one.refused else 1.0 if one.complied and one.ended else 0.5
 
 
-def won(before: Clusters, after: Clusters) -> dict[str, list[float]]:
-    """For each prompt the share of (new, old) couples of answers that the new one wins."""
+def win_rate(before: Clusters, after: Clusters) -> Estimate:
+    """How often the new policy wins, a tie counted as a half: one half, and half of its wins less its losses.
+
+    Told so, ties are what they are, no change: hundreds of them are sure that neither wins often.
+    """
     shared = [prompt for prompt in after if before.get(prompt) and after[prompt]]
-    return {prompt: [share(after[prompt], before[prompt])] for prompt in shared}
+    wins = {prompt: beaten(after[prompt], before[prompt]) for prompt in shared}
+    losses = {prompt: beaten(before[prompt], after[prompt]) for prompt in shared}
+    more = difference_of(losses, wins)
+    value, low, high = (EVEN + each / 2 for each in (more.value, more.low, more.high))
+    return replace(more, value=value, low=low, high=high)
+
+
+def beaten(mine: Sequence[float], others: Sequence[float]) -> list[float]:
+    """1 for each couple of numbers of which mine is above the other, 0 for each other couple."""
+    return [float(a > b) for a in mine for b in others]
 
 
 def share(new: Sequence[float], old: Sequence[float]) -> float:

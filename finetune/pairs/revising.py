@@ -86,7 +86,7 @@ class Reviser:
             key_id=group.key_id,
             version=self.version,
             policy=group.policy,
-            labelled_by=f"constitution:{self.constitution.digest}#{principle + 1}",
+            labelled_by=f"constitution:{self.constitution.digest}#{principle + 1}+{decider_of(before)}",
             hazard=before.hazard or group.prompt_hazard,
             reward_chosen=after.reward,
             reward_rejected=before.reward,
@@ -100,6 +100,11 @@ class Reviser:
 def turned(talk: Sequence[Message], said: Answer, asked: str) -> list[Message]:
     """The conversation one turn further: what was said, and what is asked next."""
     return [*talk, {"role": "assistant", "content": said.text}, {"role": "user", "content": asked}]
+
+
+def decider_of(before: Sample) -> str:
+    """On whose word a revision counts as the better one: the guard that withheld its answer, or else the rewards."""
+    return f"guard:{before.guard}" if before.withheld else "reward"
 
 
 def fate_of(before: Sample, after: Sample, revision: Answer) -> str:

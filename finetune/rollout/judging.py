@@ -1,7 +1,7 @@
 """Everything that the gate looks at, brought together: both exams, the data, the training, the adapter's files."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from finetune.exams.findings import read_findings
 from finetune.exams.lineage import Asked, Registrar, data_conditions
 from finetune.exams.marks import compare_files
 from finetune.exams.plug import Findings
+from finetune.exams.ranker import rankers_among
 from finetune.exams.servability import Servability
 from finetune.pairs.dataset import Dataset
 from finetune.plan import Plan
@@ -44,22 +45,21 @@ class Informed(Protocol):
         """Knows datasets."""
         ...
 
+    @property
+    def rankers(self) -> Collection[str]:
+        """The addresses of the reward servers that rank candidates, in traffic and here."""
+        ...
+
 
 async def judge(case: Case, plan: Plan, tools: Informed) -> Decision:
     """Hold the new policy against every bar. An adapter that engines would refuse was examined in nothing else."""
     exams = exams_of(plan.exam)
     before = await asyncio.to_thread(read_findings, case.before.findings)
     after = await asyncio.to_thread(read_findings, case.after.findings)
-    about = await data_conditions(
-        case.dataset.path,
-        case.dataset.sha256,
-        Asked(
-            tools.examiner.by_exam(plan.exam),
-            {**MAIN_EXAM, **judges_of(exams)},
-            plan.bars.labellers_may_judge,
-        ),
-        tools.registrar,
-    )
+    judges = {**MAIN_EXAM, **judges_of(exams)}
+    rankers = await rankers_among({who for each in judges.values() for who in each}, tools.rankers)
+    asked = Asked(tools.examiner.by_exam(plan.exam), judges, plan.bars.labellers_may_judge, rankers)
+    about = await data_conditions(case.dataset.path, case.dataset.sha256, asked, tools.registrar)
     unfit = refused(after)
     if unfit:
         return Decision((*unfit, *about))

@@ -158,6 +158,21 @@ def test_a_wrong_file_of_red_teaming_ends_with_2_and_begins_nothing(
     assert "There was no retraining yet" in asked("status")
 
 
+@pytest.mark.parametrize("words", [("run",), ("run", "--dry-run"), ("pairs",)], ids=" ".join)
+def test_a_wrong_file_of_an_exam_ends_with_2_and_begins_nothing(
+    words: tuple[str, ...], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_of_it = '{"id": "a", "prompt": "How many?", "expected": "18 apples", "matcher": "number"}'
+    (home / "gsm8k.jsonl").write_text(asked_of_it + "\n")
+    (home / "trimtab.yaml").write_text(
+        "finetune: {exam: {exams: {gsm8k: {kind: capability, questions: gsm8k.jsonl}}}}\n"
+    )
+    monkeypatch.setenv("TRIMTAB_FINETUNE_ADMIN_KEY", "sk-admin")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_REWARD_URL", "http://127.0.0.1:9")
+    assert "finetune.exam: gsm8k.jsonl:1: expected: must be a number" in asked(*words, code=2)
+    assert "There was no retraining yet" in asked("status")
+
+
 def test_the_one_rule_of_exit_codes_is_told() -> None:
     assert "Exit codes, of every command" in asked("--help")
     assert "2: it cannot begin like this" in asked("run", "--help")

@@ -48,6 +48,7 @@ ANYTHING = Bars(
     length_ratio_low=0,
     length_ratio_high=99,
     ended_fall_at_most=1,
+    fewest_prompts=1,
 )
 
 

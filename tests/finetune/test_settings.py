@@ -110,6 +110,7 @@ def test_what_is_told_wins_over_what_was_left(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("TRIMTAB_FINETUNE_REWARD_URL", "http://reward:9")
     found = load_situation(home=tmp_path)
     assert (found.admin_key, found.reward_url) == ("sk-other", "http://reward:9")
+    assert found.rankers == ("http://reward:9", "http://127.0.0.1:9003")
 
 
 def test_a_plan_is_kept_whole() -> None:

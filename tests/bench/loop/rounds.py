@@ -73,6 +73,7 @@ class Court:
 
     examiner: ExamRoom
     registrar: None = None
+    rankers: tuple[str, ...] = ()
 
 
 @dataclass

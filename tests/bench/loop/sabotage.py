@@ -97,6 +97,7 @@ class Court:
 
     examiner: ExamRoom
     registrar: Known
+    rankers: tuple[str, ...] = ()
 
 
 @dataclass

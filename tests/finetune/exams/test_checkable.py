@@ -36,6 +36,14 @@ def test_two_forms_of_one_question_have_one_topic(tmp_path: Path) -> None:
         ({"matcher": "magic"}, "matcher"),
         ({"prompt": None}, "prompt or messages"),
         ({"expected": []}, "expected"),
+        ({"expected": "18 apples"}, r"expected: must be a number, such as 18 for the matcher number"),
+        ({"expected": ["18", "nan"]}, r"expected: must be a number"),
+        ({"expected": "(", "matcher": "pattern"}, r"expected: must be a regular expression"),
+        ({"expected": "ten", "matcher": "words_at_most"}, r"expected: must be a whole number"),
+        ({"expected": "-3", "matcher": "words_at_least"}, r"expected: must be a whole number"),
+        ({"expected": "(b)", "matcher": "choice"}, r"expected: must be one capital letter"),
+        ({"expected": "?!", "matcher": "contains"}, r"expected: must hold words"),
+        ({"expected": "", "matcher": "lacks"}, r"expected: must not be empty"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:

@@ -1,5 +1,6 @@
 """Intervals."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,31 @@ def test_nothing_differs_from_itself_yet_few_prompts_prove_little(values: dict[s
     assert found.low < 0 < found.high
 
 
+def test_what_was_hardly_seen_could_have_hidden_as_much_as_what_was_never_seen() -> None:
+    none = {str(i): [0.0] * 4 for i in range(100)}
+    one = none | {"0": [1.0, 0.0, 0.0, 0.0]}
+    assert difference_of(one, none).high > 0.8 * difference_of(none, none).high > 0.02
+    assert mean_of(one).high > 0.9 * mean_of(none).high > 0.03
+
+
+def test_rare_rises_are_excluded_as_seldom_as_the_interval_says() -> None:
+    rng, missed = np.random.default_rng(7), 0
+    for _ in range(200):
+        before, after = (
+            {
+                str(i): (rng.random(4) < rate).astype(float).tolist()
+                for i, rate in enumerate(rng.beta(a, b, 50))
+            }
+            for a, b in ((0.1, 1.9), (0.16, 1.84))  # 5 % and 8 %, of a few weak prompts
+        )
+        missed += difference_of(before, after).high < 0.03
+    assert missed <= 10  # nominally 5; the bootstrap alone: about 15
+
+
+def test_figures_that_are_no_rates_have_their_bootstrap_alone() -> None:
+    assert mean_of({str(i): [0.02 * i / 40] for i in range(40)}).high < 0.02
+
+
 def test_alike_answers_to_one_prompt_count_as_one_prompt() -> None:
     loose = mean_of({str(i): [float(i % 2)] * 8 for i in range(20)})
     tight = mean_of({f"{i}-{j}": [float(i % 2)] for i in range(20) for j in range(8)})
@@ -69,8 +95,6 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    import numpy as np
-
     rng, hits = np.random.default_rng(3), 0
     for _ in range(200):
         rates = rng.beta(2, 2, size=60)

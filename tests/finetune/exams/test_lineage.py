@@ -75,6 +75,31 @@ async def test_a_labeller_may_not_judge_unless_it_is_allowed(tmp_path: Path) -> 
     assert await failed(tmp_path, PAIRS, replace(asked, labellers_may_judge=True)) == []
 
 
+def labelled(by: str) -> list[Pair]:
+    return [replace(PAIRS[0], provenance=replace(SOURCE, labelled_by=by))]
+
+
+@pytest.mark.parametrize(
+    ("by", "found"),
+    [
+        ("reward", True),
+        ("constitution:abc#1+reward", True),
+        ("constitution:abc#1", True),  # of before it was told who decided
+        ("constitution:abc#1+guard:classifier", False),
+        ("edit:e1", False),
+    ],
+)
+async def test_the_reward_server_may_not_judge_what_it_ranked(tmp_path: Path, by: str, found: bool) -> None:
+    asked = Asked({}, {"wins": ("http://reward:8083",)}, rankers={"http://reward:8083"})
+    assert (await failed(tmp_path, labelled(by), asked) == ["judge.labelled"]) is found
+
+
+async def test_a_guard_may_not_judge_the_revision_that_it_asked_for(tmp_path: Path) -> None:
+    asked = Asked({}, {"safety": ("guard:classifier",)})
+    by = "constitution:abc#1+guard:classifier"
+    assert await failed(tmp_path, labelled(by), asked) == ["judge.labelled"]
+
+
 @pytest.mark.parametrize(
     ("standing", "reason"),
     [(Standing(registered=False), "data.unregistered"), (Standing(registered=True, erased=2), "data.erased")],

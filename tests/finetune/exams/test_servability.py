@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from safetensors.numpy import load_file, save_file
 
 from finetune.exams.plug import Findings, Sitting
@@ -13,6 +14,7 @@ from finetune.train.servable import CONFIG, WEIGHTS
 from tests.fakes.tiny_adapter import make_tiny_adapter
 from tests.fakes.tiny_policy import make_tiny_policy
 from tests.finetune.exams.sitting import asked, sitting
+from tests.serving import serving
 
 pytestmark = pytest.mark.slow  # seconds: it loads models
 
@@ -35,6 +37,15 @@ def sat(base: Path, adapter: Path, other: Path | None = None) -> Sitting:
     return replace(told, base=str(base), policy=load_policy(str(base), adapter, device="cpu"))
 
 
+def silent() -> FastAPI:
+    """An engine that loads whatever it is told to, and answers without log-probabilities."""
+    app = FastAPI()
+    app.post("/v1/load_lora_adapter")(lambda: {"ok": True})
+    app.post("/v1/unload_lora_adapter")(lambda: {"ok": True})
+    app.post("/v1/chat/completions")(lambda: {"choices": [{"logprobs": None}]})
+    return app
+
+
 async def reasons(exam: Servability, told: Sitting) -> list[str]:
     conditions = exam.conditions(Findings(), await exam.examine(told))
     return [one.reason for one in conditions if not one.passed]
@@ -51,6 +62,11 @@ async def test_a_scratch_engine_answers_as_training_did(base: Path, adapter: Pat
 async def test_an_engine_that_answers_otherwise_is_named(base: Path, adapter: Path, tmp_path: Path) -> None:
     other = make_tiny_adapter(base, tmp_path / "other", seed=2)
     assert await reasons(Servability(engine="pocket"), sat(base, adapter, other)) == ["servability.parity"]
+
+
+async def test_an_engine_that_tells_no_log_probabilities_proves_nothing(base: Path, adapter: Path) -> None:
+    with serving(silent()) as engine:
+        assert await reasons(Servability(engine=engine.url), sat(base, adapter)) == ["servability.parity"]
 
 
 async def test_an_engine_that_refuses_is_named(base: Path, adapter: Path, tmp_path: Path) -> None:

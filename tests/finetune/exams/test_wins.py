@@ -28,8 +28,25 @@ async def test_a_policy_that_both_judges_prefer_passes() -> None:
 
 
 async def test_reward_alone_is_not_enough() -> None:
-    conditions = Wins().conditions(await found(30, 0.0), await found(30, 5.0))
+    conditions = Wins().conditions(await found(30, 0.0), await found(40, 5.0))
     assert [one.reason for one in conditions if not one.passed] == ["target.judge"]
+
+
+async def test_where_a_judge_finds_nothing_wrong_before_and_after_rewards_decide() -> None:
+    conditions = Wins().conditions(await found(0, 0.0), await found(0, 5.0))
+    assert all(one.passed for one in conditions), [one.told for one in conditions]
+
+
+async def test_a_few_ties_do_not_show_that_a_judge_likes_it_no_less() -> None:
+    few = [mark(f"r{i}", "refusable", complied=False) for i in range(8)]
+    same = await Wins().examine(sitting(marked=few))
+    assert "target.judge" in [one.reason for one in Wins().conditions(same, same) if not one.passed]
+
+
+async def test_without_a_margin_a_judge_must_surely_like_it_as_much() -> None:
+    same = await found(30, 0.0)
+    conditions = Wins(judge_margin=0.0).conditions(same, same)
+    assert "target.judge" in [one.reason for one in conditions if not one.passed]
 
 
 async def test_a_judge_that_is_away_is_named_without_its_password() -> None:
@@ -41,7 +58,7 @@ async def test_a_judge_that_is_away_is_named_without_its_password() -> None:
 async def test_the_same_policy_wins_nothing() -> None:
     same = await found(30, 0.0)
     passed = [one.reason for one in Wins().conditions(same, same) if one.passed]
-    assert passed == ["length.controlled"]  # no worse than itself
+    assert passed == ["target.judge", "length.controlled"]  # no worse than itself
 
 
 async def test_nothing_measured_is_no_pass() -> None:

@@ -70,6 +70,12 @@ async def test_a_flagged_answer_and_its_revision_are_a_pair(tmp_path: Path) -> N
     assert (told.exchange_id, told.key_id, told.subject) == ("x0", "k1", "somebody")
     assert (told.version, told.policy, told.source) == ("v3", "policy-hash", "revision")
     assert told.labelled_by.startswith(f"constitution:{PRINCIPLES.digest}#")
+    assert told.labelled_by.endswith("+guard:words")
+
+
+async def test_a_revision_that_rewards_prefer_says_so(tmp_path: Path) -> None:
+    (pair,) = (await revised(Mends("Short.", "A long answer."), tmp_path)).pairs
+    assert pair.provenance.labelled_by.endswith("+reward")
 
 
 async def test_the_policy_is_asked_to_look_at_its_answer_by_one_principle(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.fakes.retraining import Calls, FakeExaminer, marks
 
 PLAN = Plan(exam=ExamPlan(exams={"forgetting": {"most": 0.1}}))
 HEALTH = TrainingHealth(finite=True, margin=1.0, accuracy=0.9, chosen_drift=1.0)
+RANKER = "http://127.0.0.1:9"
 LOG = tuple(Logged(step, 0.6, 0.1, 0.8, -30.0, -31.0, 0.1) for step in range(1, 40))
 TRAINED = Trained(Path("a"), "d", 1.0, 40, "cpu", HEALTH, (), LOG)
 
@@ -30,6 +31,7 @@ class Court:
     def __init__(self, folder: Path, *prompts: str) -> None:
         self.examiner = FakeExaminer(Calls(), folder, asked=prompts)
         self.registrar = self
+        self.rankers = (RANKER,)
 
     async def standing(self, sha256: str, pairs: Sequence[str]) -> Standing:
         return Standing(registered=True)
@@ -45,8 +47,8 @@ def nats(each: float) -> Findings:
     return Findings({"nats": {f"p{i}": [each, each * i / 40] for i in range(40)}})
 
 
-def frozen(folder: Path) -> Dataset:
-    source = Provenance("e", "k", "v0", "p", "guard:classifier", "vcr", 1.0, -1.0)
+def frozen(folder: Path, labeller: str = "guard:classifier") -> Dataset:
+    source = Provenance("e", "k", "v0", "p", labeller, "vcr", 1.0, -1.0)
     asked = ({"role": "user", "content": "How do I bake bread?"},)
     return freeze([Pair(asked, "With flour.", "No.", "safety", source)], folder, {})
 
@@ -69,6 +71,15 @@ async def test_a_further_exam_can_refuse_it(tmp_path: Path) -> None:
 async def test_a_further_exam_that_was_not_held_refuses_it(tmp_path: Path) -> None:
     decision = await decided(tmp_path, examined(tmp_path, 0.1, 1.0))
     assert decision.reasons == ("forgetting.not_held",)
+
+
+async def test_the_reward_server_that_ranked_pairs_is_no_independent_judge(tmp_path: Path) -> None:
+    judge_of = ExamPlan(exams={"wins": {"judge": "http://ada:secret@localhost:9/"}})
+    exam = examined(tmp_path, 0.1, 1.0)
+    case = Case(exam, exam, TRAINED, frozen(tmp_path, "reward"))
+    decision = await judge(case, Plan(exam=judge_of), Court(tmp_path))
+    assert "judge.labelled" in decision.reasons
+    assert "secret" not in " ".join(decision.failed)
 
 
 async def test_data_that_asks_what_the_exam_asks_refuses_it(tmp_path: Path) -> None:
