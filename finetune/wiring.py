@@ -57,7 +57,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
     told, services = situation.settings, services_of(situation.gateway.guards.services)
     await refuse_findings(told.red_team)
     screen = await screen_in_force(situation, database, services)
-    trainer = trainer_of(situation, progress)
+    trainer = trainer_of(situation, progress, situation.plan.fewest_pairs)
 
     async with (
         services,
@@ -101,15 +101,17 @@ def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:
     return GatewayRegistry(admin, store_of(situation.gateway), situation.settings.rollout.allow_gap)
 
 
-def trainer_of(situation: Situation, progress: Progress) -> Trainer:
-    """Who trains, and where; raises Unready where the recipe cannot be trained so."""
+def trainer_of(situation: Situation, progress: Progress, fewest: int = 0) -> Trainer:
+    """Who trains, and where, on no fewer pairs than `fewest`; raises Unready where the recipe cannot be trained so."""
     folder = situation.home / "adapters"
     executor = executor_for(situation)
     if executor is not None:
-        return ElsewhereTrainer(executor, situation.base, folder, progress, situation.reward_url)
+        return ElsewhereTrainer(
+            executor, situation.base, folder, progress, situation.reward_url, fewest=fewest
+        )
     from finetune.train.trainer import LocalTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
-    return LocalTrainer(situation.base, folder, progress, situation.reward_url)
+    return LocalTrainer(situation.base, folder, progress, situation.reward_url, fewest=fewest)
 
 
 def executor_for(situation: Situation) -> Executor | None:
