@@ -69,7 +69,7 @@ async def opened(situation: Situation, database: Database, progress: Progress) -
         yield Tools(
             pairs=pairs,
             drawer=Drawer(room.load, screen, policy, rewards, drawn, progress, pairs.erased),
-            trainer=trainer_of(situation, progress),
+            trainer=trainer_of(situation, progress, situation.plan.fewest_pairs),
             devices=Borrowing(admin, told.share_gpu) if told.share_gpu.engines else Own(),
             examiner=room,
             registry=registry_of(situation, admin),
@@ -118,15 +118,17 @@ def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:
     return GatewayRegistry(admin, store_of(situation.gateway), situation.settings.rollout.allow_gap)
 
 
-def trainer_of(situation: Situation, progress: Progress) -> Trainer:
-    """Who trains, and where; raises Unready where the recipe cannot be trained so."""
+def trainer_of(situation: Situation, progress: Progress, fewest: int = 0) -> Trainer:
+    """Who trains, and where, on no fewer pairs than `fewest`; raises Unready where the recipe cannot be trained so."""
     folder = situation.home / "adapters"
     executor = executor_for(situation)
     if executor is not None:
-        return ElsewhereTrainer(executor, situation.base, folder, progress, situation.reward_url)
+        return ElsewhereTrainer(
+            executor, situation.base, folder, progress, situation.reward_url, fewest=fewest
+        )
     from finetune.train.trainer import LocalTrainer  # noqa: PLC0415 - torch takes seconds; only training needs it
 
-    return LocalTrainer(situation.base, folder, progress, situation.reward_url)
+    return LocalTrainer(situation.base, folder, progress, situation.reward_url, fewest=fewest)
 
 
 def executor_for(situation: Situation) -> Executor | None:

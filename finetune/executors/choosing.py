@@ -27,12 +27,14 @@ class ElsewhereTrainer:
     reward_url: str | None = field(
         default=None, repr=False
     )  # that online methods ask; it may hold a password
+    fewest: int = 0  # pairs that must be short enough to be learnt
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         """Learn a frozen dataset; cancelling stops every process of it."""
         if (why := self.executor.refuses(recipe)) is not None:
             raise TrainingFailed(why)
-        job = job_of(dataset, recipe, self.base, self.folder.absolute(), last, self.reward_url)
+        folder = self.folder.absolute()
+        job = job_of(dataset, recipe, self.base, folder, last, self.reward_url, fewest=self.fewest)
         return await self.executor.learn(job, self.progress)
 
 

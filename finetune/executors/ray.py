@@ -19,7 +19,7 @@ from finetune.executors.jobs import Jobs
 from finetune.executors.processes import Files, files_for, run, told_while
 from finetune.executors.talk import Hearing
 from finetune.progress import Progress
-from finetune.train.contract import Job, Recipe, Trained
+from finetune.train.contract import FEWEST_ROWS, Job, Recipe, Trained
 
 MISSING = "executor: ray is not installed; pip install 'trimtab[ray]'"
 
@@ -36,6 +36,10 @@ class RayExecutor:
             return MISSING
         if recipe.batch_size % self.told.workers:
             return f"executor.workers: {self.told.workers} must divide recipe.batch_size, {recipe.batch_size}"
+        rows, fewest = recipe.batch_size // self.told.workers, FEWEST_ROWS.get(recipe.method, 1)
+        if rows < fewest:
+            told = f"{recipe.method} needs {fewest} rows of recipe.batch_size, {recipe.batch_size}, for each"
+            return f"executor.workers: {told}; raise that, or take fewer workers"
         if recipe.device == "cuda" and not self.told.gpus_per_worker:
             return "executor.gpus_per_worker: recipe.device is 'cuda', and no worker gets any"
         return None

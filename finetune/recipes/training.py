@@ -37,6 +37,7 @@ STORY = (
     "seconds",
     "device",
     "health",
+    "left_out",
     "log",
 )  # of a training, what the version's story tells
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from finetune.exams.condition import Condition, percent, points, stays_low, with_interval
 from finetune.exams.report import Comparison
-from finetune.train.contract import Logged, TrainingHealth
+from finetune.train.contract import Logged, TrainingHealth, gained
 from gateway.amounts import AtLeastZero, Change, Finite, Share, Whole
 
 UNSCORED = "no rewards were measured; is the reward server up?"
@@ -183,20 +183,27 @@ def servable(problems: Sequence[str]) -> Condition:
 
 
 def healthy(health: TrainingHealth, bars: Bars) -> Condition:
-    """Training learnt its pairs without forgetting the chosen answers."""
+    """Training learnt its pairs without forgetting the chosen answers; of other methods, nothing has collapsed."""
     complaints = {}
+    gain, compares = gained(health.method, health.margin, health.accuracy), health.bound is None
     if not health.finite:
         complaints["health.nan"] = "a loss was not a number"
-    if not health.margin > 0:
+    if not health.learnt:
         complaints["health.unlearnt"] = (
             f"reward margin {health.margin:+.3f} is not above 0: the pairs were not learnt"
+            if compares
+            else f"{gain} over the training, which is a fall for sure: the policy got worse as it trained"
         )
     if not health.chosen_drift >= bars.chosen_drift_at_least:
         complaints["health.displacement"] = (
             f"log-probability of chosen answers moved {health.chosen_drift:+.1f} nats "
             f"(floor {bars.chosen_drift_at_least:+.1f}): likelihood displacement"
         )
-    fine = f"margin {health.margin:+.3f}, chosen answers {health.chosen_drift:+.1f} nats"
+    fine = (
+        f"margin {health.margin:+.3f}, chosen answers {health.chosen_drift:+.1f} nats"
+        if compares
+        else f"{gain} over the training, no sure fall; whether it rose is for the exams to tell"
+    )
     told = "; ".join(complaints.values()) or fine
     return Condition("training health", not complaints, told, next(iter(complaints), "health"))
 

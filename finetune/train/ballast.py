@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
-from finetune.errors import TrainingFailed
+from finetune.errors import PolicyFailed, TrainingFailed
 from finetune.exams.asking import BATCH
-from finetune.exams.contract import ExamPlan
+from finetune.exams.contract import Answer, ExamPlan
+from finetune.train.memory import let_go
 from finetune.train.policy import LocalPolicy
 from finetune.train.processes import together
 from finetune.train.setup import Setup
@@ -91,6 +92,10 @@ def ballasted(kind: type[Any], setup: Setup) -> type[Any]:
 def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
     """What the base says to the dataset's ordinary prompts; the model is left as it was."""
     asked = ordinary(setup)
+    if not asked:
+        setup.watch.progress.advanced(
+            0, 1, "ballast holds nothing: every prompt of the data is of kind safety"
+        )
     training, policy = model.training, LocalPolicy(model.eval(), tokenizer)
     plan = ExamPlan(samples=1, max_tokens=TOKENS, seed=setup.recipe.seed)
     rows: list[Row] = []
@@ -100,7 +105,7 @@ def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
             if setup.watch.stop.is_set():
                 raise TrainingFailed("training was stopped")
             some = asked[start : start + BATCH]
-            for messages, told in zip(some, policy.sample(some, plan, plan.seed + start), strict=True):
+            for messages, told in zip(some, sampled(policy, some, plan, plan.seed + start), strict=True):
                 rows += [
                     tokens_of(tokenizer, messages, each.text, setup.recipe.max_length)
                     for each in told
@@ -115,12 +120,25 @@ def ballast_of(setup: Setup, model: Any, tokenizer: Any) -> Ballast:
     return Ballast(rows, setup.recipe.ballast, max(1, setup.batch // 2), int(tokenizer.pad_token_id), rng)
 
 
+def sampled(
+    policy: LocalPolicy, conversations: Sequence[Sequence[Message]], plan: ExamPlan, seed: int
+) -> list[list[Answer]]:
+    """What a policy answers, to fewer conversations at once where there is too little memory; raises PolicyFailed."""
+    try:
+        return policy.sample(conversations, plan, seed)
+    except PolicyFailed as error:
+        if len(conversations) == 1 or not isinstance(error.__cause__, torch.OutOfMemoryError):
+            raise
+    let_go()
+    half = len(conversations) // 2
+    first = sampled(policy, conversations[:half], plan, seed)
+    return first + sampled(policy, conversations[half:], plan, seed + half)
+
+
 def ordinary(setup: Setup) -> list[list[Message]]:
-    """The dataset's prompts that ask for nothing harmful, each once, chosen by its own order."""
+    """The dataset's prompts that nothing says to ask for harm, each once, chosen by its own order."""
     lines = map(json.loads, setup.dataset.path.read_bytes().splitlines())
-    asked = {
-        json.dumps(line["prompt"]): line["prompt"] for line in lines if line.get("kind") == "helpfulness"
-    }
+    asked = {json.dumps(line["prompt"]): line["prompt"] for line in lines if line.get("kind") != "safety"}
     return [*asked.values()][:PROMPTS]
 
 

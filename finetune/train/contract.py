@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import ConfigDict, Field
 
 from finetune.pairs.dataset import Dataset
+from gateway.amounts import AtLeastZero, Positive
 
 LossName = Literal[
     "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
@@ -15,12 +16,14 @@ LossName = Literal[
 ]  # fmt: skip
 
 
-Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weights = Literal["lora", "full"]
 ONLINE = ("grpo", "rloo")
 RATED = ("kto",)  # methods that learn answers which are good or bad by themselves
+FEWEST_ROWS = {
+    "kto": 2
+}  # at once in one process: it sets each row beside another's answer; of other methods 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Recipe:
     """The policy model's directory or hub name; null is the pocket policy."""
     method: Literal["dpo", "kto", "sft", "grpo", "rloo"] = "dpo"
     """From pairs; answers good or bad by themselves; chosen answers alone; online, by rewards (grpo, rloo)."""
-    losses: Mapping[LossName, float] | None = None
+    losses: Mapping[LossName, AtLeastZero] | None = None
     """Of dpo: TRL's losses by name with their weights, such as {sigmoid: 0.8, bco_pair: 0.2, sft: 1.0}."""
     weights: Weights = "lora"
     """An adapter, or full: a whole model, which engines are given one by one (docs/hot-swap.md)."""
@@ -48,17 +51,17 @@ class Recipe:
     """What the engines were started with."""
     learning_rate: Positive = 1e-5
     """At its highest, after the warmup."""
-    beta: Annotated[float, Field(ge=0)] = 0.1
+    beta: AtLeastZero = 0.1
     """How firmly the policy is held to its anchor."""
     epochs: Positive = 1.0
     """How often each row is learnt."""
     batch_size: AtLeastOne = 8
     """Rows of a step, whoever shares it; of grpo and rloo, answers."""
     max_length: Annotated[int, Field(ge=2)] = 1024
-    """Tokens of prompt and answer; longer pairs are cut."""
-    sft_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Tokens of prompt and answer; a longer answer is cut, and a row whose prompt alone has as many is left out."""
+    sft_weight: AtLeastZero = 0.1
     """Weight of the likelihood of chosen answers, beside the preference loss."""
-    ballast: Annotated[float, Field(ge=0)] = 0.0
+    ballast: AtLeastZero = 0.0
     """Weight of KL from the base, in nats a token, on its own answers."""
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """The share of labels believed to be wrong."""
@@ -68,7 +71,7 @@ class Recipe:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_steps: Annotated[int, Field(ge=0)] = 50
     """A killed worker's training goes on from the last; 0 keeps none."""
-    alarm_nats: float | None = 20.0
+    alarm_nats: Positive | None = 20.0
     """A fall of the chosen answers' log-probability that is told as it happens."""
     generations: Annotated[int, Field(ge=2)] = 8
     """Of grpo and rloo: answers to each prompt."""
@@ -88,6 +91,9 @@ class Recipe:
             raise ValueError(
                 f"beta: {self.method} needs more than 0; it is what holds the policy to its anchor"
             )
+        if self.batch_size < FEWEST_ROWS.get(self.method, 1):
+            told = "sets each row beside another's answer"
+            raise ValueError(f"batch_size: {self.method} {told}; give it {FEWEST_ROWS[self.method]} or more")
         if self.method in ONLINE and self.batch_size % self.generations:
             raise ValueError(f"batch_size: must be a multiple of generations, {self.generations}")
 
@@ -109,9 +115,16 @@ class TrainingHealth:
     """How training went, as far as it can make an adapter unfit."""
 
     finite: bool  # every logged loss was a number
-    margin: float  # mean reward margin of the last steps; above 0 when the pairs were learnt
+    margin: float  # of the last steps; of online methods and sft what a line through the whole log gains
     accuracy: float  # share of pairs ranked rightly in the last steps
     chosen_drift: float  # log-probability of chosen answers against the reference's, last steps, in nats
+    bound: float | None = None  # the upper 95 % bound of a margin that is such a line's
+    method: str = "dpo"  # which says what the margin is of
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the pairs were learnt; of a margin that is a trend in noise, whether it has not surely fallen."""
+        return self.margin > 0 if self.bound is None else self.bound >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +153,22 @@ class Job:
     reward_url: str | None = field(
         default=None, repr=False
     )  # that online methods ask; it may hold a password
+    fewest: int = 0  # pairs that must be short enough to be learnt
 
 
-def job_of(
-    dataset: Dataset, recipe: Recipe, base: str, folder: Path, last: Path | None, reward_url: str | None
+def job_of(  # noqa: PLR0913 - a job's parts
+    dataset: Dataset,
+    recipe: Recipe,
+    base: str,
+    folder: Path,
+    last: Path | None,
+    reward_url: str | None,
+    *,
+    fewest: int = 0,
 ) -> Job:
     """A job; `base` is used where the recipe names none, and `last` where it asks for it."""
     start = last if recipe.anchor == "last" else None
-    return Job(dataset, recipe, recipe.base or base, folder, start, reward_url)
+    return Job(dataset, recipe, recipe.base or base, folder, start, reward_url, fewest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +207,7 @@ class Trained:
     weights: Weights = "lora"
     method: str = "dpo"
     rewarder: Rewarder | None = None  # of online methods
+    left_out: int = 0  # rows whose prompt alone has recipe.max_length tokens
 
     @property
     def rewarded_by(self) -> dict[str, str | None]:
@@ -202,7 +224,8 @@ class Trained:
         if not self.health.finite:  # then nothing else was measured either
             return f"{made} {self.digest[:12]}: {took}; its loss is no number"
         told = gained(self.method, self.health.margin, self.health.accuracy)
-        return f"{made} {self.digest[:12]}: {took}; {told}"
+        left = f"; {self.left_out} rows left out as too long" if self.left_out else ""
+        return f"{made} {self.digest[:12]}: {took}; {told}{left}"
 
 
 class Trainer(Protocol):

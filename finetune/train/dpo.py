@@ -18,6 +18,7 @@ from finetune.pairs.dataset import Dataset
 from finetune.pairs.pair import content_text
 from finetune.train.ballast import ballasted
 from finetune.train.contract import Recipe
+from finetune.train.lengths import fitting
 from finetune.train.processes import seen_by_all
 from finetune.train.setup import Setup
 from finetune.train.start import started
@@ -29,8 +30,9 @@ COLUMNS = ("prompt", "chosen", "rejected", "completion", "label")
 def build(setup: Setup) -> Any:
     """TRL's trainer of preferences, over the dataset's pairs."""
     recipe = setup.recipe
-    rows = seen_by_all(rows_of(setup.dataset), setup.folder, recipe)
     begun = started(setup)
+    rows = fitting(rows_of(setup.dataset), begun["processing_class"], setup)
+    rows = seen_by_all(rows, setup.folder, recipe)
     collator = DataCollatorForPreference(begun["processing_class"].pad_token_id, max_length=recipe.max_length)
     return ballasted(DPOTrainer, setup)(
         args=arguments(setup, len(rows)),

@@ -4,6 +4,7 @@ Each pair gives two: the chosen answer as a good one, the rejected as a bad one.
 learns both from one dataset.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from trl import KTOConfig, KTOTrainer
 
 from finetune.train.ballast import ballasted
 from finetune.train.dpo import rows_of
+from finetune.train.lengths import fitting
+from finetune.train.mismatch import apart
 from finetune.train.processes import seen_by_all
 from finetune.train.setup import Setup
 from finetune.train.start import started
@@ -44,8 +47,11 @@ def weights_of(labels: Sequence[bool]) -> dict[str, float]:
 
 def build(setup: Setup) -> Any:
     """TRL's trainer of unpaired answers."""
-    recipe = setup.recipe
-    rows = Rows.from_list([each for row in rows_of(setup.dataset) for each in unpaired(row)])
+    recipe, begun = setup.recipe, started(setup)
+    fits = fitting(rows_of(setup.dataset), begun["processing_class"], setup)
+    answers = [each for row in fits for each in unpaired(row)]
+    prompts = [json.dumps(each["prompt"], sort_keys=True) for each in answers]
+    rows = Rows.from_list([answers[place] for place in apart(prompts, setup.batch, recipe.seed)])
     rows = seen_by_all(rows, setup.folder, recipe)
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
     args = KTOConfig(
@@ -58,6 +64,6 @@ def build(setup: Setup) -> Any:
     return ballasted(KTOTrainer, setup)(
         args=args,
         train_dataset=rows,
-        **started(setup),
+        **begun,
         callbacks=[setup.watch],
     )

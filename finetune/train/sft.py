@@ -8,19 +8,21 @@ from trl import SFTConfig, SFTTrainer
 
 from finetune.train.ballast import ballasted
 from finetune.train.dpo import rows_of
+from finetune.train.lengths import fitting
 from finetune.train.setup import Setup
 from finetune.train.start import started
 
 
 def build(setup: Setup) -> Any:
     """TRL's supervised trainer; the loss is of the answer alone."""
-    pairs, recipe = rows_of(setup.dataset), setup.recipe
+    recipe, begun = setup.recipe, started(setup)
+    pairs = fitting(rows_of(setup.dataset), begun["processing_class"], setup)
     rows = Rows.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
     steps = int(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
     args = SFTConfig(**setup.shared(steps), max_length=recipe.max_length, completion_only_loss=True)
     return ballasted(SFTTrainer, setup)(
         args=args,
         train_dataset=rows,
-        **started(setup),
+        **begun,
         callbacks=[setup.watch],
     )

@@ -1,6 +1,7 @@
 """Trains by any method, in this process: goes on where a killed training stopped, and fits the memory."""
 
 import asyncio
+import pickle
 import shutil
 import threading
 import time
@@ -13,6 +14,8 @@ from typing import Any
 
 import torch
 from accelerate import DistributedType
+from jinja2 import TemplateError
+from safetensors import SafetensorError
 from transformers import PrinterCallback
 
 from finetune.errors import TrainingFailed, reason
@@ -20,7 +23,7 @@ from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train import dpo, kto, online, sft
 from finetune.train.checkpoints import hold, last_whole, place_of
-from finetune.train.contract import ONLINE, Job, Recipe, Trained, job_of
+from finetune.train.contract import FEWEST_ROWS, ONLINE, Job, Recipe, Trained, job_of
 from finetune.train.directory import keep, write_adapter, write_model
 from finetune.train.dpo import rows_of
 from finetune.train.memory import let_go, memory_kept
@@ -29,7 +32,7 @@ from finetune.train.processes import by_the_first, count_of
 from finetune.train.quiet import quiet
 from finetune.train.servable import unservable
 from finetune.train.setup import Setup
-from finetune.train.watching import MARGIN, Watch, health_of
+from finetune.train.watching import GAINS, MARGIN, Watch, health_of
 
 METHODS: Mapping[str, Callable[[Setup], Any]] = {
     "dpo": dpo.build,
@@ -38,8 +41,21 @@ METHODS: Mapping[str, Callable[[Setup], Any]] = {
     "grpo": online.build,
     "rloo": online.build,
 }
-# What each method's log calls what was gained: a margin between answers, tokens told rightly, reward.
-GAINS = {"sft": "mean_token_accuracy", "grpo": "reward", "rloo": "reward"}
+# Beside what devices raise: safetensors' own of a full disk, pickle's of a checkpoint that is cut off, and a template's
+# of a prompt that it has no shape for.
+BROKEN = (
+    RuntimeError,
+    ValueError,
+    OSError,
+    MemoryError,
+    ArithmeticError,
+    EOFError,
+    SafetensorError,
+    pickle.PickleError,
+    TemplateError,
+)
+# How torch's writers, whose errors have no type of their own, say that a file could not be written.
+UNWRITTEN = ("PytorchStreamWriter", "inline_container", "iostream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +68,11 @@ class LocalTrainer:
     reward_url: str | None = field(
         default=None, repr=False
     )  # that online methods ask; it may hold a password
+    fewest: int = 0  # pairs that must be short enough to be learnt
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         """Learn a frozen dataset; cancelling stops training after the step it is in."""
-        job = job_of(dataset, recipe, self.base, self.folder, last, self.reward_url)
+        job = job_of(dataset, recipe, self.base, self.folder, last, self.reward_url, fewest=self.fewest)
         stop = threading.Event()
         task = asyncio.create_task(asyncio.to_thread(learn, job, self.progress, stop))
         try:
@@ -87,12 +104,13 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
         seconds=time.monotonic() - began,
         steps=trainer.state.global_step,
         device=str(trainer.model.device),
-        health=health_of(watch.log, recipe.beta),
+        health=health_of(watch.log, recipe.beta, recipe.method),
         unservable=unservable(version, recipe.max_rank, job.base if recipe.weights == "full" else ""),
         log=tuple(watch.log),
         weights=recipe.weights,
         method=recipe.method,
         rewarder=rewarder,
+        left_out=watch.left_out,
     )
 
 
@@ -116,43 +134,60 @@ def kept(model: Any, state: Any, job: Job, draft: Path) -> tuple[Path, str]:
             else:
                 write_adapter(model, draft, state)
         return keep(draft, job.folder)
-    except OSError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise TrainingFailed(f"what was trained cannot be kept in {job.folder}: {reason(error)}") from error
 
 
 def learnt(setup: Setup) -> Any:
     """A trainer that has made all steps, with as many rows at once as the device has memory for."""
     while True:
-        trainer = trainer_for(setup)
         try:
-            with quiet():
-                trainer.train(resume_from_checkpoint=resumed(setup))
+            return through(setup)
         except torch.OutOfMemoryError as error:
-            smaller = halved(setup)
+            smaller = shrunk(setup)
             if smaller is None:
-                raise TrainingFailed(f"training broke off: {reason(error)}") from error
-            setup = smaller
-            setup.watch.progress.advanced(0, 1, f"out of memory: on with {setup.batch} rows at once")
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
-            raise TrainingFailed(f"training broke off: {reason(error)}") from error
-        else:
-            return trainer
-        del trainer
-        let_go()
+                told = f"out of memory with {setup.batch} rows at once: {narrower(setup)}"
+                raise TrainingFailed(f"training broke off: {told} ({reason(error)})") from error
+        setup = smaller
+        setup.watch.progress.advanced(0, 1, f"out of memory: on with {setup.batch} rows at once")
+        let_go()  # once the error is gone, whose frames hold the trainer
+
+
+def through(setup: Setup) -> Any:
+    """A trainer that has made all steps; raises TrainingFailed, and torch.OutOfMemoryError."""
+    trainer = trainer_for(setup)
+    try:
+        with quiet():
+            trainer.train(resume_from_checkpoint=resumed(setup))
+    except torch.OutOfMemoryError:
+        raise
+    except BROKEN as error:
+        raise TrainingFailed(f"training broke off: {reason(error)}{unwritten(error, setup)}") from error
+    return trainer
 
 
 def trainer_for(setup: Setup) -> Any:
-    """TRL's trainer for a setup, which hears nobody but its watch."""
+    """TRL's trainer for a setup, which hears nobody but its watch; raises TrainingFailed, torch.OutOfMemoryError."""
     try:
         # TRL's own bar, over the reference's log-probabilities, can be switched off by the environment alone.
         with quiet(), redirect_stderr(StringIO()):
             trainer = METHODS[setup.recipe.method](setup)
-    except (OSError, ValueError, RuntimeError) as error:
+        trainer.remove_callback(PrinterCallback)
+        setup.watch.rows = setup.batch
+        setup.watch.probe = None if setup.recipe.method in ONLINE else probe_for(setup, trainer)
+    except torch.OutOfMemoryError:
+        raise
+    except BROKEN as error:
         raise TrainingFailed(f"{setup.job.base} cannot be trained: {reason(error)}") from error
-    trainer.remove_callback(PrinterCallback)
-    setup.watch.rows = setup.batch
-    setup.watch.probe = None if setup.recipe.method in ONLINE else probe_for(setup, trainer)
     return trainer
+
+
+def unwritten(error: BaseException, setup: Setup) -> str:
+    """What to do where it was a checkpoint that could not be written; nothing of other errors."""
+    if not isinstance(error, OSError | SafetensorError) and not any(each in str(error) for each in UNWRITTEN):
+        return ""
+    room = f"; if its checkpoint could not be written, make room in {setup.folder}"
+    return f"{room}: the same training goes on from the last whole one (recipe.checkpoint_steps)"
 
 
 def probe_for(setup: Setup, trainer: Any) -> Probe | None:
@@ -172,11 +207,23 @@ def resumed(setup: Setup) -> str | None:
     return str(found)
 
 
-def halved(setup: Setup) -> Setup | None:
-    """The same training with half as many rows at once and twice as many turns; None where one row is too much.
+def shrunk(setup: Setup) -> Setup | None:
+    """The same training with fewer rows at once and as many more turns; None where that cannot be.
 
-    Of several processes one alone would be out of step with the others.
+    The turns divide a step's rows evenly, so that the step stays what it was; GRPO and RLOO sample all answers of a
+    step together, whatever goes through the model at once. Of several processes one alone would be out of step.
     """
-    if setup.batch % 2 or setup.recipe.method in ONLINE or count_of(setup.recipe) > 1:
+    if count_of(setup.recipe) > 1:
         return None
-    return replace(setup, batch=setup.batch // 2, accumulated=setup.accumulated * 2)
+    step, fewest = setup.batch * setup.accumulated, FEWEST_ROWS.get(setup.recipe.method, 1)
+    fits = [rows for rows in range(fewest, setup.batch) if step % rows == 0]
+    return replace(setup, batch=fits[-1], accumulated=step // fits[-1]) if fits else None
+
+
+def narrower(setup: Setup) -> str:
+    """What to lower where fewer rows at once are not to be had."""
+    if setup.recipe.method in ONLINE:
+        return "lower recipe.batch_size, generations or max_completion, since a step's answers are sampled together"
+    if count_of(setup.recipe) > 1:
+        return "lower recipe.batch_size or recipe.max_length; several processes do not go on with fewer by themselves"
+    return "lower recipe.max_length or recipe.rank, or train on a device with more memory"

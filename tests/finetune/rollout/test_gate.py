@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from finetune.exams.condition import Condition
 from finetune.exams.report import Comparison, Marked, compare
 from finetune.rollout.gate import Bars, Decision, decide
 from finetune.train.contract import TrainingHealth
@@ -65,6 +66,33 @@ def test_what_engines_would_refuse_is_refused_here() -> None:
 @pytest.mark.parametrize("sick", [{"finite": False}, {"margin": -0.1}, {"chosen_drift": -99.0}])
 def test_unhealthy_training_is_refused(sick: dict[str, float]) -> None:
     assert [line.split(":")[0] for line in held(GOOD, **sick).failed] == ["training health"]
+
+
+ONLINE = TrainingHealth(finite=True, margin=-1.5, accuracy=0.0, chosen_drift=0.0, bound=-0.5, method="grpo")
+
+
+def healthy(health: TrainingHealth) -> Condition:
+    decision = decide(compare(BEFORE, GOOD), health, (), Bars())
+    return next(each for each in decision.conditions if each.name == "training health")
+
+
+def test_rewards_that_surely_fell_are_told_as_rewards() -> None:
+    found = healthy(ONLINE)
+    assert (found.passed, found.reason) == (False, "health.unlearnt")
+    assert found.told.startswith("mean reward -1.50 over the training, which is a fall for sure")
+
+
+def test_rewards_that_may_have_risen_pass_and_it_is_said_that_exams_judge_that() -> None:
+    found = healthy(replace(ONLINE, bound=0.5))
+    assert found.passed
+    assert (
+        found.told
+        == "mean reward -1.50 over the training, no sure fall; whether it rose is for the exams to tell"
+    )
+
+
+def test_supervised_training_is_told_in_tokens() -> None:
+    assert "tokens foretold rightly -150.0 points" in healthy(replace(ONLINE, method="sft")).told
 
 
 def test_every_failed_condition_is_named_at_once() -> None:

@@ -11,16 +11,18 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from finetune.errors import TrainingFailed
-from finetune.exams.contract import ExamPlan
+from finetune.errors import PolicyFailed, TrainingFailed
+from finetune.exams.contract import Answer, ExamPlan
 from finetune.pairs.dataset import Dataset, freeze, thaw
 from finetune.progress import Silence
-from finetune.train.ballast import Ballast
+from finetune.train.ballast import Ballast, ordinary, sampled
 from finetune.train.contract import Recipe, job_of
 from finetune.train.divergence import divergence
+from finetune.train.policy import LocalPolicy
 from finetune.train.setup import Setup
-from finetune.train.trainer import GAINS, LocalTrainer, learn, trainer_for
-from finetune.train.watching import MARGIN, Watch
+from finetune.train.trainer import LocalTrainer, learn, trainer_for
+from finetune.train.watching import GAINS, MARGIN, Watch
+from tests.finetune.train.test_methods import Told
 
 pytestmark = pytest.mark.slow  # seconds each: it trains
 
@@ -111,3 +113,46 @@ async def test_sampling_what_the_base_says_stops_when_told_to(
     with pytest.raises(TrainingFailed, match="stopped"):
         learn(job, Impatient(), stop)
     assert len(sampled) == 1
+
+
+class Cramped(LocalPolicy):
+    """It has memory for three conversations at once, and repeats what it is asked."""
+
+    def sample(self, conversations: Any, plan: ExamPlan, seed: int) -> list[list[Answer]]:
+        if len(conversations) > 3:
+            raise PolicyFailed("the policy cannot be asked") from torch.OutOfMemoryError("CUDA out of memory")
+        return [[Answer(asked[-1]["content"], ended=True)] for asked in conversations]
+
+
+def test_the_base_is_asked_fewer_prompts_at_once_where_memory_is_short() -> None:
+    asked = [[{"role": "user", "content": str(number)}] for number in range(16)]
+    said = sampled(Cramped(None, None), asked, ExamPlan(samples=1), 7)
+    assert [answer.text for (answer,) in said] == [str(number) for number in range(16)]
+
+
+def test_another_failure_of_the_base_is_not_tried_again() -> None:
+    class Broken(LocalPolicy):
+        def sample(self, conversations: Any, plan: ExamPlan, seed: int) -> list[list[Answer]]:
+            raise PolicyFailed(f"asked {len(conversations)}")
+
+    with pytest.raises(PolicyFailed, match="asked 2"):
+        sampled(Broken(None, None), [[], []], ExamPlan(samples=1), 7)
+
+
+def test_rows_that_do_not_say_their_kind_hold_too(dataset: Dataset, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in dataset.path.read_text().splitlines()]
+    mine = tmp_path / "mine.jsonl"
+    kinds = [{"kind": "safety"}, {"kind": "helpfulness"}, {}]
+    mine.write_text(
+        "".join(json.dumps({"prompt": line["prompt"]} | kinds[i % 3]) + "\n" for i, line in enumerate(lines))
+    )
+    job = job_of(replace(dataset, path=mine), RECIPE, "base", tmp_path, None, None)
+    asked = ordinary(Setup(job, tmp_path, Watch(threading.Event(), Silence()), 8))
+    assert asked == [line["prompt"] for i, line in enumerate(lines) if i % 3]
+
+
+async def test_that_nothing_holds_is_told(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
+    told = Told()
+    trainer = LocalTrainer(str(tiny_policy), tmp_path / "adapters", told)
+    await trainer.train(dataset, replace(RECIPE, epochs=0.2, ballast=1.0))
+    assert "ballast holds nothing: every prompt of the data is of kind safety" in told.said

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset, freeze
@@ -104,6 +105,21 @@ async def test_a_base_model_that_is_not_there_is_named(
 async def test_a_device_that_fails_in_the_middle_is_told(trainer: LocalTrainer, dataset: Dataset) -> None:
     with pytest.raises(TrainingFailed, match="training broke off: RuntimeError: CUDA out of memory"):
         await replace(trainer, progress=Broken()).train(dataset, RECIPE)
+
+
+class Full(Silence):
+    """Raises within the library's loop, as safetensors does when it cannot write a checkpoint."""
+
+    def advanced(self, done: int, total: int, told: str = "") -> None:
+        if total == 12:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+async def test_a_checkpoint_that_cannot_be_written_is_told_with_where_to_make_room(
+    trainer: LocalTrainer, dataset: Dataset
+) -> None:
+    with pytest.raises(TrainingFailed, match=r"No space left.*make room in .*checkpoints"):
+        await replace(trainer, progress=Full()).train(dataset, RECIPE)
 
 
 async def test_an_empty_dataset_is_refused(trainer: LocalTrainer, tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ async def gone(folder: Path) -> bool:
     return False
 
 
+@rayed
+@pytest.mark.parametrize(
+    "executor", [AccelerateExecutor(Accelerate(processes=8)), RayExecutor(Ray(workers=8))]
+)
+def test_kto_needs_two_rows_for_each_process(executor: Executor) -> None:
+    assert "kto needs 2 rows" in str(executor.refuses(replace(RECIPE, method="kto")))
+    assert executor.refuses(replace(RECIPE, method="kto", batch_size=16)) is None
+
+
 @slow
 async def test_one_process_trains_what_this_one_would(
     tiny_policy: Path, dataset: Dataset, tmp_path: Path

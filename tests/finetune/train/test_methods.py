@@ -17,8 +17,7 @@ from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset
 from finetune.train.checkpoints import last_whole, place_of
 from finetune.train.contract import Job, Logged, Recipe
-from finetune.train.setup import Setup
-from finetune.train.trainer import LocalTrainer, halved
+from finetune.train.trainer import LocalTrainer
 from finetune.train.watching import Watch
 from tests.finetune.train.test_dpo import RECIPE, Heard
 
@@ -125,18 +124,6 @@ async def test_a_checkpoint_that_was_cut_off_is_not_gone_on_from(tmp_path: Path)
         place.mkdir()
         (place / "trainer_state.json").write_text(state)
     assert last_whole(tmp_path) is None  # the older one has no weights
-
-
-async def test_too_little_memory_halves_the_rows_at_once(
-    tiny_policy: Path, dataset: Dataset, tmp_path: Path
-) -> None:
-    recipe = replace(SHORT, batch_size=8)
-    job = Job(dataset, recipe, str(tiny_policy), tmp_path)
-    setup = Setup(job, tmp_path, Watch(None, Told()), 8)  # type: ignore[arg-type]
-    half = halved(setup)
-    assert half is not None
-    assert (half.batch, half.accumulated) == (4, 2)
-    assert halved(replace(setup, batch=1)) is None
 
 
 def test_what_was_held_up_as_good_and_falls_is_told_at_once() -> None:
