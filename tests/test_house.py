@@ -48,6 +48,7 @@ PURE = (
     "finetune/recipes/rows.py",
     "finetune/schedule.py",
     "finetune/rollout/evidence.py",
+    "finetune/rollout/bars.py",
     "finetune/rollout/pairing.py",
     "finetune/rollout/machine.py",
     "finetune/rollout/gate.py",

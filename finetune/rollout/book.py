@@ -38,6 +38,7 @@ class Rollout:
     share: float
     rules: RolloutRules
     moving: Move | None
+    asked: Move | None
     paused: bool
     owner: str | None
     lease_until: datetime | None
@@ -60,9 +61,9 @@ class Rollout:
             return {self.baseline: round(1.0 - share, 9), self.version: share}
         return {self.baseline: 1.0}
 
-    def standing(self, pairs: int) -> Standing:
+    def standing(self, pairs: int, paused: timedelta = timedelta()) -> Standing:
         """Where it stands, as decisions see it."""
-        return Standing(self.state, self.share, self.created_at, pairs)  # type: ignore[arg-type]
+        return Standing(self.state, self.share, self.created_at, pairs, paused)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,8 @@ class Book:
             "moved_at": now,
             "reasons": [*rollout.reasons, move.why],
         }
+        if rollout.asked is not None:  # done; what was asked for since this move began waits for the next
+            values["asked"] = None
         if move.ends:
             values |= {"running": None, "ended_at": now}
         before = {"state": rollout.state, "share": rollout.share}
@@ -182,15 +185,15 @@ class Book:
             await note(connection, change, self.worker.name)
 
     async def ask(self, rollout: Rollout, move: Move, actor: str) -> None:
-        """Have it moved by hand: whoever holds it does so at the next look, before anything that evidence says."""
+        """Have it moved by hand: whoever holds it does so at the next look, whatever evidence says."""
         told = {"state": move.state, "share": move.share, "why": f"{move.why} (by {actor})"}
         async with self.database.write() as connection:
             here = update(RolloutRow).where(RolloutRow.id == rollout.id, RolloutRow.running == 1)
-            if (await connection.execute(here.values(moving=told))).rowcount != 1:
+            if (await connection.execute(here.values(asked=told))).rowcount != 1:
                 raise RolloutFailed(f"{rollout.id} is over: {rollout.state}")
 
     async def pause(self, rollout: Rollout, actor: str, *, paused: bool) -> None:
-        """Let it stand where it is, or go on; an alarm still rolls it back."""
+        """Let it stand where it is, or go on; an alarm still rolls it back. The trail tells for how long it stood."""
         async with self.database.write() as connection:
             here = update(RolloutRow).where(RolloutRow.id == rollout.id, RolloutRow.running == 1)
             if (await connection.execute(here.values(paused=paused))).rowcount != 1:
@@ -218,15 +221,14 @@ async def rollouts_in(connection: AsyncConnection, *where: Any) -> list[Rollout]
 
 def rollout_of(row: Mapping[Any, Any]) -> Rollout:
     """The rollout of a row."""
-    told = {
-        name: row[name] for name in Rollout.__slots__ if name not in ("rules", "moving", "paused", "reasons")
-    }
-    moving = Move(**row["moving"]) if row["moving"] else None
+    read = ("rules", "moving", "asked", "paused", "reasons")
+    told = {name: row[name] for name in Rollout.__slots__ if name not in read}
     reasons: Sequence[str] = row["reasons"]
     return Rollout(
         **told,
         rules=read_rules(row["plan"]),
-        moving=moving,
+        moving=Move(**row["moving"]) if row["moving"] else None,
+        asked=Move(**row["asked"]) if row["asked"] else None,
         paused=bool(row["paused"]),
         reasons=tuple(reasons),
     )

@@ -54,7 +54,7 @@ def watch(
 
 @app.command()
 def pause(rollout: Id, config: Config = None, home: Home = None) -> None:
-    """Let it stand where it is; an alarm still rolls it back."""
+    """Let it stand where it is, its time too; an alarm still rolls it back."""
     from finetune.rollout import commands
 
     obeyed(commands.pause(settled(config, home), rollout, paused=True))

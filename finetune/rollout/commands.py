@@ -16,12 +16,12 @@ from finetune.errors import Unready
 from finetune.ledger import ledger
 from finetune.notify import telling
 from finetune.printing import print_json
+from finetune.rollout.bars import bar_of, bar_told
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.evidence import Evidence, read_evidence
 from finetune.rollout.looking import Looking
 from finetune.rollout.machine import Move, lacking
 from finetune.rollout.mover import Mover
-from finetune.rollout.plan import PROOF
 from finetune.rollout.reading import PAIRING, kept_in
 from finetune.rollout.registry import GatewayRegistry
 from finetune.runs import this_worker
@@ -130,16 +130,14 @@ async def show_one(situation: Situation, rollout_id: str, *, as_json: bool) -> N
 
 def tests_table(rollout: Rollout, found: Mapping[str, Evidence]) -> Table:
     """Each test: what it bets against, what it has seen, and how its wealth stands."""
-    rules = rollout.rules
     table = Table(title="Tests, looked at after every pair", title_justify="left")
     for column in ("test", "pairs", "worse", "better", "e-value", "decides at"):
         table.add_column(column)
-    weights = rules.weights.weighed.weights
     for name, each in found.items():
-        bar = 1 / rules.proof_alpha if name == PROOF else sum(weights.values()) / weights[name] / rules.alpha
-        decides = f"{bar:.4g}, goes on" if name == PROOF else f"{bar:.4g} alone, rolls back"
         counts = (str(each.pairs), str(each.worse), str(each.better))
-        table.add_row(name, *counts, f"{math.exp(min(each.log, 700)):.3g}", decides)
+        table.add_row(
+            name, *counts, f"{math.exp(min(each.log, 700)):.3g}", bar_told(bar_of(name, rollout.rules))
+        )
     return table
 
 

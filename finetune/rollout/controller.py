@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
 from finetune.rollout.book import Book, Rollout
-from finetune.rollout.machine import Move, decide
+from finetune.rollout.machine import Move, decide, retreat
 from finetune.rollout.reading import Seen, read_on
 from gateway.admin.rollouts import TOOK_BACK, rollout_of
 
@@ -93,12 +93,17 @@ async def moved_on(book: Book, traffic: Traffic, rollout_id: str, now: datetime)
 
 
 def next_move(rollout: Rollout, seen: Seen, now: datetime) -> Move | None:
-    """Where it was about to go when somebody stopped, or what evidence says; one that is paused only goes back."""
-    decided = decide(rollout.standing(seen.pairs), seen.evidence, rollout.rules, now)
-    alarm = decided is not None and decided.state == "rolled_back"
-    if rollout.moving is not None and not alarm:
+    """What somebody asks for; else back at an alarm, or on with a move that had begun; else what evidence says.
+
+    One that is paused stands still but for those: what is not proven in time is no harm shown.
+    """
+    if rollout.asked is not None:
+        return rollout.asked
+    if (back := retreat(seen.evidence, rollout.rules)) is not None:
+        return back
+    if rollout.moving is not None or rollout.paused:
         return rollout.moving
-    return decided if alarm or not rollout.paused else None
+    return decide(rollout.standing(seen.pairs, seen.paused), seen.evidence, rollout.rules, now)
 
 
 async def made(book: Book, traffic: Traffic, rollout: Rollout, move: Move, seen: Seen) -> Move:

@@ -18,12 +18,13 @@ State = Literal["staged", "shadow", "canary", "live", "rolled_back", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a rollout is, since when, and how many pairs that state has seen."""
+    """Where a rollout is, since when, how many pairs that state has seen, and how long it was paused."""
 
     state: State
     share: float
     created_at: datetime
     pairs: int
+    paused: timedelta = timedelta()  # in all: it costs no patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,22 @@ def decide(
     standing: Standing, found: Mapping[str, Evidence], rules: RolloutRules, now: datetime
 ) -> Move | None:
     """The next move; None while there is too little to go by."""
-    if (alarm := alarmed(found, rules)) is not None:
-        return Move("rolled_back", 0.0, alarm)
+    if (back := retreat(found, rules)) is not None:
+        return back
     if standing.state == "staged":
         return first_move(rules)
     if (onward := advanced(standing, found, rules)) is not None:
         return onward
-    if now - standing.created_at > timedelta(hours=rules.longest_hours):
+    if now - standing.created_at - standing.paused > timedelta(hours=rules.longest_hours):
         what = f"not proven within {rules.longest_hours:g} hours: {lacking(standing, found, rules)}"
         return Move("rolled_back", 0.0, what)
     return None
+
+
+def retreat(found: Mapping[str, Evidence], rules: RolloutRules) -> Move | None:
+    """The way back, where an alarm asks for it."""
+    alarm = alarmed(found, rules)
+    return None if alarm is None else Move("rolled_back", 0.0, alarm)
 
 
 def first_move(rules: RolloutRules) -> Move:

@@ -13,10 +13,11 @@ from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from finetune.rollout.book import Book, Rollout, hold
+from finetune.rollout.book import KIND, Book, Rollout, hold
 from finetune.rollout.evidence import Bets, Evidence, fresh, read_evidence
 from finetune.rollout.outcome import METRICS, Outcome, Paired
 from finetune.rollout.pairing import Waiting, pair, waiting_of
+from finetune.rollout.pauses import paused_in
 from finetune.rollout.plan import HARM, PROOF, RolloutRules, proof_bets
 from gateway.ledger.rollout_tables import OutcomeRow, RolloutEvidenceRow
 
@@ -27,10 +28,11 @@ COLUMNS = [OutcomeRow.__table__.c[name] for name in Outcome.__slots__]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A rollout's tests, and the pairs that its present state has seen."""
+    """A rollout's tests, the pairs that its present state has seen, and how long it was paused."""
 
     evidence: Mapping[str, Evidence]
     pairs: int
+    paused: timedelta = timedelta()
 
     def told(self) -> dict[str, Any]:
         """What is written beside a move: each test without its trace."""
@@ -57,8 +59,9 @@ async def read_on(book: Book, rollout: Rollout, now: datetime) -> Seen:
             if settled:
                 documents = {name: each.document() for name, each in found.items()} | {PAIRING: state}
                 await keep(connection, rollout.id, documents)
+            paused = await paused_in(connection, KIND, rollout.id, now)
         if len(settled) < PAGE:
-            return Seen(found, state["pairs"])
+            return Seen(found, state["pairs"], paused)
 
 
 def moved_on(

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from finetune.rollout.bars import Bar, bar_of, bar_told
+from finetune.rollout.plan import read_rules
 from finetune.story.story import Story, happened, when
 from finetune.train.contract import gained
 from gateway.admin.versions import FULL
@@ -33,7 +35,7 @@ class Curve:
 
     name: str
     points: tuple[tuple[float, float], ...]
-    bar: float | None = None  # a level that means something, drawn as a line of its own
+    bar: Bar | None = None  # where it decides, drawn as a line of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def exams(story: Story) -> Iterator[Chapter]:
         story.steps.get(f"exam {moment}", {}).get("report", {}) for moment in ("before", "after")
     )
     rows = [
-        (name, interval(before.get(figure)), interval(after.get(figure)))
+        (name, *(interval(told.get(figure), rate=figure != "reward") for told in (before, after)))
         for figure, name in EXAM.items()
         if after.get(figure)
     ]
@@ -171,29 +173,30 @@ def rollout(told: Json) -> Iterator[Chapter]:
     """What traffic made of it: each test, and how its evidence grew."""
     last = told["reasons"][-1] if told["reasons"] else "nothing seen yet"
     state = told["state"].replace("_", " ")
+    rules, tests = read_rules(told["plan"]), sorted(told["tests"].items())
+    bars = {name: bar_of(name, rules) for name, _ in tests}
     rows = tuple(
-        (name, *(str(test[count]) for count in ("pairs", "worse", "better")), e_value(test["highest"]))
-        for name, test in sorted(told["tests"].items())
+        (name, *counts_of(test), e_value(test["highest"]), bar_told(bars[name])) for name, test in tests
     )
     curves = tuple(
-        Curve(name, tuple((pairs, log) for pairs, log in test["trace"]), bar=alarm_of(told))
-        for name, test in sorted(told["tests"].items())
+        Curve(name, tuple((pairs, log) for pairs, log in test["trace"]), bars[name])
+        for name, test in tests
         if len(test["trace"]) > 1
     )
-    head = ("test", "pairs", "worse", "better", "highest e-value")
+    head = ("test", "pairs", "worse", "better", "highest e-value", "decides at")
     yield Chapter(
         f"Rollout {told['id']}", f"{state}: {last}.", head, rows, ("pairs", "log of the e-value"), curves
     )
 
 
+def counts_of(test: Json) -> Iterator[str]:
+    """How many pairs a test has seen, and how they went."""
+    return (str(test[count]) for count in ("pairs", "worse", "better"))
+
+
 def e_value(log: float) -> str:
     """A test's wealth, from its logarithm."""
     return f"{math.exp(min(log, 700)):.3g}"
-
-
-def alarm_of(told: Json) -> float:
-    """The logarithm at which the tests together roll a version back."""
-    return math.log(1 / float(told["plan"].get("alpha", 0.05)))
 
 
 def trail(story: Story) -> Iterator[Chapter]:
@@ -205,11 +208,10 @@ def trail(story: Story) -> Iterator[Chapter]:
         yield Chapter("Trail", "Who or what moved it, oldest first.", ("when", "what", "by", "why"), rows)
 
 
-def interval(told: Json | None) -> str:
-    """A figure with its interval."""
+def interval(told: Json | None, *, rate: bool) -> str:
+    """A figure with its interval; only rates are told in hundredths."""
     if not told or not told.get("values"):
         return "not measured"
-    rate = told["low"] >= 0 and told["high"] <= 1
     value, low, high = (
         f"{told[name]:.1%}" if rate else f"{told[name]:+.2f}" for name in ("value", "low", "high")
     )

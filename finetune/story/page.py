@@ -9,6 +9,8 @@ from jinja2 import Environment, StrictUndefined, select_autoescape
 from finetune.story.chapters import Chapter, chapters_of
 from finetune.story.story import Story
 
+HARMS, PROVES = "#b3261e", "#2e6b1f"  # a bar that rolls a version back, and one that lets it go live
+
 
 def page_of(story: Story) -> str:
     """The page; everything that was written by people or machines is escaped."""
@@ -30,10 +32,13 @@ def plot_of(chapter: Chapter) -> str:
         for panel, curve in zip(panels, chapter.curves, strict=True):
             panel.plot(*zip(*curve.points, strict=True), color="#0f6b6b", linewidth=1.4)
             if curve.bar is not None:
-                panel.axhline(curve.bar, color="#b3261e", linestyle="--", linewidth=0.9)
+                color = PROVES if curve.bar.proves else HARMS
+                panel.axhline(curve.bar.log, color=color, linestyle="--", linewidth=0.9)
+                panel.set_title(f"- - e-value {curve.bar.told}", loc="right", color=color)
             panel.set_title(curve.name, loc="left")
             panel.spines[["top", "right"]].set_visible(False)
         panels[-1].set_xlabel(chapter.axes[0])
+        figure.supylabel(chapter.axes[1], fontsize="medium")
         drawn = StringIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     text = drawn.getvalue()

@@ -24,6 +24,9 @@ class RolloutRow(Table):
     share: Mapped[float]  # of the traffic, that the version answers, or of which a shadow is shown copies
     # Where it is about to be moved: written before traffic is, so that a worker that is killed between is understood.
     moving: Mapped[dict[str, Any] | None]
+    asked: Mapped[
+        dict[str, Any] | None
+    ]  # where somebody wants it moved: no worker's own intent writes over it
     paused: Mapped[bool | None]
     plan: Mapped[dict[str, Any]]
     reasons: Mapped[list[Any]]

@@ -43,21 +43,28 @@ class Peak:
 
 def best_of_n(prompts: Sequence[Ranked]) -> Slopes:
     """Slopes over n."""
-    return lambda n: np.array([_slope(p, lambda u: u**n * _log(u)) for p in prompts])
+    return _slopes(prompts, lambda u, n: u**n * _log(u))
 
 
 def best_of_poisson(prompts: Sequence[Ranked]) -> Slopes:
     """Slopes over μ."""
-    return lambda mu: np.array([_slope(p, lambda u: u * (u - 1.0) * np.exp(mu * (u - 1.0))) for p in prompts])
+    return _slopes(prompts, lambda u, mu: u * (u - 1.0) * np.exp(mu * (u - 1.0)))
 
 
 def soft_best_of_n(prompts: Sequence[Ranked], n: int, seed: int = SEED) -> Slopes:
     """Slopes over b = 1/λ, at the n candidates that requests will have; answers are dealt into groups of n."""
     chance = np.random.default_rng(seed)
     dealt = [_dealt(prompt, n, chance) for prompt in prompts]
+    alike = [
+        (places, np.stack([dealt[at][0] for at in places]), np.stack([dealt[at][1] for at in places]))
+        for places in _alike([len(proxy) for proxy, _ in dealt])
+    ]
 
     def slopes(b: float) -> Floats:
-        return np.array([_tilted(proxy, gold, b) for proxy, gold in dealt])
+        found = np.empty(len(dealt))
+        for places, proxy, gold in alike:
+            found[places] = _tilted(proxy, gold, b)
+        return found
 
     return slopes
 
@@ -96,10 +103,29 @@ def _highest(on_grid: Floats, grid: Floats) -> int:
     return int(np.argmax(np.concatenate([[0.0], np.cumsum(rises)])))
 
 
-def _slope(prompt: Ranked, rises: Callable[[Floats], Floats]) -> float:
-    """`rises` is ∂F/∂s, by quantile: how much of the mass below a quantile more strength brings there."""
-    borders = np.arange(len(prompt.gold) + 1) / len(prompt.gold)
-    return float(np.sum(np.diff(rises(borders)) * (prompt.gold - prompt.gold.mean())))
+def _slopes(prompts: Sequence[Ranked], rises: Callable[[Floats, float], Floats]) -> Slopes:
+    """`rises` is ∂F/∂s, by quantile and strength: how much of the mass below a quantile more brings there."""
+    alike = [
+        (places, np.stack([prompts[at].gold - prompts[at].gold.mean() for at in places]))
+        for places in _alike([len(prompt.gold) for prompt in prompts])
+    ]
+
+    def slopes(strength: float) -> Floats:
+        found = np.empty(len(prompts))
+        for places, gold in alike:
+            borders = np.arange(gold.shape[1] + 1) / gold.shape[1]
+            found[places] = np.sum(np.diff(rises(borders, strength)) * gold, axis=1)
+        return found
+
+    return slopes
+
+
+def _alike(sizes: Sequence[int]) -> list[list[int]]:
+    """The places of those that are equally large: prompts with as many answers are reckoned at once."""
+    found: dict[int, list[int]] = {}
+    for at, size in enumerate(sizes):
+        found.setdefault(size, []).append(at)
+    return list(found.values())
 
 
 def _log(u: Floats) -> Floats:
@@ -111,8 +137,10 @@ def _dealt(prompt: Ranked, n: int, chance: np.random.Generator) -> tuple[Floats,
     return prompt.proxy[order], prompt.gold[order]
 
 
-def _tilted(proxy: Floats, gold: Floats, b: float) -> float:
-    weights = np.exp(b * (proxy - proxy.max(axis=1, keepdims=True)))
-    weights /= weights.sum(axis=1, keepdims=True)
-    mean = (weights * proxy).sum(axis=1, keepdims=True)
-    return float((weights * (proxy - mean) * gold).sum(axis=1).mean())
+def _tilted(proxy: Floats, gold: Floats, b: float) -> Floats:
+    """Of each prompt, from its groups of n answers."""
+    weights = np.exp(b * (proxy - proxy.max(axis=2, keepdims=True)))
+    weights /= weights.sum(axis=2, keepdims=True)
+    mean = (weights * proxy).sum(axis=2, keepdims=True)
+    slopes: Floats = (weights * (proxy - mean) * gold).sum(axis=2).mean(axis=1)
+    return slopes

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from finetune.claims import claim
 from finetune.errors import FlipUndone, LeaseLost, RolloutFailed
@@ -27,6 +27,7 @@ from gateway.ledger.tables import TransitionRow, VersionRow
 RULES = RolloutRules(
     shadow_pairs=5, step_pairs=5, shares=(0.1, 0.5), flagged_margin=0, settle_seconds=0, shadow_share=0.5
 )
+LIVE = Move("live", 1.0, "we are sure")
 OLD = Live("base", None, {"base": 1.0})
 
 
@@ -97,9 +98,19 @@ class Scene:
             await connection.execute(insert(VersionRow), made)
         return (await self.book().open("assistant", "v2", OLD, rules, "rt-1")).rollout
 
-    async def look(self, name: str = "w1") -> list[str]:
-        """One look; the states that it led to."""
-        return [each.move.state for each in await advance(self.book(name), self.traffic)]
+    async def look(self, name: str = "w1", hours: float = 0.0) -> list[str]:
+        """One look, so many hours from now; the states that it led to."""
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        return [each.move.state for each in await advance(self.book(name), self.traffic, now)]
+
+    async def paused(self, hours: float) -> None:
+        """Somebody paused it so many hours ago."""
+        await self.book().pause(await self.rollout(), "ada", paused=True)
+        latest = select(func.max(TransitionRow.id)).scalar_subquery()
+        then = {"created_at": datetime.now(UTC) - timedelta(hours=hours)}
+        async with self.database.write() as connection:
+            await connection.execute(update(TransitionRow).where(TransitionRow.id == latest).values(**then))
+            await connection.execute(update(RolloutRow).values(**then))
 
     async def rollout(self) -> Rollout:
         return (await self.book().latest())[0]
@@ -314,9 +325,51 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing(scene: Scene) -
 async def test_what_was_asked_by_hand_is_done_before_what_evidence_says(scene: Scene) -> None:
     await scene.begun()
     await scene.look()
-    await scene.book().ask(await scene.rollout(), Move("live", 1.0, "we are sure"), "ada")
+    await scene.book().ask(await scene.rollout(), LIVE, "ada")
     assert await scene.look() == ["live"]
     assert "we are sure (by ada)" in (await scene.rollout()).reasons
+
+
+async def test_what_was_asked_by_hand_is_done_though_time_ran_out(scene: Scene) -> None:
+    await scene.begun()
+    await scene.look()
+    await scene.book().ask(await scene.rollout(), LIVE, "ada")
+    assert await scene.look(hours=73) == ["live"]
+
+
+async def test_what_was_asked_by_hand_is_done_against_an_alarm(scene: Scene) -> None:
+    await scene.begun()
+    await scene.look()
+    await scene.happened(30, flagged=True, arm="shadow")
+    await scene.book().ask(await scene.rollout(), LIVE, "ada")
+    assert await scene.look() == ["live"]
+
+
+async def test_what_is_asked_while_a_worker_moves_it_is_done_next(scene: Scene) -> None:
+    await scene.begun()
+    rollout, book = await scene.rollout(), scene.book()
+    assert await book.take(rollout)
+    await scene.book("ada's").ask(rollout, LIVE, "ada")
+    shadow = Move("shadow", 0.5, "it answers")
+    await book.intend(rollout, shadow)
+    await book.settle(rollout, shadow, {})
+    assert await scene.look() == ["live"]
+
+
+async def test_a_pause_outlasts_the_time_that_a_rollout_has(scene: Scene) -> None:
+    await scene.begun()
+    await scene.look()
+    await scene.paused(hours=73)
+    assert await scene.look() == []
+
+
+async def test_after_a_pause_it_has_the_time_that_it_had(scene: Scene) -> None:
+    await scene.begun()
+    await scene.look()
+    await scene.paused(hours=73)
+    await scene.book().pause(await scene.rollout(), "ada", paused=False)
+    assert await scene.look(hours=71) == []
+    assert await scene.look(hours=73) == ["rolled_back"]
 
 
 async def test_a_paused_one_goes_back_but_not_on(scene: Scene) -> None:

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from finetune.cli import app
 from finetune.errors import StoryUnknown
-from finetune.story.chapters import chapters_of
-from finetune.story.page import page_of
+from finetune.rollout.plan import PROOF, RolloutRules, told_rules
+from finetune.story.chapters import Chapter, chapters_of
+from finetune.story.page import page_of, plot_of
 from finetune.story.story import MOST, Story, story_of
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import DatasetRow, ErasureRow
@@ -188,6 +189,37 @@ async def test_what_is_not_known_is_left_out(database: Database) -> None:
 async def test_a_version_that_nobody_knows(database: Database) -> None:
     with pytest.raises(StoryUnknown, match="no version 'v7'"):
         await story_of(database, "v7")
+
+
+def with_tests(story: Story, *names: str) -> Chapter:
+    """The chapter of a rollout that had these tests."""
+    rollout = story.rollouts[0] | {"plan": told_rules(RolloutRules()), "tests": dict.fromkeys(names, TEST)}
+    told = chapters_of(replace(story, rollouts=[rollout]))
+    return next(chapter for chapter in told if chapter.title == "Rollout ro-1")
+
+
+async def test_each_test_has_its_own_bar_and_says_what_it_decides(story: Story) -> None:
+    told = with_tests(story, "refused", "flagged", PROOF)
+    assert {row[0]: row[-1] for row in told.rows} == {
+        "flagged": "25 alone, rolls back",
+        "refused": "500 alone, rolls back",
+        PROOF: "20, lets it go live",
+    }
+    drawn = {curve.name: round(curve.bar.log, 1) for curve in told.curves if curve.bar is not None}
+    assert drawn == {"flagged": 3.2, "refused": 6.2, PROOF: 3.0}
+
+
+async def test_the_page_draws_a_bar_with_what_it_decides(story: Story) -> None:
+    drawn = plot_of(with_tests(story, "refused", PROOF))
+    assert "e-value 500 alone, rolls back" in drawn
+    assert "e-value 20, lets it go live" in drawn
+
+
+async def test_a_reward_is_told_as_a_number_though_it_lies_between_0_and_1(story: Story) -> None:
+    report = {figure: ESTIMATE | {"value": 0.52} for figure in ("unsafe_compliance", "reward")}
+    steps = {"exam after": {"report": report}}
+    (told,) = (each for each in chapters_of(replace(story, steps=steps)) if each.title == "Exams")
+    assert [row[-1] for row in told.rows] == ["52.0% [40.0%, 60.0%]", "+0.52 [+0.40, +0.60]"]
 
 
 async def test_the_page_stands_alone_and_escapes_what_was_written(story: Story) -> None:

@@ -51,6 +51,14 @@ def test_the_peak_of_mu_is_found(turn: float) -> None:
     assert found.value == pytest.approx(oracle(turn, poisson=True), rel=0.15)
 
 
+@pytest.mark.parametrize("method", ["best_of_n", "best_of_poisson"])
+def test_a_prompt_has_the_slope_that_it_has_alone_however_many_answers_others_have(method: str) -> None:
+    slopes = getattr(hedge, method)
+    prompts = [one for answers in (8, 5, 8, 3) for one in world(2, answers, 0.8, seed=answers)]
+    alone = [float(slopes([prompt])(3.0)[0]) for prompt in prompts]
+    assert slopes(prompts)(3.0) == pytest.approx(alone, rel=1e-12)
+
+
 def test_a_proxy_that_is_right_has_no_peak() -> None:
     found = hedge.peak(hedge.best_of_n(world(100, 64, 1.0, noise=0.05)), 1.0, 64.0)
     assert found.value is None
