@@ -115,17 +115,22 @@ def print_preview(console: Console, told: Mapping[str, Any]) -> None:
 
 
 def print_history(console: Console, runs: Sequence[RunSeen]) -> None:
-    """Runs and their steps, the latest first."""
-    table = Table(title="Retrainings", title_justify="left")
-    for column in ("run", "state", "step", "took", "result"):
-        table.add_column(column, overflow="fold")
+    """Runs and their steps, the latest first; a run has a table of its own, so that a narrow screen has room."""
+    if not runs:
+        console.print("There was no retraining yet; `trimtab finetune run` begins one.")
     for run in runs:
-        owner = f"held by {run.owner}" if run.alive else "; ".join(run.reasons)
-        table.add_row(run.id, f"{run.state}", "", "", escape(owner), style="bold")
+        state = "stopped; the next `run` goes on" if run.stopped else run.state
+        console.print(f"[bold]{run.id}[/]  [bold]{state}[/]", highlight=False)
+        for line in (f"held by {run.owner}",) if run.alive else run.reasons:
+            console.print(f"  {escape(line)}", highlight=False)
+        table = Table()
+        for column in ("state", "step", "took", "result"):
+            table.add_column(column, overflow="fold")
         for step in run.steps:
+            state = "stopped" if run.stopped and step.state == "started" else step.state
             took = f"{step.seconds:.1f} s" if step.seconds is not None else ""
-            table.add_row("", step.state, step.step, took, escape(step.told))
-    console.print(table if runs else "There was no retraining yet; `trimtab finetune run` begins one.")
+            table.add_row(state, step.step, took, escape(step.told))
+        console.print(table)
 
 
 def print_exam(console: Console, report: Report | Comparison) -> None:

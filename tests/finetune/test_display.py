@@ -1,11 +1,13 @@
 """What people see."""
 
 import io
+from datetime import UTC, datetime
 
 from rich.console import Console
 
-from finetune.display import Screen, cut, print_exam, print_outcome
+from finetune.display import Screen, cut, print_exam, print_history, print_outcome
 from finetune.exams.report import compare, report_of
+from finetune.history import RunSeen, StepSeen
 from finetune.retrain import Outcome
 from tests.fakes.retraining import marks
 
@@ -66,3 +68,34 @@ def test_a_version_on_its_way_is_no_failure() -> None:
     assert "on its way" in said
     assert "rollout ro-1" in said
     assert "not promoted" not in said
+
+
+def run_seen(*, alive: bool) -> RunSeen:
+    """A run whose training began."""
+    steps = (
+        StepSeen("pairs", "done", 1.5, "201 pairs from 116 exchanges", {}),
+        StepSeen("train", "started", None, "", {}),
+    )
+    return RunSeen("rt-20261128-155606-abcdef", "running", (), "host:1:aa", alive, datetime.now(UTC), steps)
+
+
+def history_told(run: RunSeen) -> str:
+    """As a screen of eighty columns has it."""
+    out = io.StringIO()
+    print_history(Console(file=out, width=80), [run])
+    return out.getvalue()
+
+
+def test_a_run_that_nobody_works_on_is_stopped_and_the_next_goes_on() -> None:
+    told = history_told(run_seen(alive=False))
+    assert "rt-20261128-155606-abcdef  stopped; the next `run` goes on" in told
+    assert ("running" in told, "started" in told) == (False, False)
+
+
+def test_a_run_that_is_worked_on_is_running_and_says_who_holds_it() -> None:
+    told = history_told(run_seen(alive=True))
+    assert ("running" in told, "held by host:1:aa" in told, "stopped" in told) == (True, True, False)
+
+
+def test_on_eighty_columns_a_result_keeps_to_its_line() -> None:
+    assert "201 pairs from 116 exchanges" in history_told(run_seen(alive=False))

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from finetune.claims import claim
 from finetune.history import history
+from finetune.progress import Silence
+from finetune.runs import Worker
 from gateway.ledger.database import Database
 from tests.finetune.test_worker import Bench
 
@@ -43,3 +46,21 @@ async def test_the_latest_run_comes_first(bench: Bench) -> None:
         [first.run, second.run],
     )
     assert len(await history(bench.database, 1)) == 1
+
+
+async def test_a_run_that_its_worker_let_go_of_is_stopped(database: Database) -> None:
+    run = await claim(database, Worker("w1"), {"alias": "assistant"}, Silence())
+    assert [seen.stopped for seen in await history(database)] == [False]
+    await run.release()
+    assert [seen.stopped for seen in await history(database)] == [True]
+
+
+async def test_a_run_whose_workers_lease_ran_out_is_stopped(database: Database) -> None:
+    await claim(database, Worker("w1", lease_seconds=0.0), {"alias": "assistant"}, Silence())
+    assert [seen.stopped for seen in await history(database)] == [True]
+
+
+async def test_a_run_that_is_over_is_not_stopped(database: Database) -> None:
+    run = await claim(database, Worker("w1"), {"alias": "assistant"}, Silence())
+    await run.end("kept", ("reward",))
+    assert [seen.stopped for seen in await history(database)] == [False]
