@@ -68,12 +68,12 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
         ):
             work = retrain_with(situation, database, progress, how)
             outcome = await ending_told(work, alias, notifier)
-        runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]
+        seen = next(each for each in await history(database, 10) if each.id == outcome.run)
         if as_json:
-            steps = {step.step: step.evidence for step in runs[0].steps}
+            steps = {step.step: step.evidence for step in seen.steps}
             print_json(dataclasses.asdict(outcome) | {"steps": steps})
         else:
-            print_outcome(console, outcome)
+            print_outcome(console, outcome, seen.codes)
     return outcome
 
 

@@ -22,6 +22,7 @@ from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen
 from finetune.pairs.pair import Pair
 from finetune.retrain import Outcome
+from finetune.rollout.advice import WHERE, advice_on
 
 CUT = 60  # characters of a text that a table shows
 
@@ -70,8 +71,8 @@ class Screen:
         """The bar has room for what `advanced` tells alone."""
 
 
-def print_outcome(console: Console, outcome: Outcome) -> None:
-    """How a run ended."""
+def print_outcome(console: Console, outcome: Outcome, codes: Sequence[str] = ()) -> None:
+    """How a run ended; what to try is told by the codes of the gate's conditions that do not hold."""
     if outcome.promoted:
         console.print(f"[bold green]promoted[/]: {outcome.version} is live  (run {outcome.run})")
         return
@@ -82,7 +83,11 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         return
     console.print(f"[bold yellow]not promoted[/], traffic is as it was  (run {outcome.run})")
     for reason in outcome.reasons:
-        console.print(f"  [yellow]✗[/] {escape(reason)}")
+        console.print(f"  [yellow]✗[/] {escape(reason)}", highlight=False)
+    if advice := advice_on(codes):
+        console.print(f"What to try ({WHERE}):", highlight=False)
+    for line in advice:
+        console.print(f"  {escape(line)}", highlight=False)
 
 
 def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:

@@ -45,9 +45,9 @@ class RunSeen:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes of the gate's conditions that do not hold."""
-        asked = self.evidence_of("gate").get("conditions", [])
-        return tuple(dict.fromkeys(str(each["reason"]) for each in asked if not each["passed"]))
+        """The codes of the gate's conditions that do not hold; none of gates that knew none."""
+        failed = [each for each in self.evidence_of("gate").get("conditions", []) if not each["passed"]]
+        return tuple(dict.fromkeys(each["reason"] for each in failed if each.get("reason")))
 
 
 async def history(database: Database, limit: int = 5) -> list[RunSeen]:

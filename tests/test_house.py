@@ -51,6 +51,7 @@ PURE = (
     "finetune/rollout/pairing.py",
     "finetune/rollout/machine.py",
     "finetune/rollout/gate.py",
+    "finetune/rollout/advice.py",
 )
 IMPURE = {"httpx", "aiohttp", "sqlalchemy", "sqlite3", "torch", "os", "random", "socket", "subprocess"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc", "core"}

@@ -99,3 +99,11 @@ def test_a_run_that_is_worked_on_is_running_and_says_who_holds_it() -> None:
 
 def test_on_eighty_columns_a_result_keeps_to_its_line() -> None:
     assert "201 pairs from 116 exchanges" in history_told(run_seen(alive=False))
+
+
+def test_a_version_that_was_kept_out_says_what_to_try() -> None:
+    screen, out = console()
+    kept = Outcome("rt-1", promoted=False, reasons=("benign refusals (over_refusal): +22.0 points",))
+    print_outcome(screen, kept, ["over_refusal"])
+    assert "What to try (docs/gate.md#what-to-do):" in out.getvalue()
+    assert "finetune.filters.refusals" in out.getvalue()
