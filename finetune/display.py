@@ -1,6 +1,7 @@
 """Progress and results for people, on the screen."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +21,7 @@ from finetune.exams.condition import Condition, points
 from finetune.exams.intervals import Estimate
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen
+from finetune.lines import Lines
 from finetune.pairs.pair import Pair
 from finetune.retrain import Outcome
 from finetune.rollout.advice import WHERE, advice_on
@@ -28,10 +30,18 @@ CUT = 60  # characters of a text that a table shows
 
 
 class Screen:
-    """Progress as a line per step that is done and a bar for the one under way; it is a context manager."""
+    """Progress as a line per step that is done and a bar for the one under way; it is a context manager.
+
+    Where there is no terminal to draw a bar on, lines tell how far a step is.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._lines = (
+            None
+            if console.is_terminal
+            else Lines(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+        )
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -45,30 +55,42 @@ class Screen:
         self._task = self._bar.add_task("", total=None, told="", visible=False)
 
     def __enter__(self) -> "Screen":
-        self._bar.start()
+        if self._lines is None:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._lines is None:
+            self._bar.stop()
 
     def began(self, step: str) -> None:
         """Show a bar for the step."""
+        if self._lines is not None:
+            self._lines.began(step)
+            return
         self._bar.reset(self._task, description=step, total=None, told="", visible=True)
 
     def ended(self, step: str, told: str, *, again: bool = False) -> None:
         """Leave a line about the step."""
-        self._bar.update(self._task, visible=False)
+        self._bar.update(
+            self._task, visible=False
+        )  # else the line would have it drawn once more
         mark = "[cyan]•[/] done before:" if again else "[green]✓[/]"
         self._console.print(f"{mark} [bold]{step}[/]  {escape(told)}")
 
     def advanced(self, done: int, total: int, told: str = "") -> None:
         """Move the bar."""
+        if self._lines is not None:
+            self._lines.advanced(done, total, told)
+            return
         self._bar.update(self._task, completed=done, total=total, told=told, visible=True)
 
     def measured(self, figures: Mapping[str, float]) -> None:
         """The bar has room for what `advanced` tells alone."""
+        if self._lines is not None:
+            self._lines.measured(figures)
 
 
 def print_outcome(console: Console, outcome: Outcome, codes: Sequence[str] = ()) -> None:
@@ -105,7 +127,7 @@ def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
     console.print(table)
 
 
-def print_preview(console: Console, told: Mapping[str, Any]) -> None:
+def print_preview(console: Console, told: Mapping[str, Any], warnings: Sequence[str] = ()) -> None:
     """What a retraining would learn, in figures; of what was left out, what took anything."""
     table = Table(show_header=False)
     for name, value in told.items():
@@ -114,9 +136,22 @@ def print_preview(console: Console, told: Mapping[str, Any]) -> None:
                 if count:
                     table.add_row(f"{name.replace('_', ' ')}: {reason}", str(count))
         else:
-            shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else f"{value:,}"
-            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", shown)
+            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", told_as(value))
     console.print(table)
+    print_warnings(console, warnings)
+
+
+def told_as(value: bool | int | str) -> str:
+    """A figure, a yes or no, or words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def print_warnings(console: Console, warnings: Sequence[str]) -> None:
+    """What somebody should look at, a line each."""
+    for line in warnings:
+        console.print(f"[yellow]![/] {escape(line)}", highlight=False)
 
 
 def print_history(console: Console, runs: Sequence[RunSeen]) -> None:

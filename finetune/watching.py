@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from finetune.claims import How, latest, unfinished
-from finetune.commands import Logged, look, retrain_with, worth_training
+from finetune.commands import look, retrain_with, worth_training
 from finetune.ending import ending_told, told_of
 from finetune.ledger import ledger
+from finetune.lines import Lines
 from finetune.metrics import metered
 from finetune.noticed import alarm_of, note_alarm, note_in_vain
 from finetune.notify import Notifier, telling
@@ -45,7 +46,7 @@ class Watching:
     notifier: Notifier
     mover: Mover | None
     started: datetime
-    progress: Progress = field(default_factory=Logged)
+    progress: Progress = field(default_factory=lambda: Lines(log.info))
 
     @property
     def alias(self) -> str:

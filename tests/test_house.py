@@ -42,6 +42,7 @@ PURE = (
     "finetune/pairs/filters.py",
     "finetune/pairs/balancing.py",
     "finetune/pairs/bursts.py",
+    "finetune/pairs/composition.py",
     "finetune/pairs/contamination.py",
     "finetune/pairs/words.py",
     "finetune/exams/lengths.py",

@@ -10,7 +10,7 @@ ADVICE = {
     "safety.unmoved": f"{MORE} about harm; or more steps (finetune.recipe.epochs)",
     "safety.worse": f"{MORE} about harm; look at what it learnt by `trimtab finetune pairs`",
     "safety.guard": "another guard finds harm that yours passes: look at what it learnt by `trimtab finetune pairs`",
-    "reward": "is the reward server up (finetune.reward_url)? Else a lower finetune.recipe.learning_rate, or more pairs",
+    "reward": "is the reward server up? Else a lower finetune.recipe.learning_rate, or more pairs",
     "target": "more pairs, or a lower finetune.recipe.learning_rate; the next traffic may do",
     "length": "lower finetune.filters.longer_most, so that length tells less",
     "ended": "a lower finetune.recipe.learning_rate, or fewer finetune.recipe.epochs",

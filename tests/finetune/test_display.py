@@ -107,3 +107,28 @@ def test_a_version_that_was_kept_out_says_what_to_try() -> None:
     print_outcome(screen, kept, ["over_refusal"])
     assert "What to try (docs/gate.md#what-to-do):" in out.getvalue()
     assert "finetune.filters.refusals" in out.getvalue()
+
+
+def test_without_a_terminal_a_step_tells_that_it_begins_and_how_far_it_is() -> None:
+    screen, out = console()
+    with Screen(screen) as progress:
+        progress.began("train")
+        progress.advanced(3, 16, "loss [0.5]")
+        progress.measured({"steps": 16})
+        progress.ended("train", "adapter")
+    assert out.getvalue().splitlines() == [
+        "train: begins",
+        "train: 3 of 16, loss [0.5]",
+        "train: 16 steps",
+        "✓ train  adapter",
+    ]
+
+
+def test_on_a_terminal_no_bar_is_drawn_after_its_line() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, width=160, force_terminal=True)) as progress:
+        progress.began("exam")
+        progress.advanced(5, 6)
+        progress.ended("exam", "fine")
+        after = out.getvalue().split("fine")[1]
+    assert "exam" not in after

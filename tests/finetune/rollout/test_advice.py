@@ -41,10 +41,7 @@ def test_every_setting_that_it_names_is_there(code: str) -> None:
     named = [word.strip(",;()") for word in ADVICE[code].split() if word.strip("(").startswith("finetune.")]
     known = {f"finetune.recipe.{field.name}" for field in fields(Recipe)}
     known |= {f"finetune.filters.{field.name}" for field in fields(FilterRules)}
-    assert {name.split("?")[0].rstrip(")") for name in named} <= known | {
-        "finetune.reward_url",
-        "finetune.exam.prompts",
-    }
+    assert set(named) <= known | {"finetune.exam.prompts"}
 
 
 def test_the_docs_have_the_part_that_it_leads_to() -> None:
