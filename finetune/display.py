@@ -74,9 +74,8 @@ class Screen:
 
     def ended(self, step: str, told: str, *, again: bool = False) -> None:
         """Leave a line about the step."""
-        self._bar.update(
-            self._task, visible=False
-        )  # else the line would have it drawn once more
+        # Refreshed at once: else the line below would have the bar drawn once more, after it.
+        self._bar.update(self._task, visible=False, refresh=True)
         mark = "[cyan]•[/] done before:" if again else "[green]✓[/]"
         self._console.print(f"{mark} [bold]{step}[/]  {escape(told)}")
 
