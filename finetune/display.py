@@ -109,6 +109,8 @@ def print_outcome(console: Console, outcome: Outcome, codes: Sequence[str] = ())
         console.print(f"What to try ({WHERE}):", highlight=False)
     for line in advice:
         console.print(f"  {escape(line)}", highlight=False)
+    if codes:
+        console.print(f"All that was measured: `trimtab finetune explain {outcome.run}`", highlight=False)
 
 
 def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
