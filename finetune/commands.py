@@ -19,6 +19,7 @@ from finetune.display import (
     print_outcome,
     print_pairs,
     print_preview,
+    print_warnings,
 )
 from finetune.ending import ending_told
 from finetune.exams.board import conditions_of, exams_of
@@ -31,6 +32,7 @@ from finetune.history import RunSeen, history
 from finetune.ledger import ledger
 from finetune.metrics import metered
 from finetune.notify import telling
+from finetune.pairs.composition import composition_of, greedy
 from finetune.pairs.dataset import line_of, row_of, write_whole
 from finetune.pairs.leftovers import sweep
 from finetune.pairs.on_ray import cluster_at
@@ -68,12 +70,14 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
         ):
             work = retrain_with(situation, database, progress, how)
             outcome = await ending_told(work, alias, notifier)
-        runs = [seen for seen in await history(database, 10) if seen.id == outcome.run]
+        seen = next(each for each in await history(database, 10) if each.id == outcome.run)
         if as_json:
-            steps = {step.step: step.evidence for step in runs[0].steps}
+            steps = {step.step: step.evidence for step in seen.steps}
             print_json(dataclasses.asdict(outcome) | {"steps": steps})
         else:
-            print_outcome(console, outcome)
+            print_outcome(console, outcome, seen.codes)
+            frozen = seen.evidence_of("dataset")
+            print_warnings(console, greedy(frozen.get("pairs", 0), frozen.get("dropped", {})))
     return outcome
 
 
@@ -82,14 +86,6 @@ async def retrain_with(situation: Situation, database: Database, progress: Progr
     async with opened(situation, database, progress) as tools:
         worker = this_worker(situation.settings.lease_seconds)
         return await work(database, worker, situation.plan, tools, progress, how)
-
-
-class Logged(Silence):
-    """Progress as lines of a log."""
-
-    def ended(self, step: str, told: str, *, again: bool = False) -> None:
-        """One line for a step."""
-        log.info("%s: %s%s", step, told, " (done before)" if again else "")
 
 
 async def look(situation: Situation, database: Database) -> Preview:
@@ -115,10 +111,13 @@ async def preview(situation: Situation, *, as_json: bool) -> None:
     """What a retraining would learn, in figures."""
     async with ledger(situation) as database:
         found = await look(situation, database)
-    need = situation.plan.fewest_pairs
+    plan, need = situation.plan, situation.plan.fewest_pairs
+    made_of = composition_of(found.kept.pairs)
     told: dict[str, Any] = {
         "exchanges": found.exchanges,
         "pairs": len(found.kept.pairs),
+        "kinds": made_of.kinds,
+        "declining": {"wins": made_of.declining_wins, "loses": made_of.declining_loses},
         "ratings": found.ratings,
         "new": len(found.fresh),
         "needed": need,
@@ -126,10 +125,16 @@ async def preview(situation: Situation, *, as_json: bool) -> None:
         "without_a_pair": found.skipped,
         "filtered": found.kept.dropped,
     }
+    warnings = (
+        *made_of.lopsided(plan.filters),
+        *greedy(len(found.kept.pairs), found.kept.dropped),
+    )
     if as_json:
-        print_json(told)
+        print_json(told | {"warnings": warnings})
         return
-    print_preview(Console(), told)
+    if plan.recipe.method not in RATED:
+        told["ratings"] = f"method {plan.recipe.method} learns pairs alone"
+    print_preview(Console(), told, warnings)
 
 
 async def show_pairs(situation: Situation, limit: int, *, as_json: bool, export: Path | None) -> None:

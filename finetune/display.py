@@ -1,6 +1,7 @@
 """Progress and results for people, on the screen."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -20,17 +21,27 @@ from finetune.exams.condition import Condition, points
 from finetune.exams.intervals import Estimate
 from finetune.exams.report import Comparison, Report
 from finetune.history import RunSeen
+from finetune.lines import Lines
 from finetune.pairs.pair import Pair
 from finetune.retrain import Outcome
+from finetune.rollout.advice import WHERE, advice_on
 
 CUT = 60  # characters of a text that a table shows
 
 
 class Screen:
-    """Progress as a line per step that is done and a bar for the one under way; it is a context manager."""
+    """Progress as a line per step that is done and a bar for the one under way; it is a context manager.
+
+    Where there is no terminal to draw a bar on, lines tell how far a step is.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._lines = (
+            None
+            if console.is_terminal
+            else Lines(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+        )
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -44,34 +55,45 @@ class Screen:
         self._task = self._bar.add_task("", total=None, told="", visible=False)
 
     def __enter__(self) -> "Screen":
-        self._bar.start()
+        if self._lines is None:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._lines is None:
+            self._bar.stop()
 
     def began(self, step: str) -> None:
         """Show a bar for the step."""
+        if self._lines is not None:
+            self._lines.began(step)
+            return
         self._bar.reset(self._task, description=step, total=None, told="", visible=True)
 
     def ended(self, step: str, told: str, *, again: bool = False) -> None:
         """Leave a line about the step."""
-        self._bar.update(self._task, visible=False)
+        # Refreshed at once: else the line below would have the bar drawn once more, after it.
+        self._bar.update(self._task, visible=False, refresh=True)
         mark = "[cyan]•[/] done before:" if again else "[green]✓[/]"
         self._console.print(f"{mark} [bold]{step}[/]  {escape(told)}")
 
     def advanced(self, done: int, total: int, told: str = "") -> None:
         """Move the bar."""
+        if self._lines is not None:
+            self._lines.advanced(done, total, told)
+            return
         self._bar.update(self._task, completed=done, total=total, told=told, visible=True)
 
     def measured(self, figures: Mapping[str, float]) -> None:
         """The bar has room for what `advanced` tells alone."""
+        if self._lines is not None:
+            self._lines.measured(figures)
 
 
-def print_outcome(console: Console, outcome: Outcome) -> None:
-    """How a run ended."""
+def print_outcome(console: Console, outcome: Outcome, codes: Sequence[str] = ()) -> None:
+    """How a run ended; what to try is told by the codes of the gate's conditions that do not hold."""
     if outcome.promoted:
         console.print(f"[bold green]promoted[/]: {outcome.version} is live  (run {outcome.run})")
         return
@@ -82,7 +104,13 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         return
     console.print(f"[bold yellow]not promoted[/], traffic is as it was  (run {outcome.run})")
     for reason in outcome.reasons:
-        console.print(f"  [yellow]✗[/] {escape(reason)}")
+        console.print(f"  [yellow]✗[/] {escape(reason)}", highlight=False)
+    if advice := advice_on(codes):
+        console.print(f"What to try ({WHERE}):", highlight=False)
+    for line in advice:
+        console.print(f"  {escape(line)}", highlight=False)
+    if codes:
+        console.print(f"All that was measured: `trimtab finetune explain {outcome.run}`", highlight=False)
 
 
 def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
@@ -100,7 +128,7 @@ def print_pairs(console: Console, pairs: Sequence[Pair], title: str) -> None:
     console.print(table)
 
 
-def print_preview(console: Console, told: Mapping[str, Any]) -> None:
+def print_preview(console: Console, told: Mapping[str, Any], warnings: Sequence[str] = ()) -> None:
     """What a retraining would learn, in figures; of what was left out, what took anything."""
     table = Table(show_header=False)
     for name, value in told.items():
@@ -109,23 +137,41 @@ def print_preview(console: Console, told: Mapping[str, Any]) -> None:
                 if count:
                     table.add_row(f"{name.replace('_', ' ')}: {reason}", str(count))
         else:
-            shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else f"{value:,}"
-            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", shown)
+            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", told_as(value))
     console.print(table)
+    print_warnings(console, warnings)
+
+
+def told_as(value: bool | int | str) -> str:
+    """A figure, a yes or no, or words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def print_warnings(console: Console, warnings: Sequence[str]) -> None:
+    """What somebody should look at, a line each."""
+    for line in warnings:
+        console.print(f"[yellow]![/] {escape(line)}", highlight=False)
 
 
 def print_history(console: Console, runs: Sequence[RunSeen]) -> None:
-    """Runs and their steps, the latest first."""
-    table = Table(title="Retrainings", title_justify="left")
-    for column in ("run", "state", "step", "took", "result"):
-        table.add_column(column, overflow="fold")
+    """Runs and their steps, the latest first; a run has a table of its own, so that a narrow screen has room."""
+    if not runs:
+        console.print("There was no retraining yet; `trimtab finetune run` begins one.")
     for run in runs:
-        owner = f"held by {run.owner}" if run.alive else "; ".join(run.reasons)
-        table.add_row(run.id, f"{run.state}", "", "", escape(owner), style="bold")
+        state = "stopped; the next `run` goes on" if run.stopped else run.state
+        console.print(f"[bold]{run.id}[/]  [bold]{state}[/]", highlight=False)
+        for line in (f"held by {run.owner}",) if run.alive else run.reasons:
+            console.print(f"  {escape(line)}", highlight=False)
+        table = Table()
+        for column in ("state", "step", "took", "result"):
+            table.add_column(column, overflow="fold")
         for step in run.steps:
+            state = "stopped" if run.stopped and step.state == "started" else step.state
             took = f"{step.seconds:.1f} s" if step.seconds is not None else ""
-            table.add_row("", step.state, step.step, took, escape(step.told))
-    console.print(table if runs else "There was no retraining yet; `trimtab finetune run` begins one.")
+            table.add_row(state, step.step, took, escape(step.told))
+        console.print(table)
 
 
 def print_exam(console: Console, report: Report | Comparison) -> None:

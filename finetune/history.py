@@ -34,6 +34,21 @@ class RunSeen:
     created_at: datetime
     steps: tuple[StepSeen, ...]
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody works on it and it is not over: whoever runs next goes on with it."""
+        return self.state == "running" and not self.alive
+
+    def evidence_of(self, step: str) -> dict[str, Any]:
+        """What a step that is done left; nothing of one that is not."""
+        return next((each.evidence for each in self.steps if (each.step, each.state) == (step, "done")), {})
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the gate's conditions that do not hold; none of gates that knew none."""
+        failed = [each for each in self.evidence_of("gate").get("conditions", []) if not each["passed"]]
+        return tuple(dict.fromkeys(each["reason"] for each in failed if each.get("reason")))
+
 
 async def history(database: Database, limit: int = 5) -> list[RunSeen]:
     """The latest runs, the latest first."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from finetune.claims import How, latest, unfinished
-from finetune.commands import Logged, look, retrain_with, worth_training
+from finetune.commands import look, retrain_with, worth_training
 from finetune.ending import ending_told, told_of
 from finetune.ledger import ledger
+from finetune.lines import Lines
 from finetune.metrics import metered
 from finetune.noticed import alarm_of, note_alarm, note_in_vain
 from finetune.notify import Notifier, telling
@@ -45,7 +46,7 @@ class Watching:
     notifier: Notifier
     mover: Mover | None
     started: datetime
-    progress: Progress = field(default_factory=Logged)
+    progress: Progress = field(default_factory=lambda: Lines(log.info))
 
     @property
     def alias(self) -> str:
@@ -130,18 +131,21 @@ class Watching:
         now = datetime.now(UTC)
         used = await spent(self.database, self.alias, now)
         held, moment = await self.held(), next_time(self.rules, now)
+        left, new = await self.left_behind(), await self.pending()
+        enough = 0 < self.rules.min_new_pairs <= new
+        come = new > 0 and due(self.rules, used, self.started, now)
         lines = [
             f"alias {self.alias}",
-            f"unfinished run: {'yes, it would be gone on with' if await self.left_behind() else 'none'}",
+            f"unfinished run: {'yes, it would be gone on with' if left else 'none'}",
+            f"new pairs: {new}, a run begins at {self.rules.min_new_pairs or 'no number of them'}",
         ]
-        lines.append(
-            f"new pairs: {await self.pending()}, a run begins at {self.rules.min_new_pairs or 'no number of them'}"
-        )
         lines.append(f"next scheduled: {moment:%Y-%m-%d %H:%M %Z}" if moment else "no schedule")
         lines.append(f"held back: {held}" if held else "nothing holds a run back")
         lines.append(
             f"used: {used.runs_today} runs within a day, {used.training_hours:.2f} hours of training within a week"
         )
+        begins = left or ((enough or come) and not held)
+        lines.append("now: it would begin" if begins else "now: it would wait")
         return lines
 
 

@@ -42,6 +42,7 @@ PURE = (
     "finetune/pairs/filters.py",
     "finetune/pairs/balancing.py",
     "finetune/pairs/bursts.py",
+    "finetune/pairs/composition.py",
     "finetune/pairs/contamination.py",
     "finetune/pairs/words.py",
     "finetune/exams/lengths.py",
@@ -52,6 +53,7 @@ PURE = (
     "finetune/rollout/pairing.py",
     "finetune/rollout/machine.py",
     "finetune/rollout/gate.py",
+    "finetune/rollout/advice.py",
 )
 IMPURE = {"httpx", "aiohttp", "sqlalchemy", "sqlite3", "torch", "os", "random", "socket", "subprocess"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc", "core"}

@@ -86,6 +86,7 @@ class ExamRoom:
         for name, exam in exams_of(sitting.plan).items():
             self.progress.advanced(len(found), len(sitting.plan.exams), f"exam: {name}")
             found[name] = await exam.examine(sitting)
+        self.progress.advanced(len(found), len(found), "exams held")
         return found
 
     def _told(self, marked: Sequence[Marked], found: dict[str, Findings], began: float) -> Examined:

@@ -34,7 +34,9 @@ class Dataset:
         """One line for people."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
         rated = f" and {self.ratings} ratings" if self.ratings else ""
-        return f"{self.pairs} pairs{rated} ({kinds or 'none'}), frozen as {self.sha256[:12]}"
+        lost = sum(count for name, count in self.dropped.items() if not name.startswith("ratings: "))
+        kept = f"of {self.pairs + lost} that were ever kept"
+        return f"{self.pairs} pairs{rated} ({kinds or 'none'}), {kept}, frozen as {self.sha256[:12]}"
 
 
 def freeze(pairs: Sequence[Pair], folder: Path, dropped: Mapping[str, int]) -> Dataset:

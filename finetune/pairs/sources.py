@@ -57,7 +57,7 @@ class Gathered:
     @property
     def told(self) -> str:
         """One line for people."""
-        return f"{self.pairs} pairs from {self.exchanges} exchanges, {self.new} of them new"
+        return f"{self.pairs} pairs from {self.exchanges} exchanges, {self.new} that no reading before gave"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,19 @@ class Decision:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """A sentence for each condition that does not hold."""
-        return tuple(f"{c.name}: {c.told}" for c in self.conditions if not c.passed)
+        """A sentence for each condition that does not hold, with its code."""
+        return tuple(f"{named(c)}: {c.told}" for c in self.conditions if not c.passed)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """The code of each condition that does not hold, for programs: over_refusal, servability.nan …"""
         return tuple(dict.fromkeys(c.reason or c.name for c in self.conditions if not c.passed))
+
+
+def named(condition: Condition) -> str:
+    """A condition's name, and its code where that is another word."""
+    code = condition.reason
+    return condition.name if code in ("", condition.name) else f"{condition.name} ({code})"
 
 
 def decide(

@@ -11,13 +11,14 @@ from finetune.pairs.dataset import write_whole
 from finetune.printing import print_json
 from finetune.settings import Situation
 from finetune.story.chapters import Chapter, chapters_of
-from finetune.story.story import story_of, versions_in, when
+from finetune.story.kept_out import story_by
+from finetune.story.story import versions_in, when
 
 
 async def explain(situation: Situation, version: str, html: Path | None, *, as_json: bool) -> None:
     """The story of a version: on the screen, as a page, or for machines."""
     async with ledger(situation) as database:
-        story = await story_of(database, version)
+        story = await story_by(database, version)
     if html is not None:
         from finetune.story.page import page_of  # noqa: PLC0415 - draws, and is slow to import
 

@@ -92,6 +92,28 @@ def test_a_dry_run_for_people_says_what_is_enough_and_no_noughts() -> None:
     assert "False" not in told
 
 
+def test_a_dry_run_tells_what_kinds_of_pairs_there_are() -> None:
+    told = json.loads(asked("run", "--dry-run", "--json"))
+    assert told["kinds"] == {"safety": 20, "helpfulness": 20}
+    assert told["declining"] == {"wins": 20, "loses": 0}
+
+
+def test_a_dry_run_warns_of_a_balance_that_small_data_cannot_have(home: Path) -> None:
+    (home / "trimtab.yaml").write_text("finetune: {filters: {balance: 1, refusals: 0.5}}\n")
+    assert "declining wins in 20 pairs and loses in 0: filters.refusals asks for 0.5 to 1" in asked(
+        "run", "--dry-run"
+    )
+
+
+def test_a_dry_run_names_a_filter_that_takes_much(home: Path) -> None:
+    (home / "trimtab.yaml").write_text("finetune: {filters: {length_ratio: 1}}\n")
+    assert "filter `length ratio` took" in asked("run", "--dry-run")
+
+
+def test_a_dry_run_says_that_dpo_learns_no_thumbs() -> None:
+    assert "method dpo learns pairs alone" in asked("run", "--dry-run")
+
+
 def test_explain_shows_no_password_of_an_exams_judge() -> None:
     Path("trimtab.yaml").write_text(
         "finetune: {exam: {exams: {wins: {judge: 'http://ada:secret@judge:8083'}}}}"

@@ -1,11 +1,13 @@
 """What people see."""
 
 import io
+from datetime import UTC, datetime
 
 from rich.console import Console
 
-from finetune.display import Screen, cut, print_exam, print_outcome
+from finetune.display import Screen, cut, print_exam, print_history, print_outcome
 from finetune.exams.report import compare, report_of
+from finetune.history import RunSeen, StepSeen
 from finetune.retrain import Outcome
 from tests.fakes.retraining import marks
 
@@ -66,3 +68,67 @@ def test_a_version_on_its_way_is_no_failure() -> None:
     assert "on its way" in said
     assert "rollout ro-1" in said
     assert "not promoted" not in said
+
+
+def run_seen(*, alive: bool) -> RunSeen:
+    """A run whose training began."""
+    steps = (
+        StepSeen("pairs", "done", 1.5, "201 pairs from 116 exchanges", {}),
+        StepSeen("train", "started", None, "", {}),
+    )
+    return RunSeen("rt-20261128-155606-abcdef", "running", (), "host:1:aa", alive, datetime.now(UTC), steps)
+
+
+def history_told(run: RunSeen) -> str:
+    """As a screen of eighty columns has it."""
+    out = io.StringIO()
+    print_history(Console(file=out, width=80), [run])
+    return out.getvalue()
+
+
+def test_a_run_that_nobody_works_on_is_stopped_and_the_next_goes_on() -> None:
+    told = history_told(run_seen(alive=False))
+    assert "rt-20261128-155606-abcdef  stopped; the next `run` goes on" in told
+    assert ("running" in told, "started" in told) == (False, False)
+
+
+def test_a_run_that_is_worked_on_is_running_and_says_who_holds_it() -> None:
+    told = history_told(run_seen(alive=True))
+    assert ("running" in told, "held by host:1:aa" in told, "stopped" in told) == (True, True, False)
+
+
+def test_on_eighty_columns_a_result_keeps_to_its_line() -> None:
+    assert "201 pairs from 116 exchanges" in history_told(run_seen(alive=False))
+
+
+def test_a_version_that_was_kept_out_says_what_to_try() -> None:
+    screen, out = console()
+    kept = Outcome("rt-1", promoted=False, reasons=("benign refusals (over_refusal): +22.0 points",))
+    print_outcome(screen, kept, ["over_refusal"])
+    assert "What to try (docs/gate.md#what-to-do):" in out.getvalue()
+    assert "finetune.filters.refusals" in out.getvalue()
+
+
+def test_without_a_terminal_a_step_tells_that_it_begins_and_how_far_it_is() -> None:
+    screen, out = console()
+    with Screen(screen) as progress:
+        progress.began("train")
+        progress.advanced(3, 16, "loss [0.5]")
+        progress.measured({"steps": 16})
+        progress.ended("train", "adapter")
+    assert out.getvalue().splitlines() == [
+        "train: begins",
+        "train: 3 of 16, loss [0.5]",
+        "train: 16 steps",
+        "✓ train  adapter",
+    ]
+
+
+def test_on_a_terminal_no_bar_is_drawn_after_its_line() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, width=160, force_terminal=True)) as progress:
+        progress.began("exam")
+        progress.advanced(5, 6)
+        progress.ended("exam", "fine")
+        after = out.getvalue().split("fine")[1]
+    assert "exam" not in after

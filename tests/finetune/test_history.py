@@ -1,10 +1,14 @@
 """What is remembered of retrainings."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from finetune.history import history
+from finetune.claims import claim
+from finetune.history import RunSeen, StepSeen, history
+from finetune.progress import Silence
+from finetune.runs import Worker
 from gateway.ledger.database import Database
 from tests.finetune.test_worker import Bench
 
@@ -43,3 +47,36 @@ async def test_the_latest_run_comes_first(bench: Bench) -> None:
         [first.run, second.run],
     )
     assert len(await history(bench.database, 1)) == 1
+
+
+async def test_a_run_that_its_worker_let_go_of_is_stopped(database: Database) -> None:
+    run = await claim(database, Worker("w1"), {"alias": "assistant"}, Silence())
+    assert [seen.stopped for seen in await history(database)] == [False]
+    await run.release()
+    assert [seen.stopped for seen in await history(database)] == [True]
+
+
+async def test_a_run_whose_workers_lease_ran_out_is_stopped(database: Database) -> None:
+    await claim(database, Worker("w1", lease_seconds=0.0), {"alias": "assistant"}, Silence())
+    assert [seen.stopped for seen in await history(database)] == [True]
+
+
+async def test_a_run_that_is_over_is_not_stopped(database: Database) -> None:
+    run = await claim(database, Worker("w1"), {"alias": "assistant"}, Silence())
+    await run.end("kept", ("reward",))
+    assert [seen.stopped for seen in await history(database)] == [False]
+
+
+def gated(*conditions: dict[str, object]) -> RunSeen:
+    """A run whose gate found these."""
+    step = StepSeen("gate", "done", 0.1, "keep the old version", {"conditions": list(conditions)})
+    return RunSeen("rt-1", "kept", (), "w1", alive=False, created_at=datetime.now(UTC), steps=(step,))
+
+
+def test_the_codes_of_what_does_not_hold_are_there_once() -> None:
+    over = {"passed": False, "reason": "over_refusal"}
+    assert gated({"passed": True, "reason": "reward"}, over, over).codes == ("over_refusal",)
+
+
+def test_a_gate_of_before_there_were_codes_has_none() -> None:
+    assert gated({"passed": False, "name": "reward"}).codes == ()

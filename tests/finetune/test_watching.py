@@ -21,7 +21,7 @@ from finetune.watching import Watching, kept_up
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
 from gateway.ledger.tables import RouteRow, VersionRow
-from tests.fakes.exchanges import candidate, exchange
+from tests.fakes.exchanges import benign, candidate, exchange, harmful
 from tests.finetune.rollout.test_controller import Scene
 from tests.finetune.test_notify import Hook
 from tests.serving import serving
@@ -169,6 +169,32 @@ async def test_a_time_that_found_nothing_new_while_no_run_might_begin_is_still_t
     watching = scheduled(database, tmp_path)
     await watching.in_vain()
     assert (await watching.called() or "").startswith("the schedule")
+
+
+async def enough_pairs(database: Database, home: Path, fewest_new: int) -> Watching:
+    """A watch of a ledger with forty new pairs, that begins at so many."""
+    several = [make(17 * i + i % 7) for i in range(20) for make in (harmful, benign)]
+    await Intake(database).take(several)
+    (home / "trimtab.yaml").write_text("finetune: {fewest_pairs: 10, make: {margin_sd: 0.5}}\n")
+    situation = load_situation(home / "trimtab.yaml", home=home)
+    rules = WatchRules(min_new_pairs=fewest_new)
+    return Watching(situation, rules, database, Notifier(), None, datetime.now(UTC))
+
+
+async def test_it_is_told_that_a_run_would_begin_now(database: Database, tmp_path: Path) -> None:
+    told = await (await enough_pairs(database, tmp_path, 40)).explained()
+    assert told[-1] == "now: it would begin"
+
+
+async def test_it_is_told_that_too_few_new_pairs_wait(database: Database, tmp_path: Path) -> None:
+    told = await (await enough_pairs(database, tmp_path, 41)).explained()
+    assert told[-1] == "now: it would wait"
+
+
+async def test_what_is_held_back_would_not_begin_now(database: Database, tmp_path: Path) -> None:
+    watching = await enough_pairs(database, tmp_path, 40)
+    await Scene(database).begun()
+    assert (await watching.explained())[-1] == "now: it would wait"
 
 
 async def test_a_drift_that_finds_nothing_new_uses_up_no_time(database: Database, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ async def test_a_failed_gate_changes_nothing_and_names_the_condition(bench: Benc
     bench.examiner.after = 0.58
     outcome = await bench.work()
     assert not outcome.promoted
-    assert any(reason.startswith("unsafe compliance falls:") for reason in outcome.reasons)
+    assert any(reason.startswith("unsafe compliance falls (safety.unmoved):") for reason in outcome.reasons)
     assert bench.calls.made == STEPS[:5]
     assert bench.registry.weights == {"base": 1.0}
 

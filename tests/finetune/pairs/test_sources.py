@@ -163,3 +163,22 @@ async def test_what_a_training_has_had_is_no_longer_new(database: Database, tmp_
     preview = await source.preview(RULES, FilterRules(), ())
     assert len(preview.kept.pairs) == 7
     assert [pair.kind for pair in preview.fresh] == ["helpfulness"]
+
+
+async def test_a_dataset_tells_of_how_many_pairs_it_is_those_of_earlier_readings_among_them(
+    database: Database, tmp_path: Path
+) -> None:
+    source = await filled(database, *(harmful(i * 37) for i in range(6)))
+    await source.gather(RULES)
+    again = await source.gather(MakeRules(chosen_risk_at_most=0.0, pairs_per_exchange=1))
+    dataset = await source.freeze(FilterRules(length_ratio=1), {}, tmp_path)
+    assert again.new == 0
+    assert f"{dataset.pairs} pairs" in dataset.told
+    assert "of 6 that were ever kept" in dataset.told
+
+
+async def test_a_reading_tells_of_pairs_that_no_reading_before_gave(database: Database) -> None:
+    source = await filled(database, *(harmful(i * 37) for i in range(6)))
+    first, second = await source.gather(RULES), await source.gather(RULES)
+    assert first.told == "6 pairs from 6 exchanges, 6 that no reading before gave"
+    assert second.told == "6 pairs from 6 exchanges, 0 that no reading before gave"
