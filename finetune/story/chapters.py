@@ -144,9 +144,10 @@ def training(story: Story) -> Iterator[Chapter]:
     drift = (
         "" if method in GAINS else f", chosen answers {health['chosen_drift']:+.1f} nats from the reference"
     )
+    left = f"; {trained['left_out']} rows left out as too long" if trained.get("left_out") else ""
     lead = (
         f"{trained['steps']} steps in {trained['seconds']:.0f} s on {trained['device']}; in the end "
-        f"{gained(method, health['margin'], health['accuracy'])}{drift}."
+        f"{gained(method, health['margin'], health['accuracy'])}{drift}{left}."
     )
     columns = {"loss": "loss", GAINS[method]: "margin"} | KL if method in GAINS else CURVES
     curves = tuple(
