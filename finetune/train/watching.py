@@ -121,7 +121,7 @@ def logged(step: int, logs: Mapping[str, Any]) -> Logged:
 
 @dataclass
 class Heeding:
-    """Puts batches together, unless training is to stop; the first look at each is the reference's."""
+    """Puts batches together; the first look at each is the reference's, which ends here when training is to stop."""
 
     collator: Any
     watch: Watch
@@ -129,8 +129,8 @@ class Heeding:
     seen: int = 0
 
     def __call__(self, examples: list[Any]) -> Any:
-        """A padded batch; raises TrainingFailed when training is to stop."""
-        if self.watch.stop.is_set():
+        """A padded batch; raises TrainingFailed when training is to stop before its first step."""
+        if self.watch.stop.is_set() and self.seen < self.batches:  # later a step ends first, and may be saved
             raise TrainingFailed("training was stopped")
         self.seen += 1
         if self.seen <= self.batches:
