@@ -67,15 +67,20 @@ def obeyed(work: Awaitable[T]) -> T:
     except (FinetuneFailed, LedgerFailed) as error:
         raise complaint(str(error)) from None
     except asyncio.CancelledError:
-        raise complaint("stopped; the same command goes on where this one was") from None
+        raise complaint("stopped; the same command goes on from what is done") from None
 
 
 async def interruptible(work: Awaitable[T]) -> T:
-    """Cancel the work when the process is told to stop."""
+    """Cancel the work when the process is told to stop, and say so at once: a step of training may take a while."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        typer.echo("stopping after the step under way", err=True)
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     return await task
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from finetune.code_version import code_version
 from finetune.devices import Devices, Own
-from finetune.errors import FlipUndone, RolloutFailed
+from finetune.errors import FlipUndone, RolloutFailed, TrainingFailed
 from finetune.exams.contract import Examined, Examiner
 from finetune.exams.lineage import Registrar
 from finetune.pairs.dataset import Dataset
@@ -73,6 +73,8 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
         return Outcome(run.id, promoted=False, reasons=(why_not,))
 
     trained = await run.once("train", Trained, lambda: train(run, dataset, old, plan, tools))
+    if why_not := await untrainable(dataset, old, plan, tools):  # no more: exams take long too
+        return Outcome(run.id, promoted=False, reasons=(why_not,), trained_on=dataset.pairs)
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
 
@@ -166,9 +168,15 @@ async def untrainable(dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> 
 
 
 async def train(run: Run, dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> Trained:
-    """Learn it, on devices of one's own or on those that engines give up meanwhile."""
-    async with tools.devices.free(run.id, run.worker.name):
-        return await tools.trainer.train(dataset, plan.recipe, old.adapter)
+    """Learn it, on devices of one's own or on those that engines give up meanwhile; raises TrainingFailed."""
+    try:
+        async with tools.devices.free(run.id, run.worker.name):
+            return await tools.trainer.train(dataset, plan.recipe, old.adapter)
+    except TrainingFailed as error:
+        if await tools.pairs.fit(dataset):
+            raise
+        # While it waited for devices a sweep may have removed the file: what could not be read says too little.
+        raise TrainingFailed(erased_since(dataset)) from error
 
 
 async def drain(old: Live, name: str, tools: Tools) -> Drained:
@@ -177,7 +185,7 @@ async def drain(old: Live, name: str, tools: Tools) -> Drained:
 
 
 def erased_since(dataset: Dataset) -> str:
-    """Why a dataset that was frozen before is not trained on."""
+    """Why a dataset that was frozen before is not trained on, or what learnt it is not examined."""
     return (
         f"something that dataset {dataset.sha256[:12]} holds was erased since; the next run freezes another"
     )
@@ -212,6 +220,7 @@ def lineage_of(
         "dataset": dataset.sha256,
         "pairs": dataset.pairs,
         "ratings": dataset.ratings,
+        "left_out": trained.left_out,
         "adapter": trained.digest,
         "anchor": run.parameters.get("recipe", {}).get("anchor", "base"),  # `last` is the parent
         "recipe": run.parameters.get("recipe", {}),

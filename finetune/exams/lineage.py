@@ -59,12 +59,20 @@ async def data_conditions(
     try:
         pairs = thaw(path)
     except (OSError, ValueError, DatasetDamaged) as error:
-        return (Condition("data whole", passed=False, told=str(error), reason="data.damaged"),)
+        return (await unreadable(error, sha256, registrar),)
     conditions = [uncontaminated(pairs, asked.prompts), impersonal(pairs), independent(pairs, asked)]
     if registrar is not None:
         standing = await registrar.standing(sha256, [pair.id for pair in pairs])
         conditions += [registered(standing, sha256), unerased(standing)]
     return tuple(conditions)
+
+
+async def unreadable(error: Exception, sha256: str, registrar: Registrar | None) -> Condition:
+    """Why nobody can look at the data: it was erased, and its file removed for that; or it is damaged."""
+    if registrar is not None and (await registrar.standing(sha256, ())).erased:
+        told = f"something that dataset {sha256[:12]} held was erased since, and its file is gone"
+        return Condition("data not erased", passed=False, told=told, reason="data.erased")
+    return Condition("data whole", passed=False, told=str(error), reason="data.damaged")
 
 
 def uncontaminated(pairs: Sequence[Pair], prompts: Mapping[str, Sequence[str]]) -> Condition:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from finetune.exams.lineage import Standing
+from gateway.erasure.learnt import learnt_in
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import DatasetRow, ErasureRow
 from gateway.ledger.tables import PairRow
@@ -35,7 +36,13 @@ class LedgerRegistrar:
         return Standing(registered=found is not None, erased=max(erased, int(marked)))
 
     async def reached(self, version: str) -> bool:
-        """Whether any erasure names the version among those that it reached."""
+        """Whether an erasure names the version, or what it learnt is marked: it may be registered since, by hand."""
         async with self.database.read() as connection:
             found = await connection.scalars(select(ErasureRow.versions))
-            return any(version in versions for versions in found)
+            if any(version in versions for versions in found):
+                return True
+            learnt = (await learnt_in(connection)).get(version, frozenset())
+            marked = await connection.scalars(
+                select(DatasetRow.sha256).where(DatasetRow.erased_at.is_not(None))
+            )
+            return not learnt.isdisjoint(marked)

@@ -1,5 +1,7 @@
 """The executor that the settings name, as a trainer of the learning loop."""
 
+import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -11,8 +13,10 @@ from finetune.executors.contract import Accelerate, Executor, Local, Other, Ray,
 from finetune.executors.ray import RayExecutor
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
+from finetune.train.checkpoints import left_off
 from finetune.train.contract import Recipe, Trained, job_of
 
+log = logging.getLogger(__name__)
 GROUP = "trimtab.executors"
 
 
@@ -30,12 +34,16 @@ class ElsewhereTrainer:
     fewest: int = 0  # pairs that must be short enough to be learnt
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
-        """Learn a frozen dataset; cancelling stops every process of it."""
+        """Learn a frozen dataset; cancelling stops every process of it, and logs where it goes on."""
         if (why := self.executor.refuses(recipe)) is not None:
             raise TrainingFailed(why)
         folder = self.folder.absolute()
         job = job_of(dataset, recipe, self.base, folder, last, self.reward_url, fewest=self.fewest)
-        return await self.executor.learn(job, self.progress)
+        try:
+            return await self.executor.learn(job, self.progress)
+        except asyncio.CancelledError:
+            log.warning("%s", left_off(job))
+            raise
 
 
 def executor_of(where: Where) -> Executor | None:

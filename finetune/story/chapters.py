@@ -59,14 +59,14 @@ def chapters_of(story: Story) -> list[Chapter]:
 
 def origin(story: Story) -> Iterator[Chapter]:
     """Where it comes from and where it stands."""
-    version, lineage = story.version, story.version["lineage"]
+    version, lineage, parent = story.version, story.version["lineage"], parent_of(story)
     shares = ", ".join(f"{share:.0%} of {alias}" for alias, share in story.weights.items()) or "no traffic"
     facts = {
         "state": f"{version['state']}, {shares}",
         "made": when(version["created_at"]),
         "base": version["base"],
-        "parent": version["parent"] or "none: it is a base itself",
-        "anchor": anchored(lineage.get("anchor"), version["parent"]),
+        "parent": parent or ("nobody has told" if version["path"] else "none: it is a base itself"),
+        "anchor": anchored(lineage.get("anchor") or anchor_of(story.run), parent),
         "weights": "full" if lineage.get("kind") == FULL else "",
         "files": version["path"] or "none of its own",
         "content": lineage.get("digest", ""),
@@ -74,14 +74,31 @@ def origin(story: Story) -> Iterator[Chapter]:
         "trained by": lineage.get("trained_by", ""),
         "rewarded by": ", model ".join(filter(None, map(lineage.get, ("rewarded_by", "reward_model")))),
         "learnt": learnt(lineage) if story.dataset is None else "",
-        "retraining": f"{story.run['id']}, {story.run['state']}"
-        if story.run
-        else "none: it was registered by hand",
+        "retraining": retraining(story),
         "children": ", ".join(story.heirs),
         "reached by erasures": ", ".join(f"{when(each['created_at'])}" for each in story.erasures),
     }
     rows = tuple((name, value) for name, value in facts.items() if value)
     yield Chapter(version["id"], f"{version['id']} is {facts['state']}.", (), rows)
+
+
+def retraining(story: Story) -> str:
+    """The run that trained it, and whether that run registered it."""
+    if story.run is None:
+        return "none: it was registered by hand"
+    told = f"{story.run['id']}, {story.run['state']}"
+    return told if "retraining" in story.version["lineage"] else f"{told}; it was registered by hand"
+
+
+def parent_of(story: Story) -> str | None:
+    """Its parent; of one that was registered by hand without any, the version that was live when a run trained it."""
+    told = story.version["parent"] or story.steps.get("live", {}).get("version")
+    return str(told) if told else None
+
+
+def anchor_of(run: Json | None) -> str | None:
+    """What a run's recipe started from; runs of before that was told started from the base."""
+    return str(run["parameters"].get("recipe", {}).get("anchor", "base")) if run else None
 
 
 def learnt(lineage: Json) -> str:
@@ -129,9 +146,10 @@ def training(story: Story) -> Iterator[Chapter]:
     drift = (
         "" if method in GAINS else f", chosen answers {health['chosen_drift']:+.1f} nats from the reference"
     )
+    left = f"; {trained['left_out']} rows left out as too long" if trained.get("left_out") else ""
     lead = (
         f"{trained['steps']} steps in {trained['seconds']:.0f} s on {trained['device']}; in the end "
-        f"{gained(method, health['margin'], health['accuracy'])}{drift}."
+        f"{gained(method, health['margin'], health['accuracy'])}{drift}{left}."
     )
     columns = {"loss": "loss", GAINS[method]: "margin"} | KL if method in GAINS else CURVES
     curves = tuple(
@@ -163,10 +181,10 @@ def gate(story: Story) -> Iterator[Chapter]:
     conditions = story.steps.get("gate", {}).get("conditions") or story.version["lineage"].get("gate") or []
     if conditions:
         held = sum(bool(each["passed"]) for each in conditions)
+        lead = f"{held} of {len(conditions)} conditions hold"
+        lead += "." if held == len(conditions) else ": the gate refused it."
         rows = tuple(("✓" if each["passed"] else "✗", each["name"], each["told"]) for each in conditions)
-        yield Chapter(
-            "Gate", f"{held} of {len(conditions)} conditions hold.", ("", "condition", "measured"), rows
-        )
+        yield Chapter("Gate", lead, ("", "condition", "measured"), rows)
 
 
 def rollout(told: Json) -> Iterator[Chapter]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from finetune.errors import StoryUnknown
 from finetune.rollout.reading import PAIRING
+from gateway.erasure.learnt import learnt_in, makings
 from gateway.ledger.database import Database
 from gateway.ledger.learning_tables import DatasetRow, ErasureRow
 from gateway.ledger.rollout_tables import RolloutEvidenceRow, RolloutRow
@@ -48,7 +49,7 @@ async def story_of(database: Database, version: str) -> Story:
                 f"there is no version {version[:80]!r}; `trimtab finetune versions` lists them"
             )
         lineage = found[0]["lineage"]
-        run_id, dataset = lineage.get("retraining"), lineage.get("dataset")
+        run_id, dataset = await origin_of(connection, lineage)
         runs = await rows(
             connection, select(*RetrainingRow.__table__.columns).where(RetrainingRow.id == run_id)
         )
@@ -65,6 +66,15 @@ async def story_of(database: Database, version: str) -> Story:
             rollouts=rollouts,
             moves=await moves_of(connection, version, [each["id"] for each in rollouts]),
         )
+
+
+async def origin_of(connection: AsyncConnection, lineage: Json) -> tuple[str | None, str | None]:
+    """The run that trained it and the dataset that it learnt; of one registered by hand, by the digest of its files."""
+    run_id, dataset = lineage.get("retraining"), lineage.get("dataset")
+    if (run_id is None or dataset is None) and "digest" in lineage:
+        for made in (await makings(connection, lineage["digest"]))[:1]:
+            run_id, dataset = run_id or made.run, dataset or made.dataset
+    return run_id, dataset
 
 
 async def versions_in(database: Database) -> list[Json]:
@@ -95,14 +105,17 @@ def of_dataset(sha256: str | None) -> Any:
 
 
 async def erasures_of(connection: AsyncConnection, version: str) -> list[Json]:
-    """The erasures that reached what a version learnt from, the latest first.
+    """The erasures that reached what a version learnt from, the latest first; it may be registered since, by hand.
 
-    The database leaves out those that name it nowhere, by the JSON text; the list itself decides.
+    The database leaves out those that name neither it nor such a dataset, by the JSON text; the lists decide.
     """
-    row, written = ErasureRow, {json.dumps(version), json.dumps(version, ensure_ascii=False)}
-    named = or_(*(cast(row.versions, Text).contains(each, autoescape=True) for each in written))
-    query = select(*row.__table__.columns).where(named).order_by(row.created_at.desc())
-    return [each for each in await rows(connection, query) if version in each["versions"]][:MOST]
+    row, learnt = ErasureRow, (await learnt_in(connection)).get(version, frozenset())
+    written = {json.dumps(version), json.dumps(version, ensure_ascii=False)}
+    named = [cast(row.versions, Text).contains(each, autoescape=True) for each in written]
+    named += [cast(row.datasets, Text).contains(json.dumps(each), autoescape=True) for each in learnt]
+    query = select(*row.__table__.columns).where(or_(*named)).order_by(row.created_at.desc())
+    found = await rows(connection, query)
+    return [each for each in found if version in each["versions"] or learnt & {*each["datasets"]}][:MOST]
 
 
 async def rollouts_of(connection: AsyncConnection, version: str) -> list[Json]:

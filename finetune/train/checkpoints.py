@@ -74,12 +74,25 @@ def given_back(path: Path, handle: int) -> None:
 
 def last_whole(folder: Path) -> Path | None:
     """The newest checkpoint whose files can all be read; None where there is none. A broken one is removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    for checkpoint in reversed(found):
+    for checkpoint in newest_first(folder):
         if is_whole(checkpoint):
             return checkpoint
         shutil.rmtree(checkpoint)
     return None
+
+
+def newest_first(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, by their steps."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2]))
+
+
+def left_off(job: Job) -> str:
+    """Where the same training goes on after it was stopped, for people; nothing is removed, for others may be at it."""
+    found = next(filter(is_whole, newest_first(place_of(job))), None)
+    if found is None:
+        return "training begins anew; all before it is kept"
+    state = json.loads((found / STATE).read_text())
+    return f"training goes on after step {state['global_step']} of {state['max_steps']}"
 
 
 def is_whole(checkpoint: Path) -> bool:

@@ -1,6 +1,7 @@
 """Trains by any method, in this process: goes on where a killed training stopped, and fits the memory."""
 
 import asyncio
+import logging
 import pickle
 import shutil
 import threading
@@ -22,7 +23,7 @@ from finetune.errors import TrainingFailed, reason
 from finetune.pairs.dataset import Dataset
 from finetune.progress import Progress
 from finetune.train import dpo, kto, online, sft
-from finetune.train.checkpoints import hold, last_whole, place_of
+from finetune.train.checkpoints import hold, last_whole, left_off, place_of
 from finetune.train.contract import FEWEST_ROWS, ONLINE, Job, Recipe, Trained, job_of
 from finetune.train.directory import keep, write_adapter, write_model
 from finetune.train.dpo import rows_of
@@ -34,6 +35,7 @@ from finetune.train.servable import unservable
 from finetune.train.setup import Setup
 from finetune.train.watching import GAINS, MARGIN, Watch, health_of
 
+log = logging.getLogger(__name__)
 METHODS: Mapping[str, Callable[[Setup], Any]] = {
     "dpo": dpo.build,
     "sft": sft.build,
@@ -71,7 +73,7 @@ class LocalTrainer:
     fewest: int = 0  # pairs that must be short enough to be learnt
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
-        """Learn a frozen dataset; cancelling stops training after the step it is in."""
+        """Learn a frozen dataset; cancelling stops training after the step it is in, and logs where it goes on."""
         job = job_of(dataset, recipe, self.base, self.folder, last, self.reward_url, fewest=self.fewest)
         stop = threading.Event()
         task = asyncio.create_task(asyncio.to_thread(learn, job, self.progress, stop))
@@ -80,6 +82,7 @@ class LocalTrainer:
         except asyncio.CancelledError:
             stop.set()
             await asyncio.gather(task, return_exceptions=True)
+            log.warning("%s", left_off(job))
             raise
 
 
@@ -87,7 +90,8 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
     """Do a job, in this process and this thread; raises TrainingFailed, also when told to stop."""
     began, recipe = time.monotonic(), job.recipe
     let_go()
-    watch = Watch(stop, progress, gain=GAINS.get(recipe.method, MARGIN), alarm_nats=recipe.alarm_nats)
+    gain, saves = GAINS.get(recipe.method, MARGIN), saved_at_stop(recipe)
+    watch = Watch(stop, progress, gain=gain, alarm_nats=recipe.alarm_nats, saves=saves)
     place = place_of(job)
     rewarder = online.rewarder_of(job)
     with memory_kept(), ExitStack() as stack:
@@ -112,6 +116,15 @@ def learn(job: Job, progress: Progress, stop: threading.Event) -> Trained:
         rewarder=rewarder,
         left_out=watch.left_out,
     )
+
+
+def saved_at_stop(recipe: Recipe) -> bool:
+    """Whether a training that is told to stop leaves a checkpoint of its last step.
+
+    Not of full weights, which take longer to write than whoever stops it may wait; and not of several processes,
+    which hear of it in different steps.
+    """
+    return recipe.checkpoint_steps > 0 and recipe.weights == "lora" and count_of(recipe) == 1
 
 
 def held(stack: ExitStack, place: Path, stop: threading.Event) -> None:

@@ -51,6 +51,7 @@ class Watch(TrainerCallback):
     )
     probed: int = 0  # the step of the latest
     left_out: int = 0  # rows that are too long to be learnt
+    saves: bool = False  # a checkpoint, once it is told to stop
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take up the log of the checkpoint; what an attempt that broke off for memory logged is forgotten."""
@@ -64,7 +65,9 @@ class Watch(TrainerCallback):
         """After each optimiser step."""
         told = f"loss {self.log[-1].loss:.3f}, gain {self.log[-1].margin:+.2f}" if self.log else ""
         self.progress.advanced(state.global_step, state.max_steps, told)
-        control.should_training_stop = control.should_training_stop or self.stop.is_set()
+        if self.stop.is_set():
+            control.should_training_stop = True
+            control.should_save = control.should_save or self.saves
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any
@@ -118,7 +121,7 @@ def logged(step: int, logs: Mapping[str, Any]) -> Logged:
 
 @dataclass
 class Heeding:
-    """Puts batches together, unless training is to stop; the first look at each is the reference's."""
+    """Puts batches together; the first look at each is the reference's, which ends here when training is to stop."""
 
     collator: Any
     watch: Watch
@@ -126,8 +129,8 @@ class Heeding:
     seen: int = 0
 
     def __call__(self, examples: list[Any]) -> Any:
-        """A padded batch; raises TrainingFailed when training is to stop."""
-        if self.watch.stop.is_set():
+        """A padded batch; raises TrainingFailed when training is to stop before its first step."""
+        if self.watch.stop.is_set() and self.seen < self.batches:  # later a step ends first, and may be saved
             raise TrainingFailed("training was stopped")
         self.seen += 1
         if self.seen <= self.batches:

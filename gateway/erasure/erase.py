@@ -16,6 +16,7 @@ from sqlalchemy import Text, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.trail import Change, note
+from gateway.erasure.learnt import learnt_in
 from gateway.ledger.database import Database
 from gateway.ledger.evidence_tables import EvidenceRow
 from gateway.ledger.forgotten import digest_of
@@ -27,7 +28,6 @@ from gateway.ledger.tables import (
     PairRow,
     ResponseRow,
     VerdictRow,
-    VersionRow,
 )
 
 AT_ONCE = 400  # ids in one statement
@@ -102,14 +102,8 @@ async def datasets_of(connection: AsyncConnection, pairs: Sequence[str]) -> list
 
 async def versions_of(connection: AsyncConnection, datasets: Sequence[str]) -> list[str]:
     """The versions that were trained on any of these datasets, or from a version that was."""
-    rows = list(await connection.execute(select(VersionRow.id, VersionRow.parent, VersionRow.lineage)))
-    touched = {row.id for row in rows if row.lineage.get("dataset") in datasets}
-    grown = True
-    while grown:
-        heirs = {row.id for row in rows if row.parent in touched and row.lineage.get("anchor") == "last"}
-        grown = not heirs <= touched
-        touched |= heirs
-    return sorted(touched)
+    learnt = await learnt_in(connection)
+    return sorted(version for version, theirs in learnt.items() if not theirs.isdisjoint(datasets))
 
 
 async def blank_exchanges(connection: AsyncConnection, exchanges: Sequence[str]) -> None:

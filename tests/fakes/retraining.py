@@ -63,16 +63,21 @@ class FakeTrainer:
     folder: Path
     started_from: list[Path | None] = field(default_factory=list)
     rewarder: Rewarder | None = None
+    left_out: int = 0
+    meanwhile: Callable[[], Awaitable[None]] | None = None  # what happens elsewhere during a training
 
     async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
         self.calls.note("train")
         self.started_from.append(last)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         adapter = self.folder / f"adapter-{dataset.sha256[:8]}"
         adapter.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(dataset.sha256.encode()).hexdigest()
         health = TrainingHealth(finite=True, margin=1.0, accuracy=0.9, chosen_drift=1.0)
         log = (Logged(1, 0.69, 0.0, 0.5, -30.0, -30.0, 0.0),)
-        return Trained(adapter, digest, 0.1, 1, "cpu", health, (), log, rewarder=self.rewarder)
+        told = (adapter, digest, 0.1, 1, "cpu", health, (), log)
+        return Trained(*told, rewarder=self.rewarder, left_out=self.left_out)
 
 
 @dataclass

@@ -113,3 +113,14 @@ async def test_data_that_changed_is_refused(tmp_path: Path) -> None:
     dataset.path.write_bytes(dataset.path.read_bytes() + b"\n")
     (condition,) = await data_conditions(dataset.path, dataset.sha256, NOTHING, None)
     assert (condition.passed, condition.reason) == (False, "data.damaged")
+
+
+@pytest.mark.parametrize(("erased", "reason"), [(1, "data.erased"), (0, "data.damaged")])
+async def test_data_whose_file_is_gone_was_erased_where_the_ledger_says_so(
+    tmp_path: Path, erased: int, reason: str
+) -> None:
+    dataset, known = freeze(PAIRS, tmp_path, {}), Known(Standing(registered=True, erased=erased))
+    dataset.path.unlink()
+    (condition,) = await data_conditions(dataset.path, dataset.sha256, NOTHING, known)
+    assert (condition.passed, condition.reason) == (False, reason)
+    assert ("was erased since" in condition.told) is bool(erased)

@@ -186,6 +186,38 @@ async def test_what_is_not_known_is_left_out(database: Database) -> None:
     assert dict(told[0].rows)["retraining"] == "none: it was registered by hand"
 
 
+async def by_hand(database: Database) -> Story:
+    """The story of files that a run trained, its gate refused, and somebody registered after an erasure."""
+    await filled(database)
+    refused = {"conditions": [{"name": "reward", "passed": False, "told": "-1.0"}]}
+    told = {"live": {"version": "base"}, "dataset": {"sha256": "d" * 64}, "train": {"digest": "75f9"}}
+    step = {"retraining_id": "rt-2", "state": "done", "started_at": NOW}
+    run = {"id": "rt-2", "alias": "assistant", "state": "kept", "parameters": {}, "reasons": []}
+    version = {"base": "m", "state": "staged", "created_at": NOW, "path": "/b", "parent": None}
+    erasure = {"id": "er-2", "subject_digest": "s", "actor": "k", "counts": {}, "versions": []}
+    async with database.write() as connection:
+        await connection.execute(insert(RetrainingRow).values(**run, created_at=NOW))
+        steps = [step | {"step": name, "evidence": each} for name, each in (told | {"gate": refused}).items()]
+        steps[2]["evidence"] = STEPS["train"] | {"digest": "75f9"}
+        await connection.execute(insert(RetrainingStepRow), steps)
+        await connection.execute(insert(VersionRow).values(**version, id="v8", lineage={"digest": "75f9"}))
+        await connection.execute(insert(ErasureRow).values(**erasure, datasets=["d" * 64], created_at=NOW))
+    return await story_of(database, "v8")
+
+
+async def test_of_one_registered_by_hand_the_run_that_trained_it_is_told(database: Database) -> None:
+    chapters = {each.title: each for each in chapters_of(await by_hand(database))}
+    facts = dict(chapters["v8"].rows)
+    assert facts["retraining"] == "rt-2, kept; it was registered by hand"
+    assert facts["parent"] == "base"
+    assert chapters["Gate"].lead == "0 of 1 conditions hold: the gate refused it."
+    assert "Data" in chapters
+
+
+async def test_of_one_registered_by_hand_an_erasure_of_before_is_told(database: Database) -> None:
+    assert [each["id"] for each in (await by_hand(database)).erasures] == ["er-2"]
+
+
 async def test_a_version_that_nobody_knows(database: Database) -> None:
     with pytest.raises(StoryUnknown, match="no version 'v7'"):
         await story_of(database, "v7")

@@ -1,6 +1,7 @@
 """DPO, for real, on a policy of some thousand weights."""
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from safetensors import SafetensorError
 from finetune.errors import TrainingFailed
 from finetune.pairs.dataset import Dataset, freeze
 from finetune.progress import Silence
-from finetune.train.contract import Logged, Recipe
+from finetune.train.checkpoints import last_whole, place_of
+from finetune.train.contract import Logged, Recipe, job_of
 from finetune.train.dpo import characters
 from finetune.train.trainer import LocalTrainer
 from finetune.train.watching import health_of
@@ -93,6 +95,42 @@ async def test_cancelling_stops_training_and_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not trainer.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("every", "told"), [(500, r"training goes on after step (\d+) of 1200"), (0, "training begins anew")]
+)
+async def test_a_training_that_is_stopped_says_where_it_goes_on(
+    trainer: LocalTrainer, dataset: Dataset, every: int, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = replace(RECIPE, epochs=200, checkpoint_steps=every)
+    task = asyncio.create_task(trainer.train(dataset, recipe))
+    while len(trainer.progress.steps) < 8:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    found = re.search(told, caplog.text)
+    assert found is not None, caplog.text
+    job = job_of(dataset, recipe, trainer.base, trainer.folder, None, None)
+    last = last_whole(place_of(job))
+    assert (last.name if last else "") == (f"checkpoint-{found.group(1)}" if every else "")
+
+
+async def test_a_training_that_was_stopped_goes_on_after_its_last_step(
+    trainer: LocalTrainer, dataset: Dataset
+) -> None:
+    recipe = replace(RECIPE, epochs=10, checkpoint_steps=500)  # more than there are steps
+    task = asyncio.create_task(trainer.train(dataset, recipe))
+    while len(trainer.progress.steps) < 8:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    trainer.progress.steps.clear()  # type: ignore[attr-defined]
+    trained = await trainer.train(dataset, recipe)
+    assert trained.steps == 60
+    assert (1, 60) not in trainer.progress.steps  # type: ignore[attr-defined]
 
 
 async def test_a_base_model_that_is_not_there_is_named(
