@@ -36,7 +36,7 @@ from finetune.schedule import WatchRules
 from finetune.train.contract import POCKET, Recipe
 from gateway.amounts import Count, Positive
 from gateway.settings import GatewaySettings, SettingsInvalid, Url, load_settings
-from gateway.up.credentials import Credentials, CredentialsUnreadable
+from gateway.up.credentials import Credentials, CredentialsUnreadable, location
 from gateway.up.stack import plan as stack_plan
 from guards.wording import worded
 
@@ -92,6 +92,7 @@ class Situation:
     reward_url: str | None
     base: str  # the policy model's directory or hub name
     traffic_reward_url: str | None = None  # the gateway's own, which finetune.reward_url may not be
+    admin_key_from: str = "finetune.admin_key"  # the variable, setting or file that the key stands in
 
     @property
     def home(self) -> Path:
@@ -146,15 +147,17 @@ def load_situation(
     homed: dict[str, Any] = {"home": home} if home else {}
     gateway = load_settings(config, **homed)
     left = credentials_in(gateway.home)
-    key, of_traffic = told.admin_key or gateway_key(), reward_url_of(gateway, left, config)
+    of_traffic = reward_url_of(gateway, left, config)
+    key, key_from = admin_key_of(told, left, gateway.home)
     return Situation(
         settings=told,
         gateway=gateway,
         admin_url=told.admin_url or (left.admin_url if left else admin_url_of(gateway)),
-        admin_key=key.get_secret_value() if key else (left.admin_key if left else None),
+        admin_key=key,
         reward_url=told.reward_url or of_traffic,
         base=told.recipe.base or str(packaged_policy()),
         traffic_reward_url=of_traffic,
+        admin_key_from=key_from,
     )
 
 
@@ -234,10 +237,14 @@ def section_of(config: Path | None) -> dict[str, Any]:
     return section or {}
 
 
-def gateway_key() -> SecretStr | None:
-    """The admin key that other commands take from the environment too."""
-    key = os.environ.get("TRIMTAB_ADMIN_KEY")
-    return SecretStr(key) if key else None
+def admin_key_of(told: FinetuneSettings, left: Credentials | None, home: Path) -> tuple[str | None, str]:
+    """The admin key and where it stands: our own, the one that other commands take too, or what `trimtab up` left."""
+    own = f"{PREFIX}ADMIN_KEY"
+    if told.admin_key:
+        return told.admin_key.get_secret_value(), own if os.environ.get(own) else "finetune.admin_key"
+    if key := os.environ.get("TRIMTAB_ADMIN_KEY"):
+        return key, "TRIMTAB_ADMIN_KEY"
+    return (left.admin_key if left else None), str(location(home))
 
 
 def credentials_in(home: Path) -> Credentials | None:

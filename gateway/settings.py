@@ -33,6 +33,7 @@ PREFIX = "TRIMTAB_"
 NOTHING: Mapping[str, Any] = {}
 # Sections of the same file, and beginnings of variables, that other parts of Trimtab read.
 SECTIONS_OF_OTHERS = ("demo", "finetune", "pocket", "rewardserve")
+VARIABLES_OF_CLIENTS = ("ADMIN_KEY", "ADMIN_URL")  # of commands that ask a running gateway
 VARIABLES_OF_OTHERS = [
     "CONFIG",
     "DATA",
@@ -263,7 +264,8 @@ def _refuse_unknown_variables() -> None:
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX)
-        if name.split("__")[0] not in known and name.split("_")[0] not in VARIABLES_OF_OTHERS:
+        others = name in VARIABLES_OF_CLIENTS or name.split("_")[0] in VARIABLES_OF_OTHERS
+        if name.split("__")[0] not in known and not others:
             raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
 
 
