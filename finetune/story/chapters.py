@@ -72,14 +72,20 @@ def origin(story: Story) -> Iterator[Chapter]:
         "trained by": lineage.get("trained_by", ""),
         "rewarded by": ", model ".join(filter(None, map(lineage.get, ("rewarded_by", "reward_model")))),
         "learnt": learnt(lineage) if story.dataset is None else "",
-        "retraining": f"{story.run['id']}, {story.run['state']}"
-        if story.run
-        else "none: it was registered by hand",
+        "retraining": made_by(story),
         "children": ", ".join(story.heirs),
         "reached by erasures": ", ".join(f"{when(each['created_at'])}" for each in story.erasures),
     }
     rows = tuple((name, value) for name, value in facts.items() if value)
     yield Chapter(version["id"], f"{version['id']} is {facts['state']}.", (), rows)
+
+
+def made_by(story: Story) -> str:
+    """The retraining that made it, or who else did; the base model has no files of its own."""
+    if story.run:
+        return f"{story.run['id']}, {story.run['state']}"
+    by_gateway = story.version["path"] is None
+    return f"none: {'the gateway registered it at its first start' if by_gateway else 'it was registered by hand'}"
 
 
 def learnt(lineage: Json) -> str:
