@@ -35,10 +35,10 @@ from finetune.rollout.plan import AT_ONCE, RolloutRules
 from finetune.schedule import WatchRules
 from finetune.train.contract import POCKET, Recipe
 from gateway.amounts import Count, Positive
+from gateway.misread import Source, nearest
 from gateway.settings import GatewaySettings, SettingsInvalid, Url, load_settings
 from gateway.up.credentials import Credentials, CredentialsUnreadable, location
 from gateway.up.stack import plan as stack_plan
-from guards.wording import worded
 
 PREFIX = "TRIMTAB_FINETUNE_"
 
@@ -189,10 +189,10 @@ def load_finetune_settings(
     except ExamFailed as error:
         raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
-        wrong = (
-            f"finetune.{'.'.join(map(str, e['loc']))}: {worded(e, FinetuneSettings)}" for e in error.errors()
-        )
-        raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
+        source = Source(FinetuneSettings, PREFIX, file_of(config), section, "finetune")
+        raise SettingsInvalid(
+            source.told(error.errors())
+        ) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
     return told
@@ -216,17 +216,21 @@ def refuse_unknown_variables() -> None:
     known = {name.upper() for name in FinetuneSettings.model_fields}
     for variable in os.environ:
         name = variable.removeprefix(PREFIX).split("__")[0]
-        if variable.startswith(f"{PREFIX}_"):
-            raise SettingsInvalid(
-                f"{variable} has an underscore too many: {PREFIX}{variable[len(PREFIX) + 1 :]}"
-            )
-        if variable.startswith(PREFIX) and name not in known:
-            raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
+        if not variable.startswith(PREFIX) or name in known:
+            continue
+        meant = nearest(variable, PREFIX, FinetuneSettings)
+        told = f"{variable} is no setting" + (f"; {meant} is one" if meant else "")
+        raise SettingsInvalid(f"{told}; known after {PREFIX} are {', '.join(sorted(known))}")
+
+
+def file_of(config: Path | None) -> Path:
+    """The settings' file, whether or not it is there."""
+    return config or Path(os.environ.get("TRIMTAB_CONFIG") or "trimtab.yaml")
 
 
 def section_of(config: Path | None) -> dict[str, Any]:
     """The `finetune` section of the file; whether the file itself is there the gateway's settings say."""
-    path = config or Path(os.environ.get("TRIMTAB_CONFIG") or "trimtab.yaml")
+    path = file_of(config)
     try:
         document = yaml.safe_load(path.read_text()) if path.is_file() else {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

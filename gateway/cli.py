@@ -54,7 +54,7 @@ def load(entry: EntryPoint) -> Any:
 
 
 def reflow(command: Any) -> None:
-    """Let paragraphs of help be as wide as the screen is: typer keeps the lines of all but the first as they were written."""
+    """Let paragraphs of help be as wide as the screen is; typer keeps the lines of all but the first as written."""
     if command.help:
         command.help = "\n\n".join(map(flowing, cleandoc(command.help).split("\n\n")))
     for each in getattr(command, "commands", {}).values():
