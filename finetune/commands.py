@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from finetune.beforehand import refuse_at_once
 from finetune.claims import How
 from finetune.display import (
     Screen,
@@ -82,9 +83,11 @@ async def retrain_once(situation: Situation, how: How, *, as_json: bool) -> Outc
 
 
 async def retrain_with(situation: Situation, database: Database, progress: Progress, how: How) -> Outcome:
-    """One retraining with the real tools."""
+    """One retraining with the real tools, which take long to open where it may not begin anyway."""
+    worker = this_worker(situation.settings.lease_seconds)
+    await refuse_files(situation)
+    await refuse_at_once(situation, database, worker, how)
     async with opened(situation, database, progress) as tools:
-        worker = this_worker(situation.settings.lease_seconds)
         return await work(database, worker, situation.plan, tools, progress, how)
 
 
@@ -145,6 +148,10 @@ async def show_pairs(situation: Situation, limit: int, *, as_json: bool, export:
         write_whole(export, "".join(map(line_of, pairs)).encode())
     if as_json:
         print_json({"pairs": len(pairs), "shown": [row_of(pair) for pair in pairs[:limit]]})
+    elif export is not None:
+        Console().print(
+            f"{len(pairs)} pairs written to {export}", highlight=False, markup=False, soft_wrap=True
+        )
     elif not pairs:
         Console().print("There are no pairs yet; `trimtab finetune run --dry-run` says why.", highlight=False)
     else:

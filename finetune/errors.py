@@ -18,6 +18,7 @@ FinetuneFailed              the base of all
 └── RunRefused              this worker may not run now
     ├── RunUnderWay         another worker holds the lease
     ├── RolloutUnderWay     the version before is still on its way into traffic
+    ├── GatewayAway         the gateway that would have to take the new version cannot be asked
     ├── NothingToResume     there is no unfinished run, and the last one did not fail
     └── LeaseLost           another worker took the run over
 """
@@ -99,6 +100,10 @@ class RunUnderWay(RunRefused):
 
 class RolloutUnderWay(RunRefused):
     """An alias takes one new version at a time, and one is on its way."""
+
+
+class GatewayAway(RunRefused):
+    """The gateway cannot be asked; nothing was begun."""
 
 
 class NothingToResume(RunRefused):

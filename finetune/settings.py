@@ -35,10 +35,10 @@ from finetune.rollout.plan import AT_ONCE, RolloutRules
 from finetune.schedule import WatchRules
 from finetune.train.contract import POCKET, Recipe
 from gateway.amounts import Count, Positive
+from gateway.misread import Source, nearest
 from gateway.settings import GatewaySettings, SettingsInvalid, Url, load_settings
-from gateway.up.credentials import Credentials, CredentialsUnreadable
+from gateway.up.credentials import Credentials, CredentialsUnreadable, location
 from gateway.up.stack import plan as stack_plan
-from guards.wording import worded
 
 PREFIX = "TRIMTAB_FINETUNE_"
 
@@ -92,6 +92,7 @@ class Situation:
     reward_url: str | None
     base: str  # the policy model's directory or hub name
     traffic_reward_url: str | None = None  # the gateway's own, which finetune.reward_url may not be
+    admin_key_from: str = "finetune.admin_key"  # the variable, setting or file that the key stands in
 
     @property
     def home(self) -> Path:
@@ -146,15 +147,17 @@ def load_situation(
     homed: dict[str, Any] = {"home": home} if home else {}
     gateway = load_settings(config, **homed)
     left = credentials_in(gateway.home)
-    key, of_traffic = told.admin_key or gateway_key(), reward_url_of(gateway, left, config)
+    of_traffic = reward_url_of(gateway, left, config)
+    key, key_from = admin_key_of(told, left, gateway.home)
     return Situation(
         settings=told,
         gateway=gateway,
         admin_url=told.admin_url or (left.admin_url if left else admin_url_of(gateway)),
-        admin_key=key.get_secret_value() if key else (left.admin_key if left else None),
+        admin_key=key,
         reward_url=told.reward_url or of_traffic,
         base=told.recipe.base or str(packaged_policy()),
         traffic_reward_url=of_traffic,
+        admin_key_from=key_from,
     )
 
 
@@ -186,10 +189,10 @@ def load_finetune_settings(
     except ExamFailed as error:
         raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
-        wrong = (
-            f"finetune.{'.'.join(map(str, e['loc']))}: {worded(e, FinetuneSettings)}" for e in error.errors()
-        )
-        raise SettingsInvalid("; ".join(wrong)) from None  # the cause repeats values; some are keys
+        source = Source(FinetuneSettings, PREFIX, file_of(config), section, "finetune")
+        raise SettingsInvalid(
+            source.told(error.errors())
+        ) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a {PREFIX} variable is not JSON where it must be: {error}") from None
     return told
@@ -213,17 +216,21 @@ def refuse_unknown_variables() -> None:
     known = {name.upper() for name in FinetuneSettings.model_fields}
     for variable in os.environ:
         name = variable.removeprefix(PREFIX).split("__")[0]
-        if variable.startswith(f"{PREFIX}_"):
-            raise SettingsInvalid(
-                f"{variable} has an underscore too many: {PREFIX}{variable[len(PREFIX) + 1 :]}"
-            )
-        if variable.startswith(PREFIX) and name not in known:
-            raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
+        if not variable.startswith(PREFIX) or name in known:
+            continue
+        meant = nearest(variable, PREFIX, FinetuneSettings)
+        told = f"{variable} is no setting" + (f"; {meant} is one" if meant else "")
+        raise SettingsInvalid(f"{told}; known after {PREFIX} are {', '.join(sorted(known))}")
+
+
+def file_of(config: Path | None) -> Path:
+    """The settings' file, whether or not it is there."""
+    return config or Path(os.environ.get("TRIMTAB_CONFIG") or "trimtab.yaml")
 
 
 def section_of(config: Path | None) -> dict[str, Any]:
     """The `finetune` section of the file; whether the file itself is there the gateway's settings say."""
-    path = config or Path(os.environ.get("TRIMTAB_CONFIG") or "trimtab.yaml")
+    path = file_of(config)
     try:
         document = yaml.safe_load(path.read_text()) if path.is_file() else {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -234,10 +241,14 @@ def section_of(config: Path | None) -> dict[str, Any]:
     return section or {}
 
 
-def gateway_key() -> SecretStr | None:
-    """The admin key that other commands take from the environment too."""
-    key = os.environ.get("TRIMTAB_ADMIN_KEY")
-    return SecretStr(key) if key else None
+def admin_key_of(told: FinetuneSettings, left: Credentials | None, home: Path) -> tuple[str | None, str]:
+    """The admin key and where it stands: our own, the one that other commands take too, or what `trimtab up` left."""
+    own = f"{PREFIX}ADMIN_KEY"
+    if told.admin_key:
+        return told.admin_key.get_secret_value(), own if os.environ.get(own) else "finetune.admin_key"
+    if key := os.environ.get("TRIMTAB_ADMIN_KEY"):
+        return key, "TRIMTAB_ADMIN_KEY"
+    return (left.admin_key if left else None), str(location(home))
 
 
 def credentials_in(home: Path) -> Credentials | None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from finetune.claims import How
-from finetune.errors import FinetuneFailed, NothingToResume, RolloutUnderWay, RunUnderWay
+from finetune.errors import FinetuneFailed, GatewayAway, NothingToResume, RolloutUnderWay, RunUnderWay
 from finetune.faults import faults_told
 from finetune.retrain import Outcome
 from finetune.train.memory import let_go
@@ -63,7 +63,7 @@ class Watch:
                 await self.chores()
                 how = await self._reason()
                 outcome = await self.run(how) if how else None
-        except (RunUnderWay, RolloutUnderWay) as refused:
+        except (RunUnderWay, RolloutUnderWay, GatewayAway) as refused:
             self.passed_over = 0
             log.info("%s", refused)
             return None

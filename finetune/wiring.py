@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from finetune.beforehand import NO_KEY
 from finetune.devices import Borrowing, Own
 from finetune.errors import ExamFailed, FindingsInvalid, TrainingFailed, Unready
 from finetune.exams.contract import ExamPlan, Policy, Rewards
@@ -47,15 +48,12 @@ HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 
 @asynccontextmanager
 async def opened(situation: Situation, database: Database, progress: Progress) -> AsyncIterator[Tools]:
-    """Everything a retraining touches; raises Unready when something is not configured."""
+    """Everything a retraining touches, files that `refuse_files` lets pass; raises Unready when something is amiss."""
     if situation.admin_key is None:
-        raise Unready(
-            "there is no admin key: start `trimtab up` with the same home, or set TRIMTAB_FINETUNE_ADMIN_KEY"
-        )
+        raise Unready(NO_KEY)
     if situation.reward_url is None:
         raise Unready("there is no reward server: set reward.url, or TRIMTAB_FINETUNE_REWARD_URL")
     told, services = situation.settings, services_of(situation.gateway.guards.services)
-    await refuse_files(situation)
     screen = await screen_in_force(situation, database, services)
 
     async with (

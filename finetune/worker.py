@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable
 
+from finetune.beforehand import refuse_under_way
 from finetune.claims import How, claim, left_for, trained_in
-from finetune.errors import RolloutUnderWay, RunRefused
+from finetune.errors import FinetuneFailed, RunRefused
 from finetune.plan import Plan, plan_from
 from finetune.progress import Progress
 from finetune.retrain import Outcome, Tools, retrain
 from finetune.runs import Run, Worker
+from gateway.ledger.contract import LedgerFailed
 from gateway.ledger.database import Database
 
 
@@ -30,7 +32,7 @@ async def work(
     except RunRefused:
         raise  # it belongs to another worker, who will write its end down
     except Exception as error:
-        await run.end("failed", (f"{type(error).__name__}: {error}",))
+        await run.end("failed", (why_failed(error),))
         raise
     await run.end(state_of(outcome), outcome.reasons)
     return outcome
@@ -41,12 +43,17 @@ async def refuse_in_vain(database: Database, alias: str, tools: Tools, how: How)
     async with database.read() as connection:
         left = await left_for(connection, alias, how)
         trained = left is not None and await trained_in(connection, left.id)
-    if left is None and (told := await tools.rollouts.under_way(alias)) is not None:
-        way = "wait for its end, or end it by `trimtab finetune rollout promote` or `rollback`"
-        raise RolloutUnderWay(f"{alias} takes one new version at a time, and {told}: {way}")
+    if left is None:
+        await refuse_under_way(tools.rollouts, alias)
     if not trained:
         tools.trainable()
         await tools.devices.check()
+
+
+def why_failed(error: Exception) -> str:
+    """Why a run failed: in our own words, or by its kind and words where nobody foresaw it."""
+    foreseen = isinstance(error, FinetuneFailed | LedgerFailed)
+    return str(error) if foreseen else f"{type(error).__name__}: {error}"
 
 
 def state_of(outcome: Outcome) -> str:

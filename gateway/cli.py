@@ -4,6 +4,7 @@ Each package, ours or a third party's, declares a Typer app under the entry poin
 """
 
 from importlib.metadata import EntryPoint, entry_points
+from inspect import cleandoc
 from typing import Any, NoReturn
 
 import typer
@@ -48,7 +49,22 @@ def load(entry: EntryPoint) -> Any:
         return unavailable(entry.name, error)
     command = typer.main.get_command(app)
     command.name = entry.name
+    reflow(command)
     return command
+
+
+def reflow(command: Any) -> None:
+    """Let paragraphs of help be as wide as the screen is; typer keeps the lines of all but the first as written."""
+    if command.help:
+        command.help = "\n\n".join(map(flowing, cleandoc(command.help).split("\n\n")))
+    for each in getattr(command, "commands", {}).values():
+        reflow(each)
+
+
+def flowing(paragraph: str) -> str:
+    """A paragraph as one line; what is indented or listed keeps its lines."""
+    kept = any(line[:1] in {" ", "-", "\b"} for line in paragraph.splitlines())
+    return paragraph if kept else paragraph.replace("\n", " ")
 
 
 def unavailable(name: str, error: ImportError) -> TyperCommand:

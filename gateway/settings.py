@@ -25,14 +25,15 @@ from gateway.alignment_settings import AlignmentSettings
 from gateway.amounts import Count, Positive, Share
 from gateway.artifacts.settings import ArtifactSettings
 from gateway.engines.contract import Capability
+from gateway.misread import Source, nearest
 from gateway.strategies import STRATEGIES
 from guards.settings import HeaderLine, HeaderName, ServiceName, ServiceSettings
-from guards.wording import worded
 
 PREFIX = "TRIMTAB_"
 NOTHING: Mapping[str, Any] = {}
 # Sections of the same file, and beginnings of variables, that other parts of Trimtab read.
 SECTIONS_OF_OTHERS = ("demo", "finetune", "pocket", "rewardserve")
+VARIABLES_OF_CLIENTS = ("ADMIN_KEY", "ADMIN_URL")  # of commands that ask a running gateway
 VARIABLES_OF_OTHERS = [
     "CONFIG",
     "DATA",
@@ -252,7 +253,10 @@ def load_settings(
     try:
         return Configured(**overrides)
     except ValidationError as error:
-        raise SettingsInvalid(_explained(error)) from None  # the cause repeats values; some are keys
+        source = Source(GatewaySettings, PREFIX, _file(config), document)
+        raise SettingsInvalid(
+            source.told(error.errors())
+        ) from None  # the cause repeats values; some are keys
     except ValueError as error:
         raise SettingsInvalid(f"a TRIMTAB_ variable is not JSON where it must be: {error}") from None
 
@@ -263,13 +267,19 @@ def _refuse_unknown_variables() -> None:
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX)
-        if name.split("__")[0] not in known and name.split("_")[0] not in VARIABLES_OF_OTHERS:
-            raise SettingsInvalid(f"{variable} is no setting; known are {', '.join(sorted(known))}")
+        others = name in VARIABLES_OF_CLIENTS or name.split("_")[0] in VARIABLES_OF_OTHERS
+        if name.split("__")[0] not in known and not others:
+            meant = nearest(variable, PREFIX, GatewaySettings)
+            told = f"{variable} is no setting" + (f"; {meant} is one" if meant else "")
+            raise SettingsInvalid(f"{told}; known are {', '.join(sorted(known))}")
+
+
+def _file(config: Path | None) -> Path:
+    return Path(config or os.environ.get(f"{PREFIX}CONFIG") or "trimtab.yaml")
 
 
 def _document(config: Path | None) -> dict[str, Any]:
-    named = config or os.environ.get(f"{PREFIX}CONFIG")
-    path = Path(named or "trimtab.yaml")
+    named, path = config or os.environ.get(f"{PREFIX}CONFIG"), _file(config)
     if not path.is_file():
         if named:
             raise SettingsInvalid(f"there is no configuration file {path}")
@@ -281,10 +291,3 @@ def _document(config: Path | None) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise SettingsInvalid(f"{path} must hold settings by name, not a {type(document).__name__}")
     return {str(name): value for name, value in document.items() if name not in SECTIONS_OF_OTHERS}
-
-
-def _explained(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc'])) or 'settings'}: {worded(each, GatewaySettings)}"
-        for each in error.errors()
-    )

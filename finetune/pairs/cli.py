@@ -14,7 +14,7 @@ app = typer.Typer(
     Each retraining freezes one, named by its SHA-256. One that holds something that was erased since is kept as a
     name and a count alone: its file is removed, and nothing is trained on it.""",
 )
-Which = Annotated[str, typer.Argument(metavar="SHA256", help="Its name, or the beginning of it.")]
+Which = Annotated[str, typer.Argument(metavar="dataset", help="Its name, the beginning of it, or latest.")]
 
 
 @app.command("list")

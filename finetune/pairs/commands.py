@@ -19,6 +19,7 @@ from finetune.wiring import room_of
 from gateway.ledger.database import Database
 
 MOST = 10_000
+LATEST = "latest"
 
 
 async def show_all(situation: Situation, limit: int, *, as_json: bool) -> None:
@@ -96,9 +97,18 @@ async def sweep_all(situation: Situation) -> None:
     Console().print(f"{len(gone)} files removed" if gone else "nothing to remove", highlight=False)
 
 
-async def one(database: Database, which: str) -> dict[str, Any]:
-    """The dataset whose name begins so; raises Unready unless there is exactly one."""
-    found = [row for row in await listed(database, MOST) if row["sha256"].startswith(which)]
+async def one(database: Database, which: str, *, ratings: bool = True) -> dict[str, Any]:
+    """The dataset whose name begins so, or the latest that nothing was erased of; raises Unready unless there is one.
+
+    Without `ratings`, the latest is one of pairs alone.
+    """
+    rows = await listed(database, MOST)
+    if which == LATEST:
+        whole = (row for row in rows if not row["erased_at"] and (ratings or row["kind"] == "pairs"))
+        if (newest := next(whole, None)) is None:
+            raise Unready("the ledger has no dataset yet; `trimtab finetune run` freezes one")
+        return newest
+    found = [row for row in rows if row["sha256"].startswith(which)]
     if len(found) != 1:
         told = "no dataset's name begins" if not found else f"{len(found)} datasets' names begin"
         raise Unready(f"{told} with {which[:64]!r}; `trimtab finetune dataset list` shows them")

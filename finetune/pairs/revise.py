@@ -23,7 +23,7 @@ from finetune.pairs.red_team import Turn
 from finetune.pairs.revising import Reviser
 from finetune.printing import print_json
 from finetune.settings import Situation
-from finetune.wiring import opened
+from finetune.wiring import opened, refuse_files
 from gateway.ledger.database import Database
 
 STEP = "revise"
@@ -54,6 +54,7 @@ async def revise(
     groups = await asyncio.to_thread(read_prompts, prompts) if prompts else []
     console = Console(stderr=as_json)
     async with ledger(situation) as database:
+        await refuse_files(situation)
         with Screen(console) as screen:
             fates, new = await revised(situation, database, screen, principles, groups, limit)
     if as_json:

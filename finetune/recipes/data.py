@@ -11,13 +11,11 @@ from pyarrow import ArrowException, parquet
 
 from finetune.errors import DataInvalid, DatasetDamaged, FinetuneFailed
 from finetune.ledger import ledger
-from finetune.pairs.commands import one
+from finetune.pairs.commands import LATEST, one
 from finetune.pairs.dataset import Dataset, thaw, write_whole
-from finetune.pairs.datasets import listed, refuse_erased
+from finetune.pairs.datasets import refuse_erased
 from finetune.recipes.rows import NoRow, RowsRefused, rows_for
 from finetune.settings import Situation
-
-LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +41,7 @@ async def found(situation: Situation, told: str, method: str) -> Found:
     if told != LATEST and (path := Path(told)).suffix in READERS:
         return imported(path, method, situation.home / "datasets")
     async with ledger(situation) as database:
-        if told == LATEST:
-            rows = [
-                row
-                for row in await listed(database, 1000)
-                if not row["erased_at"] and (row["kind"] == "pairs" or method == "kto")
-            ]
-            if not rows:
-                raise FinetuneFailed("the ledger has no dataset yet; `trimtab finetune run` freezes one")
-            row = rows[0]
-        else:
-            row = await one(database, told)
+        row = await one(database, told, ratings=method == "kto")
         await refuse_erased(database, row)
     if row["kind"] != "pairs" and method != "kto":
         raise FinetuneFailed(

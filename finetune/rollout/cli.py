@@ -14,7 +14,7 @@ app = typer.Typer(
     conversations. After every pair of outcomes a sequential test says whether it does worse: then it is rolled
     back. `trimtab finetune watch` moves rollouts by itself; by hand you may pause, promote or roll back.""",
 )
-Id = Annotated[str, typer.Argument(metavar="ROLLOUT", help="As `trimtab finetune rollout list` shows it.")]
+Id = Annotated[str, typer.Argument(metavar="rollout", help="As `trimtab finetune rollout list` shows it.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the audit trail.")]
 
 

@@ -83,9 +83,10 @@ def origin(story: Story) -> Iterator[Chapter]:
 
 
 def retraining(story: Story) -> str:
-    """The run that trained it, and whether that run registered it."""
+    """The run that trained it, and whether that run registered it; the base model has no files of its own."""
     if story.run is None:
-        return "none: it was registered by hand"
+        by_gateway = story.version["path"] is None
+        return f"none: {'the gateway registered it at its first start' if by_gateway else 'it was registered by hand'}"
     told = f"{story.run['id']}, {story.run['state']}"
     return told if "retraining" in story.version["lineage"] else f"{told}; it was registered by hand"
 

@@ -1,6 +1,8 @@
 """What `trimtab finetune explain` and `versions` do, once their settings are read."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -27,10 +29,11 @@ async def explain(situation: Situation, version: str, html: Path | None, *, as_j
         print_json(story.document())
         return
     console = Console()
+    if html is not None:
+        console.print(f"{version} is told in {html}", highlight=False, markup=False, soft_wrap=True)
+        return
     for chapter in chapters_of(story):
         print_chapter(console, chapter)
-    if html is not None:
-        console.print(f"page: {html}", highlight=False)
 
 
 def print_chapter(console: Console, chapter: Chapter) -> None:
@@ -63,6 +66,14 @@ async def show_versions(situation: Situation, *, as_json: bool) -> None:
         shares = ", ".join(f"{share:.0%} of {alias}" for alias, share in each["weights"].items())
         pairs = str(each["lineage"].get("pairs", ""))
         table.add_row(
-            each["id"], each["state"], shares, when(each["created_at"]), pairs, each["parent"] or ""
+            each["id"], standing_of(each), shares, when(each["created_at"]), pairs, each["parent"] or ""
         )
     Console().print(table)
+
+
+def standing_of(version: Mapping[str, Any]) -> str:
+    """Where a version stands for people: what traffic it has, else its state."""
+    most = max(version["weights"].values(), default=0.0)
+    if not most:
+        return str(version["state"])
+    return "live" if most == 1 else f"canary {most:.0%}"

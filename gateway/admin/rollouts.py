@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.admin.fence import Fence, refuse_if_lost
 from gateway.admin.trail import Change, note, trail_in
 from gateway.admin.versions import Version, staged_in, versions_in
-from gateway.errors import BadRequest, Conflict
+from gateway.errors import BadRequest, Conflict, NotFound
 from gateway.ledger.database import Database
 from gateway.ledger.tables import RouteRow
 from gateway.routing import Routes, Share
@@ -73,13 +73,17 @@ class Rollouts:
         return before
 
     async def way_back(self, alias: str, expected: Weights | None = None) -> WayBack:
-        """Where a rollback leads, and from where; raises Conflict when it leads nowhere else, or others are in force.
+        """Where a rollback leads, and from where; raises NotFound where there is no such alias.
+
+        Raises Conflict when it leads nowhere else, or others than `expected` are in force.
 
         Both are of one moment, so that a rollback can be held against what was in force when it was decided.
         """
         async with self.database.read() as connection:
             here = (await weights_in(connection)).get(alias, {})
             stands = standing(await trail_in(connection, MOVES, alias, MEMORY))
+        if not here:
+            raise NotFound(f"there is no alias {alias[:200]!r}", param="alias")
         refuse_if_moved(alias, here, expected)
         there = dict(stands[0]["before"]) if stands else {}
         if not there:

@@ -21,7 +21,7 @@ def welcome(console: Console, credentials: Credentials, settings: GatewaySetting
     alias = settings.alias
     lines = [
         f"[bold]{credentials.base_url}[/]   OpenAI-compatible, model [bold]{alias}[/]",
-        f"[bold]{credentials.api_key}[/]   your key; more with [dim]{command()} keys create NAME{at(settings)}[/]",
+        f"[bold]{credentials.api_key}[/]   your key",
         f"{credentials.admin_url}   admin API, key in credentials.json of its home ({settings.home})",
         *(f"{shown(one.url)}   an engine, model {settings.base_model}" for one in settings.engines),
     ]
@@ -30,14 +30,16 @@ def welcome(console: Console, credentials: Credentials, settings: GatewaySetting
         lit = Syntax(snippet, language, background_color="default").highlight(snippet)
         console.print(lit, soft_wrap=True)  # a terminal wraps what is pasted from it whole; rich would cut it
     console.print("[dim]ctrl-C stops everything. In another terminal:[/]")
-    for told in (f"finetune run{at(settings)}", "demo"):
+    for told in (f"keys create NAME{at(settings)}", f"finetune run{at(settings)}", "demo"):
         console.print(f"[dim]  {command()} {told}[/]", soft_wrap=True)
 
 
 def at(settings: GatewaySettings) -> str:
     """What has to be said to other commands of a home that is not the usual one."""
-    usual = settings.home == GatewaySettings.model_fields["home"].default
-    return "" if usual else f" --home {shlex.quote(str(settings.home))}"
+    usual = Path(GatewaySettings.model_fields["home"].default)
+    return (
+        "" if settings.home.absolute() == usual.absolute() else f" --home {shlex.quote(str(settings.home))}"
+    )
 
 
 def command() -> str:

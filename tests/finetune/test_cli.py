@@ -145,7 +145,8 @@ def test_where_there_are_no_pairs_it_is_said_what_tells_why(tmp_path: Path) -> N
 
 
 def test_pairs_are_exported_as_json_lines(tmp_path: Path) -> None:
-    assert "5 of 40 pairs" in asked("pairs", "--limit", "5", "--export", str(tmp_path / "pairs.jsonl"))
+    file = tmp_path / "pairs.jsonl"
+    assert asked("pairs", "--limit", "5", "--export", str(file)) == f"40 pairs written to {file}\n"
     lines = (tmp_path / "pairs.jsonl").read_text().splitlines()
     assert len(lines) == 40
     assert json.loads(lines[0])["chosen"][0]["role"] == "assistant"

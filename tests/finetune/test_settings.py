@@ -87,8 +87,40 @@ def test_what_is_unknown_or_malformed_is_named(tmp_path: Path, text: str, names:
 def test_a_bound_that_bounds_nothing_is_named(tmp_path: Path, field: str, value: str, why: str) -> None:
     section, name = field.split(".")
     path = written(tmp_path, f"finetune: {{{section}: {{{name}: {value}}}}}")
-    with pytest.raises(SettingsInvalid, match=rf"^finetune\.{section}\.{name}: {why}"):
+    with pytest.raises(SettingsInvalid, match=rf"^\S+trimtab\.yaml: finetune\.{section}\.{name}: {why}"):
         load_finetune_settings(path)
+
+
+def test_faults_of_a_file_stand_on_lines_of_their_own(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid) as complaint:
+        load_finetune_settings(written(tmp_path, "finetune: {jobs: 0, recipe: {rnak: 4}}"))
+    lines = str(complaint.value).splitlines()
+    assert [line.split(": ")[:2] for line in sorted(lines)] == [
+        [f"{tmp_path}/trimtab.yaml", "finetune.jobs"],
+        [f"{tmp_path}/trimtab.yaml", "finetune.recipe.rnak"],
+    ]
+
+
+def test_a_fault_of_a_variable_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "many")
+    with pytest.raises(SettingsInvalid, match=r"^TRIMTAB_FINETUNE_RECIPE__RANK: finetune\.recipe\.rank: must"):
+        load_finetune_settings(written(tmp_path, "finetune: {recipe: {rank: 4}}"))
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("TRIMTAB_FINETUNE__WATCH__MIN_NEW", "TRIMTAB_FINETUNE_WATCH__MIN_NEW_PAIRS"),
+        ("TRIMTAB_FINETUNE__JOBS", "TRIMTAB_FINETUNE_JOBS"),
+        ("TRIMTAB_FINETUNE_FEWEST_PEARS", "TRIMTAB_FINETUNE_FEWEST_PAIRS"),
+    ],
+)
+def test_of_a_misspelt_variable_the_nearest_is_told(
+    told: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(told, "7")
+    with pytest.raises(SettingsInvalid, match=f"{told} is no setting; {meant} is one"):
+        load_finetune_settings()
 
 
 def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

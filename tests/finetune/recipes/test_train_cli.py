@@ -308,6 +308,11 @@ def test_a_dataset_of_the_ledger_is_found_by_its_name_or_as_the_latest(home: Pat
         assert (plan["dataset"], plan["rows"]) == (name, 16)
 
 
+def test_the_latest_dataset_is_shown(home: Path) -> None:
+    name = keep(home)
+    assert told("dataset", "show", "latest")["sha256"] == name
+
+
 def test_a_dataset_that_holds_something_erased_trains_nothing(home: Path) -> None:
     name = keep(home, erased_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert "holds something that was erased" in asked("train", "mine.yaml", "--data", name, code=2)

@@ -15,6 +15,7 @@ from finetune.cli import app
 from finetune.errors import StoryUnknown
 from finetune.rollout.plan import PROOF, RolloutRules, told_rules
 from finetune.story.chapters import Chapter, chapters_of
+from finetune.story.commands import standing_of
 from finetune.story.page import page_of, plot_of
 from finetune.story.story import MOST, Story, story_of
 from gateway.ledger.database import Database
@@ -183,7 +184,7 @@ async def test_what_is_not_known_is_left_out(database: Database) -> None:
     await filled(database)
     told = chapters_of(await story_of(database, "base"))
     assert [chapter.title for chapter in told] == ["base", "Trail"]
-    assert dict(told[0].rows)["retraining"] == "none: it was registered by hand"
+    assert dict(told[0].rows)["retraining"] == "none: the gateway registered it at its first start"
 
 
 async def by_hand(database: Database) -> Story:
@@ -272,9 +273,22 @@ def test_the_command_tells_it_to_people_and_to_machines(tmp_path: Path) -> None:
     asyncio.run(fill())
     runner, where = CliRunner(), ["--home", str(tmp_path)]
     said = runner.invoke(app, ["explain", "v2", *where, "--html", str(tmp_path / "v2.html")])
-    assert said.exit_code == 0, said.output
-    assert "Rollout ro-1" in said.output
+    assert (said.exit_code, said.output) == (0, f"v2 is told in {tmp_path / 'v2.html'}\n")
     assert (tmp_path / "v2.html").read_text().startswith("<!doctype html>")
     told = json.loads(runner.invoke(app, ["explain", "v2", *where, "--json"]).output)
     assert told["dataset"]["rows"] == 40
+    assert "Rollout ro-1" in runner.invoke(app, ["explain", "v2", *where]).output
     assert "v2" in runner.invoke(app, ["versions", *where]).output
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ({}, "staged"),
+        ({"assistant": 1.0}, "live"),
+        ({"a": 0.05}, "canary 5%"),
+        ({"a": 0.05, "b": 1.0}, "live"),
+    ],
+)
+def test_a_version_that_has_traffic_is_told_by_that(weights: dict[str, float], told: str) -> None:
+    assert standing_of({"state": "staged", "weights": weights}) == told

@@ -10,7 +10,7 @@ import pytest
 from gateway.admin.rollouts import MEMORY, TOOK_BACK, Rollouts, Weights, standing
 from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions
-from gateway.errors import Conflict
+from gateway.errors import Conflict, NotFound
 from gateway.ledger.database import Database
 
 V0, V1, V2 = {"v0": 1.0}, {"v1": 1.0}, {"v2": 1.0}
@@ -135,6 +135,11 @@ async def led(tmp_path: Path) -> AsyncIterator[Rollouts]:
 async def test_a_way_back_tells_from_where_it_leads(led: Rollouts) -> None:
     way = await led.way_back("helper")
     assert (way.here, way.there) == (V1, V0)
+
+
+async def test_of_an_alias_that_there_is_not_that_is_told(led: Rollouts) -> None:
+    with pytest.raises(NotFound, match="there is no alias 'helpr'"):
+        await led.way_back("helpr", expected=V1)
 
 
 async def test_a_way_back_tells_which_rollout_it_undoes(led: Rollouts) -> None:

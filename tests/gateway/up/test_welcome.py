@@ -3,13 +3,14 @@
 import ast
 import io
 import shlex
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from gateway.settings import load_settings
 from gateway.up.credentials import Credentials
-from gateway.up.welcome import welcome
+from gateway.up.welcome import command, welcome
 
 CREDENTIALS = Credentials(
     "http://127.0.0.1:8080/v1", "sk-tt-" + "k" * 43, "http://127.0.0.1:8081", "sk-tt-" + "a" * 43
@@ -41,6 +42,15 @@ def test_the_python_snippet_is_a_program_with_the_whole_key(shown):
 def test_the_engine_is_named_without_its_password(shown):
     assert "http://127.0.0.1:8082/v1" in shown
     assert "secret" not in shown
+
+
+def test_commands_stand_on_lines_of_their_own_without_the_home_that_is_usual():
+    out = io.StringIO()
+    settings = load_settings(home=str(Path(".trimtab").absolute()), engines=[{"url": ENGINE}])
+    welcome(Console(file=out, width=40), CREDENTIALS, settings)
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert f"{command()} keys create NAME" in lines
+    assert f"{command()} finetune run" in lines
 
 
 def test_another_home_is_said_where_commands_need_it():
