@@ -103,7 +103,9 @@ def test_faults_of_a_file_stand_on_lines_of_their_own(tmp_path: Path) -> None:
 
 def test_a_fault_of_a_variable_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIMTAB_FINETUNE_RECIPE__RANK", "many")
-    with pytest.raises(SettingsInvalid, match=r"^TRIMTAB_FINETUNE_RECIPE__RANK: finetune\.recipe\.rank: must"):
+    with pytest.raises(
+        SettingsInvalid, match=r"^TRIMTAB_FINETUNE_RECIPE__RANK: finetune\.recipe\.rank: must"
+    ):
         load_finetune_settings(written(tmp_path, "finetune: {recipe: {rank: 4}}"))
 
 
