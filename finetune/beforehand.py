@@ -22,10 +22,12 @@ async def refuse_at_once(situation: Situation, database: Database, worker: Worke
     async with database.read() as connection:
         if (found := await unfinished(connection, alias)) is not None:
             refuse_if_held(found, worker)
-        begins = await left_for(connection, alias, how) is None
+    begins = how == "new" or (how == "either" and found is None)
     if begins:
         await refuse_under_way(Book(database, worker), alias)
-    await refuse_deaf(situation, begins=begins)
+    await refuse_deaf(situation, begins=begins)  # before the next: a watch counts a wrong key's tries
+    async with database.read() as connection:
+        await left_for(connection, alias, how)
 
 
 async def refuse_under_way(rollouts: Rollouts, alias: str) -> None:

@@ -189,7 +189,7 @@ def load_finetune_settings(
     except ExamFailed as error:
         raise SettingsInvalid(f"finetune.exam.exams: {error}") from None
     except ValidationError as error:
-        source = Source(FinetuneSettings, PREFIX, file_of(config), section, "finetune")
+        source = Source(FinetuneSettings, PREFIX, file_of(config), section, os.environ, "finetune")
         raise SettingsInvalid(
             source.told(error.errors())
         ) from None  # the cause repeats values; some are keys

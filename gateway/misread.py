@@ -1,7 +1,6 @@
 """What is wrong with settings, a line for each fault: where it stands, which field it is, and what may stand there."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +19,7 @@ class Source:
     prefix: str
     file: Path
     document: Mapping[str, Any]
+    variables: Collection[str]  # that are set, by their names
     section: str = ""  # of the file, that these settings are
 
     def told(self, faults: Iterable[Mapping[str, Any]]) -> str:
@@ -33,7 +33,7 @@ class Source:
 
     def _stands_in(self, place: tuple[int | str, ...]) -> Iterator[str]:
         names = (variable(self.prefix, place[:length]) for length in range(len(place), 0, -1))
-        if (found := next((name for name in names if name in os.environ), None)) is not None:
+        if (found := next((name for name in names if name in self.variables), None)) is not None:
             yield found
         elif place and place[0] in self.document:
             yield str(self.file)

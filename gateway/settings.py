@@ -253,7 +253,7 @@ def load_settings(
     try:
         return Configured(**overrides)
     except ValidationError as error:
-        source = Source(GatewaySettings, PREFIX, _file(config), document)
+        source = Source(GatewaySettings, PREFIX, _file(config), document, os.environ)
         raise SettingsInvalid(
             source.told(error.errors())
         ) from None  # the cause repeats values; some are keys

@@ -47,7 +47,7 @@ class LocalPolicy:
             do_sample=plan.temperature > 0,
             temperature=plan.temperature or None,
             top_p=1.0,
-            top_k=0,
+            top_k=0 if plan.temperature > 0 else None,  # transformers grumbles at it where nothing is drawn
             pad_token_id=self.tokenizer.pad_token_id,
         )
         answers = [self._answer(row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]

@@ -26,6 +26,8 @@ class Running:
 async def launched(stack: Stack, report: Report) -> AsyncIterator[Running]:
     """The stack, up and healthy, until the block is left; raises StackFailed, SupervisorFailed or LedgerFailed."""
     home = stack.settings.home
+    if not home.exists():  # nobody runs in it, and what cannot start leaves nothing behind
+        require_free(stack.ports)
     with sole_use_of(home):
         require_free(stack.ports)
         credentials = await first_keys(stack)

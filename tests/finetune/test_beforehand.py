@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from finetune.beforehand import refuse_at_once
 from finetune.claims import claim
 from finetune.cli import app
-from finetune.errors import GatewayAway, RunUnderWay, Unready
+from finetune.errors import GatewayAway, NothingToResume, RunUnderWay, Unready
 from finetune.progress import Silence
 from finetune.runs import Run, Worker
 from finetune.settings import Situation, load_situation
@@ -93,6 +93,15 @@ async def test_a_run_that_was_left_is_gone_on_with_while_the_gateway_is_away(
 ) -> None:
     await left(database)
     await refuse_at_once(at(NOWHERE, tmp_path), database, OURS, "either")
+
+
+async def test_where_nothing_is_left_to_resume_a_wrong_key_is_told_first(
+    gateway: str, database: Database, tmp_path: Path
+) -> None:
+    with pytest.raises(Unready):
+        await refuse_at_once(at(gateway, tmp_path, "wrong"), database, OURS, "resume")
+    with pytest.raises(NothingToResume):
+        await refuse_at_once(at(gateway, tmp_path), database, OURS, "resume")
 
 
 async def test_a_run_that_another_holds_is_told_before_the_gateway_is_asked(

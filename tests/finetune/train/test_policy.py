@@ -37,6 +37,20 @@ def test_company_in_a_batch_does_not_change_what_is_likeliest(tiny_policy: Path)
     assert policy.sample(ASKED, greedy, 1)[1:] == policy.sample(ASKED[1:], greedy, 1)
 
 
+def test_the_likeliest_answer_is_asked_for_without_what_transformers_grumbles_at(
+    tiny_policy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers.utils import logging
+
+    policy, greedy = load_policy(str(tiny_policy), None), replace(PLAN, temperature=0.0, samples=1)
+    logging.enable_propagation()
+    try:
+        policy.sample(ASKED, greedy, 1)
+    finally:
+        logging.disable_propagation()
+    assert "top_k" not in caplog.text
+
+
 async def test_an_adapter_changes_the_policy(tiny_policy: Path, dataset: Dataset, tmp_path: Path) -> None:
     import torch
 

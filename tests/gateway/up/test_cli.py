@@ -1,5 +1,6 @@
 """What `trimtab up` says of a stack that cannot start: one message, at once."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,17 @@ CONFIG = """
 engines: [{url: "http://127.0.0.1:9/v1"}]
 reward: {url: "http://127.0.0.1:9"}
 """
+
+
+def test_what_finds_its_port_taken_leaves_no_home_behind(tmp_path: Path) -> None:
+    (tmp_path / "trimtab.yaml").write_text(CONFIG)
+    home = tmp_path / "home"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 18471))
+        taken.listen()
+        told = ["--port", "18471", "--home", str(home), "--config", str(tmp_path / "trimtab.yaml")]
+        assert CliRunner().invoke(app, told).exit_code == 1
+    assert not home.exists()
 
 
 @pytest.mark.parametrize(
