@@ -71,6 +71,7 @@ async def erase(database: Database, subject: str, cause: str, actor: str) -> Era
         evidence = {"counts": counts, "datasets": datasets, "versions": versions}
         change = Change("erasure", found.subject_digest, {}, {"state": "erased"}, cause, evidence)
         await note(connection, change, actor)
+    await database.forget_log()
     return found
 
 

@@ -25,6 +25,14 @@ PG_LOCK = 7_461_746_162
 # rolled back (a deadlock), sessions and locks timed out, resources, operators (statements timed out), the system, and
 # a server that is read-only since a failover.
 PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55P03", "57", "58")
+# What is deleted is overwritten too: an erased text would stay readable in the file's free bytes.
+PRAGMAS = (
+    "busy_timeout=10000",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+)
 
 
 class Database:
@@ -90,6 +98,15 @@ class Database:
                         await connection.execute(text(f"SELECT pg_advisory_xact_lock({PG_LOCK})"))
                     yield connection
 
+    async def forget_log(self) -> None:
+        """Empty SQLite's log, where earlier states of pages still lie, once nobody reads them; PostgreSQL's is its own."""
+        if not self.sqlite:
+            return
+        with _Translated(self.name):
+            async with self._engine.connect() as connection:
+                plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
 
 def make_private(file: Path) -> None:
     """Make a database file that only its owner can read, and shut one that others could; SQLite's own follow it.
@@ -115,10 +132,10 @@ def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    """Durable, patient, strict about references; transactions begin where `_begin_sqlite` says."""
+    """Durable, patient, strict about references, forgetting; transactions begin where `_begin_sqlite` says."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

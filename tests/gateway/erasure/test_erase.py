@@ -158,3 +158,17 @@ def test_the_command_tells_what_it_reached(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["nobody", "--home", str(tmp_path)])
     assert said.exit_code == 0, said.output
     assert "erased: 0 exchanges" in said.output
+
+
+async def test_no_byte_of_the_file_holds_a_word_of_theirs(database: Database, tmp_path: Path) -> None:
+    await filled(database)
+    assert held_in(tmp_path, WORD)
+    assert held_in(tmp_path, ADA)
+    await erase(database, ADA, "asked to", "k")
+    assert not held_in(tmp_path, WORD)
+    assert not held_in(tmp_path, ADA)
+
+
+def held_in(folder: Path, word: str) -> list[str]:
+    """The ledger's files that a word's bytes stand in, its log among them."""
+    return [each.name for each in folder.glob("ledger.db*") if word.encode() in each.read_bytes()]
