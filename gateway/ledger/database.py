@@ -99,7 +99,7 @@ class Database:
                     yield connection
 
     async def forget_log(self) -> None:
-        """Empty SQLite's log, where earlier states of pages still lie, once nobody reads them; PostgreSQL's is its own."""
+        """Empty SQLite's log, where earlier states of pages still lie, once nobody reads them; not PostgreSQL's."""
         if not self.sqlite:
             return
         with _Translated(self.name):
