@@ -60,7 +60,9 @@ async def test_during_an_exam_the_gate_tells_it(bench: Bench, tmp_path: Path) ->
     bench.examiner.meanwhile = Erasing(bench, tmp_path)
     outcome = await bench.work()
     assert not outcome.promoted
-    assert any(each.startswith("data not erased (data.erased): something that dataset") for each in outcome.reasons)
+    assert any(
+        each.startswith("data not erased (data.erased): something that dataset") for each in outcome.reasons
+    )
     assert "register" not in bench.calls.made
 
 
