@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from finetune.executors.contract import Accelerate
 from finetune.executors.processes import Files, run
+from finetune.executors.sharing import unshareable
 from finetune.progress import Progress
-from finetune.train.contract import FEWEST_ROWS, Job, Recipe, Trained
+from finetune.train.contract import Job, Recipe, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,8 @@ class AccelerateExecutor:
 
     def refuses(self, recipe: Recipe) -> str | None:
         """A batch that cannot be shared out, and what shards do not go with."""
-        if recipe.batch_size % self.told.processes:
-            return f"executor.processes: {self.told.processes} must divide recipe.batch_size, {recipe.batch_size}"
-        rows, fewest = recipe.batch_size // self.told.processes, FEWEST_ROWS.get(recipe.method, 1)
-        if rows < fewest:
-            told = f"{recipe.method} needs {fewest} rows of recipe.batch_size, {recipe.batch_size}, for each"
-            return f"executor.processes: {told}; raise that, or take fewer processes"
+        if (why := unshareable(recipe, "executor.processes", self.told.processes)) is not None:
+            return why
         if self.told.fsdp and recipe.ballast:
             return "executor.fsdp: recipe.ballast asks the whole model for answers, and shards give none; set one aside"
         if self.told.fsdp and recipe.device == "cpu":

@@ -17,9 +17,10 @@ from finetune.errors import TrainingFailed, reason
 from finetune.executors.contract import Ray
 from finetune.executors.jobs import Jobs
 from finetune.executors.processes import Files, files_for, run, told_while
+from finetune.executors.sharing import unshareable
 from finetune.executors.talk import Hearing
 from finetune.progress import Progress
-from finetune.train.contract import FEWEST_ROWS, Job, Recipe, Trained
+from finetune.train.contract import Job, Recipe, Trained
 
 MISSING = "executor: ray is not installed; pip install 'trimtab[ray]'"
 
@@ -34,12 +35,8 @@ class RayExecutor:
         """No Ray, or a batch that cannot be shared out."""
         if importlib.util.find_spec("ray") is None:
             return MISSING
-        if recipe.batch_size % self.told.workers:
-            return f"executor.workers: {self.told.workers} must divide recipe.batch_size, {recipe.batch_size}"
-        rows, fewest = recipe.batch_size // self.told.workers, FEWEST_ROWS.get(recipe.method, 1)
-        if rows < fewest:
-            told = f"{recipe.method} needs {fewest} rows of recipe.batch_size, {recipe.batch_size}, for each"
-            return f"executor.workers: {told}; raise that, or take fewer workers"
+        if (why := unshareable(recipe, "executor.workers", self.told.workers)) is not None:
+            return why
         if recipe.device == "cuda" and not self.told.gpus_per_worker:
             return "executor.gpus_per_worker: recipe.device is 'cuda', and no worker gets any"
         return None
