@@ -79,8 +79,8 @@ class FilterRules:
     )
 
 
-# The packaged policy declines a sixth of what is harmless: what it learns of refusals, it must unlearn as often.
-POCKET_FILTERS = FilterRules(refusals=1.0)
+# The packaged policy declines a sixth of what is harmless: what it learns of refusals, it must unlearn nearly as often.
+POCKET_FILTERS = FilterRules(refusals=1.25)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def test_another_base_model_is_not_asked_what_the_pocket_policy_was_taught(tmp_p
 def test_the_pocket_policy_learns_by_filters_of_its_own(tmp_path: Path) -> None:
     assert load_finetune_settings().filters == POCKET_FILTERS
     assert load_situation().plan.filters == POCKET_FILTERS
-    assert POCKET_FILTERS.refusals == 1.0
+    assert POCKET_FILTERS.refusals == 1.25
 
 
 def test_guards_doubts_label_for_the_pocket_policy_alone(tmp_path: Path) -> None:
