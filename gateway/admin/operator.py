@@ -99,7 +99,7 @@ class Operator:
             else:
                 async with self.tools.changing:
                     before = await self.rollouts.put(
-                        alias, weights, change, self.actor, how.expected, how.fence
+                        alias, weights, change, self.actor, how.expected, how.refuse
                     )
                     await follow(self.tools, self.database)
         except BaseException:

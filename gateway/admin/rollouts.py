@@ -1,14 +1,13 @@
 """Which versions an alias leads to: kept in the ledger, changed in one transaction, followed by gateways."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.admin.fence import Fence, refuse_if_lost
 from gateway.admin.trail import Change, note, trail_in
 from gateway.admin.versions import Version, staged_in, versions_in
 from gateway.errors import BadRequest, Conflict, NotFound
@@ -17,6 +16,7 @@ from gateway.ledger.tables import RouteRow
 from gateway.routing import Routes, Share
 
 Weights = dict[str, float]
+Rule = Callable[[AsyncConnection], Awaitable[None]]  # raises Conflict where a change may not be made
 MOVES = ("rollout", "rollback")
 MOVED = "moved"  # the code where others are in force than were expected
 # In a move's evidence: what it took out of traffic again, since that was found bad.
@@ -52,16 +52,17 @@ class Rollouts:
         change: Change,
         actor: str,
         expected: Weights | None = None,
-        fence: Fence | None = None,
+        rule: Rule | None = None,
     ) -> Weights:
         """Replace an alias's weights and write down why, in one transaction; the weights before.
 
-        Raises BadRequest naming the field when these cannot be put in force, and Conflict when others than
-        `expected` are, or the lease that `fence` tells of is lost. A change that came in several steps tells
-        itself where it began.
+        Raises BadRequest naming the field when these cannot be put in force, Conflict when others than `expected`
+        are, and what `rule` raises within the transaction. A change that came in several steps tells itself where
+        it began.
         """
         async with self.database.write() as connection:
-            await refuse_if_lost(connection, fence)
+            if rule is not None:
+                await rule(connection)
             after = checked(alias, weights, staged_in(await versions_in(connection)))
             before = (await weights_in(connection)).get(alias, {})
             refuse_if_moved(alias, before, expected)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.admin.fence import Fence
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.admin.fence import Fence, refuse_if_lost
 from gateway.admin.following import follow
 from gateway.admin.rollouts import Weights
 from gateway.admin.trail import Change
 from gateway.admin.versions import Versions
-from gateway.admin.weights.book import Book
+from gateway.admin.weights.book import Book, refuse_running
 from gateway.admin.weights.fitting import check_fits
 from gateway.admin.weights.swapping import Swapper
 from gateway.engines.contract import EngineFailed
@@ -29,6 +31,14 @@ class How:
     expected: Weights | None = None  # refused when others are in force
     allow_gap: bool = False  # whether nobody may answer while the only engine gets other weights
     fence: Fence | None = None  # refused when this worker has lost its lease
+
+    async def refuse(self, connection: AsyncConnection) -> None:
+        """Raises Conflict where the fence's lease is lost, or a swap began since it was last looked for.
+
+        Weights that are put in force in the middle of a swap would be its undoing: it leads the alias itself.
+        """
+        await refuse_if_lost(connection, self.fence)
+        await refuse_running(connection)
 
 
 async def checked_against_base(tools: Tools, path: str) -> dict[str, Any]:
