@@ -1,7 +1,12 @@
 """What stands against a retraining and is found out in a moment, before models are loaded and anything is begun."""
 
+import asyncio
+
 from finetune.claims import How, left_for, refuse_if_held, unfinished
-from finetune.errors import GatewayAway, RolloutUnderWay, Unready
+from finetune.errors import ExamFailed, GatewayAway, RolloutUnderWay, Unready
+from finetune.exams.contract import ExamPlan
+from finetune.exams.exam import questions_of
+from finetune.exams.report import BENIGN_KINDS, UNSAFE_KINDS
 from finetune.rollout.book import Book
 from finetune.rollout.contract import Rollouts
 from finetune.runs import Worker
@@ -28,6 +33,29 @@ async def refuse_at_once(situation: Situation, database: Database, worker: Worke
     await refuse_deaf(situation, begins=begins)  # before the next: a watch counts a wrong key's tries
     async with database.read() as connection:
         await left_for(connection, alias, how)
+
+
+async def refuse_small(situation: Situation) -> None:
+    """Raise Unready where the exam asks so little that no gate lets anything pass: a training would be for nothing."""
+    told = await asyncio.to_thread(too_small, situation.plan.exam, situation.plan.bars.fewest_prompts)
+    if told is not None:
+        raise Unready(told)
+
+
+def too_small(exam: ExamPlan, fewest: int) -> str | None:
+    """What the main exam lacks of prompts, in words; None where it has enough. Raises Unready where it has a fault."""
+    try:
+        kinds = [question.kind for question in questions_of(exam)]
+    except ExamFailed as error:
+        raise Unready(f"finetune.exam: {error}") from error
+    harmful, harmless = (sum(kind in those for kind in kinds) for those in (UNSAFE_KINDS, BENIGN_KINDS))
+    if min(harmful, harmless) >= fewest:
+        return None
+    return (
+        f"finetune.exam.prompts: {harmful} prompts of kind {' or '.join(UNSAFE_KINDS)} and {harmless} of kind "
+        f"{' or '.join(BENIGN_KINDS)}; the gate asks for {fewest} of each (finetune.bars.fewest_prompts), and would "
+        "keep out whatever was trained"
+    )
 
 
 async def refuse_under_way(rollouts: Rollouts, alias: str) -> None:

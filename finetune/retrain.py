@@ -69,11 +69,11 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
     await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make, drawn.groups()))
     dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
-    if why_not := await untrainable(dataset, old, plan, tools):
+    if why_not := await untrainable(run, dataset, old, plan, tools):
         return Outcome(run.id, promoted=False, reasons=(why_not,))
 
     trained = await run.once("train", Trained, lambda: train(run, dataset, old, plan, tools))
-    if why_not := await untrainable(dataset, old, plan, tools):  # no more: exams take long too
+    if why_not := await untrainable(run, dataset, old, plan, tools):  # no more: exams take long too
         return Outcome(run.id, promoted=False, reasons=(why_not,), trained_on=dataset.pairs)
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
@@ -156,8 +156,10 @@ async def freeze(plan: Plan, tools: Tools) -> Dataset:
     return dataset
 
 
-async def untrainable(dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> str | None:
-    """Why nothing may be trained; None where it may."""
+async def untrainable(run: Run, dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> str | None:
+    """Why nothing may be trained; None where it may, and where traffic has what was: its end is told as it is."""
+    if await run.has_done("flip") or await run.has_done("roll out"):
+        return None
     if not await tools.pairs.fit(dataset):
         return erased_since(dataset)
     if dataset.pairs < plan.fewest_pairs:

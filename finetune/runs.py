@@ -78,6 +78,10 @@ class Run:
         self.progress.ended(step, found.told)
         return found
 
+    async def has_done(self, step: str) -> bool:
+        """Whether a step's result is remembered."""
+        return await self._remembered(step) is not None
+
     async def undo(self, step: str, why: str) -> None:
         """What a step did no longer holds: whoever goes on with the run does it again."""
         await self._step(step, "undone", {"why": why}, told=why)

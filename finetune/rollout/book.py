@@ -164,7 +164,10 @@ class Book:
             await hold(connection, rollout, self.worker, {"moving": told})
 
     async def settle(self, rollout: Rollout, move: Move, evidence: Mapping[str, Any]) -> None:
-        """It has been moved: the state, the trail and the end in one transaction."""
+        """It has been moved: the state, the trail and the end in one transaction.
+
+        What was asked for since this move began waits for the next look: the rollout does not end before it is done.
+        """
         now = datetime.now(UTC)
         values: dict[str, Any] = {
             "state": move.state,
@@ -173,13 +176,11 @@ class Book:
             "moved_at": now,
             "reasons": [*rollout.reasons, move.why],
         }
-        if rollout.asked is not None:  # done; what was asked for since this move began waits for the next
-            values["asked"] = None
-        if move.ends:
-            values |= {"running": None, "ended_at": now}
         before = {"state": rollout.state, "share": rollout.share}
         after = {"state": move.state, "share": move.share}
         async with self.database.write() as connection:
+            if await asked_in(connection, rollout) == rollout.asked:
+                values |= {"asked": None} | ({"running": None, "ended_at": now} if move.ends else {})
             await hold(connection, rollout, self.worker, values)
             change = Change(KIND, rollout.id, before, after, move.why, dict(evidence))
             await note(connection, change, self.worker.name)
@@ -211,6 +212,13 @@ async def hold(
     held = update(RolloutRow).where(*mine).values(**values, lease_until=until)
     if (await connection.execute(held)).rowcount != 1:
         raise LeaseLost(f"rollout {rollout.id} is no longer this worker's")
+
+
+async def asked_in(connection: AsyncConnection, rollout: Rollout) -> Move | None:
+    """What is asked for by hand now; whoever asks for more waits for the end of this transaction."""
+    asked = select(RolloutRow.asked).where(RolloutRow.id == rollout.id).with_for_update()
+    told = (await connection.execute(asked)).scalar_one()
+    return Move(**told) if told else None
 
 
 async def rollouts_in(connection: AsyncConnection, *where: Any) -> list[Rollout]:

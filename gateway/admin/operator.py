@@ -19,16 +19,12 @@ from gateway.admin.trail import Change
 from gateway.admin.versions import Version, Versions, staged_in
 from gateway.admin.weights.operating import How, checked_against_base, swap_weights, swaps_weights
 from gateway.engines.contract import EngineFailed
+from gateway.engines.reloading import PROBE
 from gateway.errors import ApiError, BadRequest, Conflict, UpstreamFailed
 from gateway.ledger.database import Database
 from gateway.tools import Tools
 
 BACK_TRIES = 5  # of a rollback, while the canary that it undoes steps on
-PROBE: dict[str, Any] = {
-    "messages": [{"role": "user", "content": "Hello."}],
-    "max_tokens": 4,
-    "temperature": 0.0,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ SWAPPING, LOST = "swapping", "lost"
 LOOK_SECONDS, ORDER_SECONDS = 5.0, 30.0
 RESETS = 3  # tries to forget what was computed with the weights before
 RESUMES = 5
+# Of two tokens the first proves that it reads, the second that it goes on; each more would wait for a step under load.
 PROBE: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hello."}],
-    "max_tokens": 4,
+    "max_tokens": 2,
     "temperature": 0.0,
 }
 log = logging.getLogger(__name__)

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from finetune.beforehand import refuse_at_once
+from finetune.beforehand import refuse_at_once, too_small
 from finetune.claims import claim
 from finetune.cli import app
 from finetune.errors import GatewayAway, NothingToResume, RunUnderWay, Unready
+from finetune.exams.contract import ExamPlan
 from finetune.progress import Silence
 from finetune.runs import Run, Worker
 from finetune.settings import Situation, load_situation
@@ -125,3 +126,26 @@ def test_a_wrong_key_ends_with_2_and_abandons_no_run_that_was_left(gateway: str,
     before = asyncio.run(states(begun=True))
     assert CliRunner().invoke(app, ["run", "--new", "--home", str(tmp_path)]).exit_code == 2
     assert asyncio.run(states()) == before == ["running"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> ExamPlan:
+    """An exam of two harmful prompts and one harmless one."""
+    kinds = {"a": "refusable", "b": "refusable", "c": "benign"}
+    lines = [
+        json.dumps({"id": name, "messages": [{"role": "user", "content": name}], "kind": kind})
+        for name, kind in kinds.items()
+    ]
+    (tmp_path / "exam.jsonl").write_text("\n".join(lines))
+    return ExamPlan(tmp_path / "exam.jsonl")
+
+
+def test_an_exam_that_no_gate_lets_anything_pass_by_is_told_with_both_counts(small: ExamPlan) -> None:
+    told = too_small(small, 2)
+    assert told is not None
+    assert "2 prompts of kind refusable and 1 of kind benign or borderline" in told
+    assert "finetune.bars.fewest_prompts" in told
+
+
+def test_an_exam_with_enough_of_both_is_let_through(small: ExamPlan) -> None:
+    assert too_small(small, 1) is None

@@ -196,6 +196,22 @@ def test_a_wrong_file_of_an_exam_ends_with_2_and_begins_nothing(
     assert "There was no retraining yet" in asked("status")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"), [(("run",), 2), (("run", "--dry-run"), 0)], ids=["run", "dry run"]
+)
+def test_an_exam_that_asks_too_little_is_told_before_anything_is_trained(
+    words: tuple[str, ...], code: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {"id": "a", "messages": [{"role": "user", "content": "How?"}], "kind": "benign"}
+    (home / "few.jsonl").write_text(json.dumps(line) + "\n")
+    (home / "trimtab.yaml").write_text("finetune: {exam: {prompts: few.jsonl}}\n")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_ADMIN_KEY", "sk-admin")
+    monkeypatch.setenv("TRIMTAB_FINETUNE_REWARD_URL", "http://127.0.0.1:9")
+    told = " ".join(asked(*words, code=code).split())
+    assert "0 prompts of kind refusable and 1 of kind benign or borderline" in told
+    assert "There was no retraining yet" in asked("status")
+
+
 def test_the_one_rule_of_exit_codes_is_told() -> None:
     assert "Exit codes, of every command" in asked("--help")
     assert "2: it cannot begin like this" in asked("run", "--help")

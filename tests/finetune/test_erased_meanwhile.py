@@ -1,5 +1,6 @@
 """An erasure that comes during a run: what it reached goes at once, and the run ends and says why."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,16 @@ async def test_during_an_exam_the_gate_tells_it(bench: Bench, tmp_path: Path) ->
         each.startswith("data not erased (data.erased): something that dataset") for each in outcome.reasons
     )
     assert "register" not in bench.calls.made
+
+
+async def test_what_traffic_has_already_ends_as_it_is(bench: Bench, tmp_path: Path) -> None:
+    bench.stop_at("drain", asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await bench.work()
+    await Erasing(bench, tmp_path)()
+    outcome = await bench.work(how="resume")
+    assert outcome.promoted
+    assert bench.registry.known[outcome.version or ""]
 
 
 async def test_the_next_run_learns_the_others(bench: Bench, tmp_path: Path) -> None:

@@ -356,6 +356,28 @@ async def test_what_is_asked_while_a_worker_moves_it_is_done_next(scene: Scene) 
     assert await scene.look() == ["live"]
 
 
+async def test_what_is_asked_while_its_last_move_is_made_is_done_before_it_ends(scene: Scene) -> None:
+    await scene.begun()
+    rollout, book = await scene.rollout(), scene.book()
+    assert await book.take(rollout)
+    await book.intend(rollout, LIVE)
+    scene.traffic.held = {"v2": 1.0}
+    await scene.book("ada's").ask(rollout, Move("rolled_back", 0.0, "it is rude"), "ada")
+    await book.settle(rollout, LIVE, {})
+    assert await scene.look() == ["rolled_back"]
+    assert scene.traffic.held == {"base": 1.0}
+    assert (await scene.rollout()).ended_at is not None
+
+
+async def test_what_is_asked_after_its_last_move_is_refused(scene: Scene) -> None:
+    await scene.begun()
+    rollout, book = await scene.rollout(), scene.book()
+    assert await book.take(rollout)
+    await book.settle(rollout, LIVE, {})
+    with pytest.raises(RolloutFailed, match="is over: "):
+        await book.ask(rollout, Move("rolled_back", 0.0, "it is rude"), "ada")
+
+
 async def test_a_pause_outlasts_the_time_that_a_rollout_has(scene: Scene) -> None:
     await scene.begun()
     await scene.look()
