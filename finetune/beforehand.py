@@ -19,7 +19,7 @@ NO_KEY = "there is no admin key: start `trimtab up` with the same home, or set T
 
 
 async def refuse_at_once(situation: Situation, database: Database, worker: Worker, how: How) -> None:
-    """Raise RunRefused where this worker may not run now, or Unready where the gateway does not take its key.
+    """Raise RunRefused where this worker may not run now, or Unready where it would be in vain or has no valid key.
 
     A gateway that is away stops no run that was begun before: it needs it again at its last steps.
     """
@@ -28,7 +28,8 @@ async def refuse_at_once(situation: Situation, database: Database, worker: Worke
         if (found := await unfinished(connection, alias)) is not None:
             refuse_if_held(found, worker)
     begins = how == "new" or (how == "either" and found is None)
-    if begins:
+    if begins:  # one that was left goes on by the exam that it began with
+        await refuse_small(situation)
         await refuse_under_way(Book(database, worker), alias)
     await refuse_deaf(situation, begins=begins)  # before the next: a watch counts a wrong key's tries
     async with database.read() as connection:

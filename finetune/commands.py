@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from finetune.beforehand import refuse_at_once, refuse_small, too_small
+from finetune.beforehand import refuse_at_once, too_small
 from finetune.claims import How
 from finetune.display import (
     Screen,
@@ -86,7 +86,6 @@ async def retrain_with(situation: Situation, database: Database, progress: Progr
     """One retraining with the real tools, which take long to open where it may not begin anyway."""
     worker = this_worker(situation.settings.lease_seconds)
     await refuse_files(situation)
-    await refuse_small(situation)
     await refuse_at_once(situation, database, worker, how)
     async with opened(situation, database, progress) as tools:
         return await work(database, worker, situation.plan, tools, progress, how)

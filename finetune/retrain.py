@@ -69,11 +69,11 @@ async def retrain(run: Run, plan: Plan, tools: Tools) -> Outcome:
     drawn = await run.once("draw", Drawn, lambda: draw(old, plan, tools))
     await run.once("pairs", Gathered, lambda: tools.pairs.gather(plan.make, drawn.groups()))
     dataset = await run.once("dataset", Dataset, lambda: freeze(plan, tools))
-    if why_not := await untrainable(run, dataset, old, plan, tools):
+    if not await run.has_done("train") and (why_not := await untrainable(dataset, old, plan, tools)):
         return Outcome(run.id, promoted=False, reasons=(why_not,))
 
     trained = await run.once("train", Trained, lambda: train(run, dataset, old, plan, tools))
-    if why_not := await untrainable(run, dataset, old, plan, tools):  # no more: exams take long too
+    if why_not := await unusable(run, dataset, version_of(trained), old, plan, tools):
         return Outcome(run.id, promoted=False, reasons=(why_not,), trained_on=dataset.pairs)
     before = await run.once("exam before", Examined, lambda: tools.examiner.examine(old.adapter, plan.exam))
     after = await run.once("exam after", Examined, lambda: tools.examiner.examine(trained.adapter, plan.exam))
@@ -156,10 +156,23 @@ async def freeze(plan: Plan, tools: Tools) -> Dataset:
     return dataset
 
 
-async def untrainable(run: Run, dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> str | None:
-    """Why nothing may be trained; None where it may, and where traffic has what was: its end is told as it is."""
-    if await run.has_done("flip") or await run.has_done("roll out"):
+async def unusable(run: Run, dataset: Dataset, name: str, old: Live, plan: Plan, tools: Tools) -> str | None:
+    """Why what was trained is worth no exam, which takes long too; of one that is loaded already, not loaded any more.
+
+    None also where traffic has it, or is about to: a worker may have been killed before it wrote down that it moved
+    it, and how that ends is told as it is.
+    """
+    why_not = await untrainable(dataset, old, plan, tools)
+    if why_not is None or not await run.has_done("stage"):
+        return why_not
+    if name in (await tools.registry.live(plan.alias)).weights or await tools.rollouts.begun_by(run.id):
         return None
+    await withdrawn(run, name, why_not, tools)
+    return why_not
+
+
+async def untrainable(dataset: Dataset, old: Live, plan: Plan, tools: Tools) -> str | None:
+    """Why nothing may be trained; None where it may."""
     if not await tools.pairs.fit(dataset):
         return erased_since(dataset)
     if dataset.pairs < plan.fewest_pairs:

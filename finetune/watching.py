@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from finetune.beforehand import too_small
 from finetune.claims import How, latest, unfinished
 from finetune.commands import look, retrain_with, worth_training
 from finetune.ending import ending_told, told_of
@@ -146,7 +147,9 @@ class Watching:
         )
         begins = left or ((enough or come) and not held)
         lines.append("now: it would begin" if begins else "now: it would wait")
-        return lines
+        plan = self.situation.plan
+        small = None if left else too_small(plan.exam, plan.bars.fewest_prompts)
+        return [*lines, f"it would be refused: {small}"] if small else lines
 
 
 @asynccontextmanager

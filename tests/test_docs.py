@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gateway", "guards", "rewardserve", "finetune")
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 TOLD = re.compile(r"\bdocs/[\w-]+\.md(?:#[\w-]+)?")
 ELSEWHERE = ("http://", "https://", "mailto:")
@@ -18,7 +18,8 @@ ELSEWHERE = ("http://", "https://", "mailto:")
 @cache
 def headings(document: Path) -> frozenset[str]:
     """A document's anchors, as GitHub makes them of headings."""
-    lines = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", line) for line in lines]
     return frozenset(re.sub(r"[^\w\- ]", "", line.strip().lower()).replace(" ", "-") for line in plain)
 

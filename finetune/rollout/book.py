@@ -98,6 +98,11 @@ class Book:
         begun = await self.begin(alias, version, old.version, rules, retraining)
         return Opened(begun.id, version)
 
+    async def begun_by(self, retraining: str) -> bool:
+        """Whether a retraining has begun one."""
+        async with self.database.read() as connection:
+            return bool(await rollouts_in(connection, RolloutRow.retraining_id == retraining))
+
     async def running(self) -> list[Rollout]:
         """Those under way, the oldest first."""
         async with self.database.read() as connection:
@@ -166,7 +171,8 @@ class Book:
     async def settle(self, rollout: Rollout, move: Move, evidence: Mapping[str, Any]) -> None:
         """It has been moved: the state, the trail and the end in one transaction.
 
-        What was asked for since this move began waits for the next look: the rollout does not end before it is done.
+        What was asked for since this move began waits for the next look, as long as there is one. Of a rollout that
+        this ends a rollback alone still counts, and only where it has gone live; else it is told that it came too late.
         """
         now = datetime.now(UTC)
         values: dict[str, Any] = {
@@ -179,8 +185,7 @@ class Book:
         before = {"state": rollout.state, "share": rollout.share}
         after = {"state": move.state, "share": move.share}
         async with self.database.write() as connection:
-            if await asked_in(connection, rollout) == rollout.asked:
-                values |= {"asked": None} | ({"running": None, "ended_at": now} if move.ends else {})
+            values |= after_it(rollout, move, await asked_in(connection, rollout))
             await hold(connection, rollout, self.worker, values)
             change = Change(KIND, rollout.id, before, after, move.why, dict(evidence))
             await note(connection, change, self.worker.name)
@@ -214,9 +219,21 @@ async def hold(
         raise LeaseLost(f"rollout {rollout.id} is no longer this worker's")
 
 
+def after_it(rollout: Rollout, move: Move, asked: Move | None) -> dict[str, Any]:
+    """Whether a rollout ends with a move, and what becomes of what is asked for by the time it is made."""
+    since = None if asked == rollout.asked else asked
+    undone = since is not None and (move.state, since.state) == ("live", "rolled_back")
+    if move.ends and not undone:
+        late = [f"asked too late: {since.why}"] if since is not None and since.state != move.state else []
+        now = datetime.now(UTC)
+        reasons = [*rollout.reasons, move.why, *late]
+        return {"running": None, "ended_at": now, "asked": None, "reasons": reasons}
+    return {"asked": None} if since is None else {}
+
+
 async def asked_in(connection: AsyncConnection, rollout: Rollout) -> Move | None:
-    """What is asked for by hand now; whoever asks for more waits for the end of this transaction."""
-    asked = select(RolloutRow.asked).where(RolloutRow.id == rollout.id).with_for_update()
+    """What is asked for by hand now; transactions that write come one after the other."""
+    asked = select(RolloutRow.asked).where(RolloutRow.id == rollout.id)
     told = (await connection.execute(asked)).scalar_one()
     return Move(**told) if told else None
 

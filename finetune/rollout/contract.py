@@ -96,6 +96,10 @@ class Rollouts(Protocol):
         """Begin to bring a version into an alias's traffic; raises RolloutFailed."""
         ...
 
+    async def begun_by(self, retraining: str) -> bool:
+        """Whether a retraining has begun one."""
+        ...
+
     async def needed(self, but: str | None = None) -> set[str]:
         """The versions of all rollouts under way, and those that retrainings under way are about to bring in.
 

@@ -6,7 +6,7 @@ does whoever finds a move made before and not in force: from a shadow, a rollbac
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -68,7 +68,8 @@ async def advance(book: Book, traffic: Traffic, now: datetime | None = None) -> 
         if not await book.take(rollout):
             continue
         try:
-            moved += await moved_on(book, traffic, rollout.id, now or datetime.now(UTC))
+            async for each in moves_on(book, traffic, rollout.id, now or datetime.now(UTC)):
+                moved.append(each)  # noqa: PERF401 - at once: what comes after it may fail
         except LeaseLost as lost:
             log.info("%s", lost)
         except RolloutFailed as error:  # the gateway is away, say: the next look tries again
@@ -76,20 +77,19 @@ async def advance(book: Book, traffic: Traffic, now: datetime | None = None) -> 
     return moved
 
 
-async def moved_on(book: Book, traffic: Traffic, rollout_id: str, now: datetime) -> list[Moved]:
-    """Move one as far as it may go now."""
-    moved: list[Moved] = []
+async def moves_on(
+    book: Book, traffic: Traffic, rollout_id: str, now: datetime
+) -> AsyncGenerator[Moved, None]:
+    """Move one as far as it may go now; each move is told once it is made."""
     for _ in range(MOST_MOVES):
         rollout = await book.get(rollout_id)
         if rollout.ended_at is not None:
-            break
+            return
         seen = await read_on(book, rollout, now)
         move = next_move(rollout, seen, now)
         if move is None:
-            break
-        done = await made(book, traffic, rollout, move, seen)
-        moved.append(Moved(rollout, done))
-    return moved
+            return
+        yield Moved(rollout, await made(book, traffic, rollout, move, seen))
 
 
 def next_move(rollout: Rollout, seen: Seen, now: datetime) -> Move | None:

@@ -10,7 +10,7 @@ from finetune.errors import RolloutFailed
 from finetune.notify import Event, Notifier
 from finetune.rollout.book import Book, Rollout
 from finetune.rollout.contract import Drained, Live
-from finetune.rollout.controller import Moved, Traffic, advance, moved_on
+from finetune.rollout.controller import Moved, Traffic, advance, moves_on
 from gateway.ledger.contract import LedgerFailed
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Mover:
 
     async def move(self, rollout: Rollout, now: datetime) -> list[Moved]:
         """Move one that this worker holds; what that leaves behind is still to be seen to."""
-        return await moved_on(self.book, self.registry, rollout.id, now)
+        return [each async for each in moves_on(self.book, self.registry, rollout.id, now)]
 
     async def see_to(self, moved: Sequence[Moved]) -> None:
         """Tell of moves; retire what earlier versions left where one went live, and the one that did not."""

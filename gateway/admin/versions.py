@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.admin.trail import Change, note
 from gateway.errors import BadRequest, Conflict, NotFound
 from gateway.ledger.database import Database
+from gateway.ledger.swap_tables import WeightSwapRow
 from gateway.ledger.tables import ExchangeRow, RouteRow, VersionRow
 
 FULL = "weights"  # the kind of a version with weights of its own
@@ -103,12 +104,13 @@ class Versions:
             await note(connection, change, actor)
 
     async def move(self, version: Version, state: State, actor: str, evidence: dict[str, Any]) -> None:
-        """Bring a version to another state; raises Conflict when it would be retired while routed."""
+        """Bring a version to another state; raises Conflict when it would be retired while routed or swapped."""
         change = Change("version", version.id, {"state": version.state}, {"state": state}, state, evidence)
         this = VersionRow.id == version.id
         async with self.database.write() as connection:
             if state == "retired":
                 await refuse_routed(connection, version)
+                await refuse_swapped(connection, version)
             moved = await connection.execute(
                 update(VersionRow).where(this, VersionRow.state != state).values(state=state)
             )
@@ -132,6 +134,14 @@ async def refuse_routed(connection: AsyncConnection, version: Version) -> None:
     query = select(RouteRow.alias).where(RouteRow.version == version.id)
     if routed := list(await connection.scalars(query)):
         raise Conflict(f"{version.id} still answers for {', '.join(routed)}", param="version")
+
+
+async def refuse_swapped(connection: AsyncConnection, version: Version) -> None:
+    """Raises Conflict while a swap of full weights is to lead an alias to the version, or back to it."""
+    query = select(WeightSwapRow.began, WeightSwapRow.wanted).where(WeightSwapRow.running == 1)
+    for weights in (await connection.execute(query)).one_or_none() or ():
+        if version.id in weights:
+            raise Conflict(f"a swap under way needs {version.id}", param="version", code="swapping")
 
 
 def same(known: Version, told: Version) -> Version:

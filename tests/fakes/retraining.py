@@ -107,10 +107,15 @@ class FakeRollouts:
 
     calls: Calls
     busy: str | None = None  # the rollout that the alias is in
+    begun: set[str] = field(default_factory=set)
 
     async def open(self, alias: str, version: str, old: Live, rules: RolloutRules, retraining: str) -> Opened:
         self.calls.note("open")
+        self.begun.add(retraining)
         return Opened(f"ro-{retraining}", version)
+
+    async def begun_by(self, retraining: str) -> bool:
+        return retraining in self.begun
 
     async def needed(self, but: str | None = None) -> set[str]:
         return set()

@@ -147,5 +147,16 @@ def test_an_exam_that_no_gate_lets_anything_pass_by_is_told_with_both_counts(sma
     assert "finetune.bars.fewest_prompts" in told
 
 
+async def test_a_run_that_was_left_goes_on_by_the_exam_that_it_began_with(
+    gateway: str, small: ExamPlan, database: Database, tmp_path: Path
+) -> None:
+    await left(database)
+    situation = at(gateway, tmp_path)
+    situation = replace(situation, settings=situation.settings.model_copy(update={"exam": small}))
+    await refuse_at_once(situation, database, OURS, "either")
+    with pytest.raises(Unready, match="would keep out whatever was trained"):
+        await refuse_at_once(situation, database, OURS, "new")
+
+
 def test_an_exam_with_enough_of_both_is_let_through(small: ExamPlan) -> None:
     assert too_small(small, 1) is None

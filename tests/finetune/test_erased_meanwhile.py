@@ -9,11 +9,14 @@ import pytest
 from finetune.errors import TrainingFailed
 from finetune.exams.registered import LedgerRegistrar
 from finetune.pairs.leftovers import sweep
+from finetune.retrain import Outcome
+from finetune.rollout.plan import RolloutRules
 from gateway.erasure.erase import erase
 from gateway.ledger.database import Database
 from gateway.ledger.intake import Intake
+from gateway.ledger.tables import RetrainingRow
 from tests.fakes.exchanges import harmful
-from tests.finetune.test_worker import Bench
+from tests.finetune.test_worker import AT_ONCE, Bench
 
 TOLD = "was erased since; the next run freezes another"
 
@@ -67,14 +70,44 @@ async def test_during_an_exam_the_gate_tells_it(bench: Bench, tmp_path: Path) ->
     assert "register" not in bench.calls.made
 
 
-async def test_what_traffic_has_already_ends_as_it_is(bench: Bench, tmp_path: Path) -> None:
-    bench.stop_at("drain", asyncio.CancelledError())
+async def killed_at(bench: Bench, step: str, tmp_path: Path, *, done: bool) -> Outcome:
+    """A worker is killed in a step, before what it does or, `done`, after it; somebody is erased; another goes on."""
+    bench.stop_at(step, asyncio.CancelledError())
     with pytest.raises(asyncio.CancelledError):
         await bench.work()
+    if done and step == "flip":
+        bench.registry.weights = {next(iter(bench.registry.known)): 1.0}
+    if done and step == "open":
+        bench.rollouts.begun |= {run for (run,) in await bench.all(RetrainingRow, RetrainingRow.id)}
     await Erasing(bench, tmp_path)()
-    outcome = await bench.work(how="resume")
+    return await bench.work(how="resume")
+
+
+@pytest.mark.parametrize(("step", "done"), [("drain", False), ("flip", True)])
+async def test_what_traffic_has_already_ends_as_it_is(
+    bench: Bench, step: str, done: bool, tmp_path: Path
+) -> None:
+    outcome = await killed_at(bench, step, tmp_path, done=done)
     assert outcome.promoted
-    assert bench.registry.known[outcome.version or ""]
+    assert bench.registry.weights == {outcome.version: 1.0}
+
+
+async def test_a_rollout_that_was_begun_already_goes_on(bench: Bench, tmp_path: Path) -> None:
+    bench.plan = replace(bench.plan, rollout=RolloutRules())
+    outcome = await killed_at(bench, "open", tmp_path, done=True)
+    assert outcome.rollout
+
+
+@pytest.mark.parametrize(("step", "rules"), [("flip", AT_ONCE), ("open", RolloutRules())])
+async def test_what_was_loaded_only_is_loaded_no_more(
+    bench: Bench, step: str, rules: RolloutRules, tmp_path: Path
+) -> None:
+    bench.plan = replace(bench.plan, rollout=rules)
+    outcome = await killed_at(bench, step, tmp_path, done=False)
+    assert not outcome.promoted
+    assert TOLD in outcome.reasons[0]
+    assert bench.registry.loaded == set()
+    assert bench.registry.weights == {"base": 1.0}
 
 
 async def test_the_next_run_learns_the_others(bench: Bench, tmp_path: Path) -> None:

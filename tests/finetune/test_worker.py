@@ -78,13 +78,14 @@ class Bench:
         self.examiner = FakeExaminer(self.calls, folder / "exams")
         self.drawer = FakeDrawer(self.calls, folder)
         self.trainer = FakeTrainer(self.calls, folder / "adapters")
+        self.rollouts = FakeRollouts(self.calls)
         self.tools = Tools(
             PairSource(database),
             self.drawer,
             self.trainer,
             self.examiner,
             self.registry,
-            FakeRollouts(self.calls),
+            self.rollouts,
         )
         self.plan = Plan(
             datasets=folder / "datasets", fewest_pairs=20, make=MakeRules(margin_sd=0.5), rollout=AT_ONCE

@@ -16,7 +16,7 @@ def version(name: str) -> str:
 
 
 def rest() -> None:
-    """Processes that wait for each other's word sleep until it comes.
+    """Processes that wait to read each other's word nap, and look again at once when it comes.
 
     vLLM's spin for a second after each, by calls of sched_yield: of two cores one did nothing else, and the scheduler
     let the gateway beside it wait for seconds.

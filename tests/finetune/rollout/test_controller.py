@@ -1,7 +1,7 @@
 """Rollouts over a real ledger: moved once, by one worker, whatever is killed, and never against somebody's word."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,6 +42,7 @@ class FakeTraffic:
     held: dict[str, float] = field(default_factory=lambda: {"base": 1.0})
     put_count: int = 0
     dies: str = ""
+    meanwhile: Callable[[], Awaitable[None]] | None = None  # what happens elsewhere during a move
     told: list[Mapping[str, Any]] = field(default_factory=list)  # the evidence of each move
     trail: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -68,6 +69,8 @@ class FakeTraffic:
         self.held, self.put_count = dict(weights), self.put_count + 1
         self.told.append(evidence)
         self.trail.append({"kind": "rollout", "after": dict(weights), "evidence": evidence})
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.dies == "after":
             raise Killed
 
@@ -367,6 +370,46 @@ async def test_what_is_asked_while_its_last_move_is_made_is_done_before_it_ends(
     assert await scene.look() == ["rolled_back"]
     assert scene.traffic.held == {"base": 1.0}
     assert (await scene.rollout()).ended_at is not None
+
+
+async def ended_while_asked(scene: Scene, move: Move, ask: Move, held: dict[str, float]) -> Rollout:
+    """A last move, in the midst of which somebody asks for another."""
+    await scene.begun()
+    rollout, book = await scene.rollout(), scene.book()
+    assert await book.take(rollout)
+    await book.intend(rollout, move)
+    scene.traffic.held = held
+    await scene.book("ada's").ask(rollout, ask, "ada")
+    await book.settle(rollout, move, {})
+    assert await scene.look() == []
+    assert scene.traffic.held == held
+    return await scene.rollout()
+
+
+@pytest.mark.parametrize("state", ["stopped", "rolled_back"])
+async def test_a_promotion_that_is_asked_as_it_ends_is_told_and_not_done(scene: Scene, state: Any) -> None:
+    ended = await ended_while_asked(scene, Move(state, 0.0, "somebody's word stands"), LIVE, {"base": 1.0})
+    assert ended.reasons[-1] == "asked too late: we are sure (by ada)"
+    assert (ended.state, ended.asked) == (state, None)
+
+
+async def test_what_is_asked_as_it_is_done_is_not_done_twice(scene: Scene) -> None:
+    ended = await ended_while_asked(scene, Move("live", 1.0, "proven"), LIVE, {"v2": 1.0})
+    assert ended.reasons == ("proven",)
+
+
+async def test_what_was_moved_before_a_failure_is_told(scene: Scene) -> None:
+    await scene.begun()
+
+    async def and_then() -> None:
+        await scene.book("ada's").ask(await scene.rollout(), Move("rolled_back", 0.0, "it is rude"), "ada")
+        scene.traffic.dies, scene.traffic.meanwhile = "away", None
+
+    scene.traffic.meanwhile = and_then
+    await scene.book().ask(await scene.rollout(), LIVE, "ada")
+    assert await scene.look() == ["live"]
+    scene.traffic.dies = ""
+    assert await scene.look() == ["rolled_back"]
 
 
 async def test_what_is_asked_after_its_last_move_is_refused(scene: Scene) -> None:

@@ -145,7 +145,9 @@ def command(policy: Path, port: int, *, managed: bool) -> list[str]:
 def kind() -> str:
     """Which engines those are."""
     return (
-        "vLLM's CPU build" if os.environ.get("TRIMTAB_TEST_VLLM") else "the pocket engine, for want of vLLM"
+        "vLLM's CPU build (naps in place of its spinning waits)"
+        if os.environ.get("TRIMTAB_TEST_VLLM")
+        else "the pocket engine, for want of vLLM"
     )
 
 
