@@ -55,8 +55,8 @@ class SmallTrainer:
     nonce: int
     trainings: Path
 
-    async def train(self, dataset: Dataset, recipe: Recipe, **more: Any) -> Trained:
-        trained = await self.inner.train(dataset, recipe)
+    async def train(self, dataset: Dataset, recipe: Recipe, last: Path | None = None) -> Trained:
+        trained = await self.inner.train(dataset, recipe, last)
         adapter = small_adapter(trained.adapter.with_name(f"adapter-{self.nonce}"), self.nonce)
         with self.trainings.open("a") as log:
             log.write(f"{self.nonce}\n")
