@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,9 @@ class WorkerProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.log.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.log):
+            with suppress(BrokenPipeError):  # of what was not read any more
+                pipe.close()
 
 
 def trial(stack: Stack, victim: str, step: str, nonce: int) -> Trial:
