@@ -1,4 +1,4 @@
-"""Waiting for a ledger that is away: a database that restarts must not cost an hour of training."""
+"""Waiting for what is away: a database or a gateway that restarts must not cost an hour of training."""
 
 import asyncio
 import time
@@ -12,13 +12,15 @@ PAUSE_SECONDS = 0.5
 T = TypeVar("T")
 
 
-async def while_away(work: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """The work's result, tried again for so long while the ledger is away; then raises LedgerUnavailable."""
+async def while_away(
+    work: Callable[[], Awaitable[T]], seconds: float, away: type[Exception] = LedgerUnavailable
+) -> T:
+    """The work's result, tried again for so long while the ledger is away, or what else tells it by `away`."""
     until = time.monotonic() + seconds
     while True:
         try:
             return await work()
-        except LedgerUnavailable:
+        except away:
             if time.monotonic() + PAUSE_SECONDS > until:
                 raise
         await asyncio.sleep(PAUSE_SECONDS)

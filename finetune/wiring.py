@@ -113,7 +113,8 @@ async def refuse_findings(path: Path | None) -> None:
 
 def registry_of(situation: Situation, admin: AdminClient) -> GatewayRegistry:
     """Who brings versions into traffic."""
-    return GatewayRegistry(admin, store_of(situation.gateway), situation.settings.rollout.allow_gap)
+    told = situation.settings
+    return GatewayRegistry(admin, store_of(situation.gateway), told.rollout.allow_gap, told.lease_seconds)
 
 
 def trainer_of(situation: Situation, progress: Progress, fewest: int = 0) -> Trainer:

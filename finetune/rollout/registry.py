@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finetune.errors import FinetuneFailed, FlipUndone, LeaseLost, RolloutFailed, Unready
+from finetune.patience import while_away
 from finetune.rollout.contract import Drained, Flipped, Live, Registered, Staged
 from gateway.admin.client import AdminClient, AdminFailed, AdminRefused, AdminUnavailable, Version
 from gateway.admin.rollouts import TOOK_BACK, standing
@@ -23,9 +24,11 @@ class GatewayRegistry:
     admin: AdminClient
     store: ArtifactStore | None = None  # without one, paths here mean the same to the gateway
     allow_gap: bool = False  # whether nobody may answer while the only engine gets other full weights
+    patience_seconds: float = 0.0  # that a gateway which is away is waited for, as a retraining's step begins
 
     async def live(self, alias: str) -> Live:
         """The version that has most of the alias's traffic; raises RolloutFailed."""
+        await self._there()
         async with translated("the live version is not known"):
             weights = await self._weights(alias)
             versions = {version.id: version for version in await self.admin.versions()}
@@ -43,6 +46,7 @@ class GatewayRegistry:
 
     async def register(self, version: str, adapter: Path, lineage: Mapping[str, Any]) -> Registered:
         """Make the adapter a version, child of the one that was live; again changes nothing."""
+        await self._there()
         async with translated(f"{version} was not registered"):
             place = await asyncio.to_thread(self.store.keep, adapter) if self.store else adapter
             known = await self.admin.register(place, version, str(lineage["parent"]), lineage)
@@ -50,6 +54,7 @@ class GatewayRegistry:
 
     async def stage(self, version: str) -> Staged:
         """Have every engine load it and answer a probe."""
+        await self._there()
         async with translated(f"{version} was not staged; traffic is as it was"):
             staged = await self.admin.stage(version)
         return Staged(version, staged.seconds, {"probe": staged.probe})
@@ -70,6 +75,7 @@ class GatewayRegistry:
         Raises FlipUndone when that was not to be, LeaseLost where the evidence names a worker that lost the run,
         and RolloutFailed when nobody knows how things stand.
         """
+        await self._there()
         cause = f"retraining {evidence.get('retraining', '')} passed its gate"
         try:
             flipped = await self._put(alias, version, old, cause, evidence)
@@ -112,6 +118,7 @@ class GatewayRegistry:
 
     async def drain(self, old: Live, new: str, needed: Collection[str] = ()) -> Drained:
         """Retire what earlier retrainings left, but for what is needed, and what a rollback of any alias needs."""
+        await self._there()
         spare = await self._spare({*old.weights, new, *needed})
         notes = [f"{old.version} stays loaded for a rollback"]
         for version in spare:
@@ -127,6 +134,12 @@ class GatewayRegistry:
             return Drained(version, f"{version} is needed elsewhere, or unloaded already")
         async with translated(f"{version} was not retired"):
             return Drained(version, await self._retired(version))
+
+    async def _there(self) -> None:
+        """Wait for a gateway that is away; what it then answers is told by whoever asks."""
+        if self.patience_seconds > 0:
+            with suppress(AdminFailed):
+                await while_away(self.admin.rollouts, self.patience_seconds, AdminUnavailable)
 
     async def _spare(self, needed: set[str]) -> list[str]:
         """What is loaded for nothing: no alias leads to it, and none has it as the version before."""

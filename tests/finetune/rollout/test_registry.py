@@ -343,6 +343,31 @@ async def test_a_drain_takes_what_still_answers_for_retired(scene: Scene) -> Non
     assert drained.told.endswith("; old is retired, and unloaded once its requests in flight have ended")
 
 
+class Restarting(AdminClient):
+    """Its gateway is away twice, and then there."""
+
+    tries = 0
+
+    async def _ask(self, *told: Any, **more: Any) -> Any:
+        self.tries += 1
+        if self.tries <= 2:
+            raise AdminUnavailable("all connection attempts failed")
+        return await super()._ask(*told, **more)
+
+
+async def test_a_gateway_that_restarts_is_waited_for_as_a_step_begins(scene: Scene) -> None:
+    await scene.registry.register("v2", adapter(scene.folder, "v2"), LINEAGE)
+    async with scene.through(Restarting) as admin:
+        await GatewayRegistry(admin, patience_seconds=10).stage("v2")
+
+
+async def test_and_not_for_ever(scene: Scene) -> None:
+    await scene.registry.register("v2", adapter(scene.folder, "v2"), LINEAGE)
+    async with scene.through(Restarting) as admin:
+        with pytest.raises(RolloutFailed, match="v2 was not staged"):
+            await GatewayRegistry(admin, patience_seconds=0.1).stage("v2")
+
+
 async def test_what_is_staged_still_is_not_asked_again(scene: Scene) -> None:
     await scene.staged("v1")
     scene.engine.says(refuse=(500, {"error": {"message": "out of memory"}}))

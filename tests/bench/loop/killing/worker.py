@@ -94,7 +94,7 @@ async def main(told: dict[str, Any]) -> None:
             FakeDrawer(calls, folder),
             trainer,
             LowBefore(FakeExaminer(calls, folder / "exams"), told["nonce"]),
-            GatewayRegistry(admin),
+            GatewayRegistry(admin, patience_seconds=told["patience"]),
             Book(database, worker),
         )
 
